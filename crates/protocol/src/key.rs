@@ -1,0 +1,199 @@
+//! A node's ed25519 identity, and the one rule by which everyone accepts a signature: ZIP-215.
+
+use core::fmt;
+
+use curve25519_dalek::{
+    edwards::{CompressedEdwardsY, EdwardsPoint},
+    scalar::Scalar,
+    traits::IsIdentity,
+};
+use ed25519_dalek::Signer;
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use sha2::{Digest as _, Sha512};
+
+use crate::Digest;
+
+/// A node's public key: its name on the network and the key its statements are checked with.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking,
+)]
+pub struct NodeKey(pub [u8; 32]);
+
+/// An ed25519 signature.
+#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct Signature(pub [u8; 64]);
+
+/// A node's secret key. Wiped from memory when dropped.
+pub struct SecretKey(ed25519_dalek::SigningKey);
+
+impl SecretKey {
+    /// The key that these 32 random bytes are.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    /// The public half.
+    pub fn node(&self) -> NodeKey {
+        NodeKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs `H(domain, value)`.
+    pub fn sign(&self, domain: &str, value: &impl Encode) -> Signature {
+        Signature(self.0.sign(&Digest::derive(domain, value).0).to_bytes())
+    }
+}
+
+impl NodeKey {
+    /// Whether `signature` is this node's over `H(domain, value)`.
+    pub fn verify(&self, domain: &str, value: &impl Encode, signature: &Signature) -> bool {
+        self.verify_bytes(&Digest::derive(domain, value).0, signature)
+    }
+
+    /// The cofactored check of [ZIP-215](https://zips.z.cash/zip-0215): `s` is canonical, any
+    /// encoding of a curve point is accepted for the key and for R, and
+    /// `[8](s·B - k·A - R)` is the identity. Every implementation agrees on every input.
+    fn verify_bytes(&self, message: &[u8], signature: &Signature) -> bool {
+        let (r_bytes, s_bytes) = signature.0.split_at(32);
+        let r_bytes: [u8; 32] = r_bytes.try_into().expect("half of 64 bytes");
+        let s_bytes: [u8; 32] = s_bytes.try_into().expect("half of 64 bytes");
+        let s: Option<Scalar> = Scalar::from_canonical_bytes(s_bytes).into();
+        let a = CompressedEdwardsY(self.0).decompress();
+        let r = CompressedEdwardsY(r_bytes).decompress();
+        let (Some(s), Some(a), Some(r)) = (s, a, r) else {
+            return false;
+        };
+
+        let hash = Sha512::new()
+            .chain_update(r_bytes)
+            .chain_update(self.0)
+            .chain_update(message);
+        let k = Scalar::from_bytes_mod_order_wide(&hash.finalize().into());
+        let expected_r = EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &-a, &s);
+        (expected_r - r).mul_by_cofactor().is_identity()
+    }
+}
+
+impl fmt::Display for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Digest(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Digest(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretKey({})", self.node())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The eight points of small order and their non-canonical encodings: what ZIP-215 accepts and
+    /// stricter rules do not.
+    const SMALL_ORDER: [&str; 14] = [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    ];
+
+    fn bytes(hex: &str) -> [u8; 32] {
+        hex.parse::<Digest>().unwrap().0
+    }
+
+    #[test]
+    fn own_signature_is_accepted_and_any_change_is_not() {
+        let secret = SecretKey::from_seed(&[7; 32]);
+        let signature = secret.sign("test 1", &42u32);
+        assert!(secret.node().verify("test 1", &42u32, &signature));
+        assert!(!secret.node().verify("test 1", &43u32, &signature));
+        assert!(!secret.node().verify("test 2", &42u32, &signature));
+        for bit in 0..512 {
+            let mut bent = signature;
+            bent.0[bit / 8] ^= 1 << (bit % 8);
+            assert!(!secret.node().verify("test 1", &42u32, &bent), "bit {bit}");
+        }
+    }
+
+    /// The first two vectors of RFC 8032, section 7.1.
+    #[test]
+    fn rfc_8032_vectors_hold() {
+        let cases = [
+            (
+                "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+                "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+                &b""[..],
+                [
+                    "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155",
+                    "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+                ],
+            ),
+            (
+                "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+                "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+                &[0x72][..],
+                [
+                    "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da",
+                    "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+                ],
+            ),
+        ];
+        for (seed, public, message, halves) in cases {
+            let secret = SecretKey::from_seed(&bytes(seed));
+            assert_eq!(secret.node().0, bytes(public));
+            let mut signature = Signature([0; 64]);
+            signature.0[..32].copy_from_slice(&bytes(halves[0]));
+            signature.0[32..].copy_from_slice(&bytes(halves[1]));
+            assert_eq!(secret.0.sign(message).to_bytes(), signature.0);
+            assert!(secret.node().verify_bytes(message, &signature));
+        }
+    }
+
+    /// ZIP-215's own table: each pair of small-order key and R with s = 0 verifies any message.
+    #[test]
+    fn zip_215_edge_vectors_are_accepted() {
+        for key in SMALL_ORDER {
+            for r in SMALL_ORDER {
+                let mut signature = Signature([0; 64]);
+                signature.0[..32].copy_from_slice(&bytes(r));
+                assert!(
+                    NodeKey(bytes(key)).verify_bytes(b"Zcash", &signature),
+                    "{key} {r}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn scalar_above_the_group_order_is_refused() {
+        let mut signature = Signature([0; 64]);
+        signature.0[..32].copy_from_slice(&bytes(SMALL_ORDER[0]));
+        signature.0[32..].copy_from_slice(&bytes(
+            "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010",
+        ));
+        assert!(!NodeKey(bytes(SMALL_ORDER[0])).verify_bytes(b"Zcash", &signature));
+    }
+}

@@ -1,0 +1,224 @@
+//! A receipt: a signed statement of one outcome with all that is needed to check it again.
+
+use alloc::vec::Vec;
+
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+
+use crate::{
+    Class, Digest, NodeKey, Outputs, Profile, SecretKey, Signature, Ticket, Transcript, Work,
+    codec::{self, CodecError, FileKind},
+    names,
+};
+
+/// What a node says that a unit's result is.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct Statement {
+    /// The unit.
+    pub unit: Digest,
+    /// What is compared between providers: see [`compare_key`].
+    pub compare_key: Digest,
+    /// The class of the outcome.
+    pub class: Class,
+    /// Digest of the outputs: see [`Outputs::digest`].
+    pub output: Digest,
+    /// Bytes of all outputs together.
+    pub output_len: u64,
+    /// The transcript's root.
+    pub transcript: Digest,
+    /// How many host calls the transcript holds.
+    pub calls: u64,
+    /// Fuel used for `Ok` and `Err`; the limit for every other class.
+    pub fuel: u64,
+    /// The rules of execution.
+    pub profile: Profile,
+    /// Who ran the unit and signs.
+    pub node: NodeKey,
+    /// The account that is paid. On one machine, the node's own key.
+    pub operator: [u8; 32],
+}
+
+/// What two providers' results are compared by. `Ok` and `Err`: unit, class, output, transcript and
+/// fuel; every other class: unit and class, because the rest is not exact at a trap.
+pub fn compare_key(
+    unit: &Digest,
+    class: Class,
+    output: &Digest,
+    transcript: &Digest,
+    fuel: u64,
+) -> Digest {
+    const DOMAIN: &str = "opensky result 1";
+    match class {
+        Class::Ok | Class::Err => Digest::derive(DOMAIN, &(unit, class, output, transcript, fuel)),
+        Class::OutOfFuel | Class::Panic | Class::Trap | Class::Limit => {
+            Digest::derive(DOMAIN, &(unit, class))
+        }
+    }
+}
+
+/// A statement, its signature, and all that is needed to run the unit again except the blobs, which
+/// are found by digest.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct Receipt {
+    /// What was run.
+    pub work: Work,
+    /// The order, if there was one.
+    pub ticket: Option<Ticket>,
+    /// What came of it.
+    pub statement: Statement,
+    /// The node's signature over the statement.
+    pub signature: Signature,
+    /// The host calls, up to a cap.
+    pub transcript: Transcript,
+    /// The outputs' names and digests.
+    pub outputs: Outputs,
+    /// A stepper unit's states, one digest after each call; empty in every other world.
+    pub states: Vec<Digest>,
+}
+
+/// Why bytes are not a receipt that holds together. Each of them means: do not believe it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ReceiptError {
+    /// The bytes are not a receipt file, or a bit of it has changed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The work could not be run by anyone.
+    #[error("the work is impossible: {0}")]
+    Work(#[from] crate::WorkError),
+    /// Two parts of the receipt say different things.
+    #[error("the {0} does not match the signed statement")]
+    Inconsistent(&'static str),
+    /// The statement is not signed by the node it names.
+    #[error("the signature is not that of node {0}")]
+    Signature(NodeKey),
+    /// The ticket is not signed by its requester, or is for another unit.
+    #[error("the ticket is not a signed order for this unit")]
+    Ticket,
+}
+
+const DOMAIN: &str = "opensky statement 1";
+
+impl Receipt {
+    /// Signs the result of `work` as `secret`'s node. `fuel` is what was used; it is replaced by the
+    /// limit where the class makes it inexact.
+    pub fn sign(
+        secret: &SecretKey,
+        work: Work,
+        class: Class,
+        fuel: u64,
+        transcript: Transcript,
+        outputs: Outputs,
+        states: Vec<Digest>,
+    ) -> Self {
+        let statement = Statement::new(secret.node(), &work, class, fuel, &transcript, &outputs);
+        let signature = secret.sign(DOMAIN, &statement);
+        Self {
+            work,
+            ticket: None,
+            statement,
+            signature,
+            transcript,
+            outputs,
+            states,
+        }
+    }
+
+    /// The receipt file's bytes.
+    pub fn to_file(&self) -> Vec<u8> {
+        codec::seal(FileKind::Receipt, self)
+    }
+
+    /// Reads a receipt file and checks all that can be checked without running the unit.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, ReceiptError> {
+        let receipt: Self = codec::open(FileKind::Receipt, bytes)?;
+        receipt.check()?;
+        Ok(receipt)
+    }
+
+    /// Checks that every part agrees with the statement and that the node signed it.
+    pub fn check(&self) -> Result<(), ReceiptError> {
+        self.work.check()?;
+        let said = &self.statement;
+        let again = Statement::new(
+            said.node,
+            &self.work,
+            said.class,
+            said.fuel,
+            &self.transcript,
+            &self.outputs,
+        );
+        let parts = [
+            (
+                "work",
+                again.unit == said.unit && again.profile == said.profile,
+            ),
+            (
+                "output manifest",
+                again.output == said.output && again.output_len == said.output_len,
+            ),
+            (
+                "transcript",
+                again.transcript == said.transcript && again.calls == said.calls,
+            ),
+            (
+                "list of host calls",
+                self.transcript.is_consistent(&said.unit),
+            ),
+            (
+                "fuel",
+                again.fuel == said.fuel && said.fuel <= self.work.limits.fuel,
+            ),
+            ("list of states", self.states_match()),
+            ("compare key", again.compare_key == said.compare_key),
+        ];
+        if let Some((part, _)) = parts.iter().find(|(_, ok)| !ok) {
+            return Err(ReceiptError::Inconsistent(part));
+        }
+        if !said.node.verify(DOMAIN, said, &self.signature) {
+            return Err(ReceiptError::Signature(said.node));
+        }
+        match &self.ticket {
+            Some(ticket) if ticket.unit != said.unit || !ticket.is_signed() => {
+                Err(ReceiptError::Ticket)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn states_match(&self) -> bool {
+        match self.outputs.0.get(names::STATES) {
+            Some(output) => *output == crate::Output::of(&codec::encode(&self.states)),
+            None => self.states.is_empty(),
+        }
+    }
+}
+
+impl Statement {
+    fn new(
+        node: NodeKey,
+        work: &Work,
+        class: Class,
+        fuel: u64,
+        transcript: &Transcript,
+        outputs: &Outputs,
+    ) -> Self {
+        let unit = work.unit();
+        let output = outputs.digest();
+        let fuel = match class {
+            Class::Ok | Class::Err => fuel,
+            Class::OutOfFuel | Class::Panic | Class::Trap | Class::Limit => work.limits.fuel,
+        };
+        Self {
+            unit,
+            compare_key: compare_key(&unit, class, &output, &transcript.root, fuel),
+            class,
+            output,
+            output_len: outputs.len(),
+            transcript: transcript.root,
+            calls: transcript.count,
+            fuel,
+            profile: work.profile.clone(),
+            node,
+            operator: node.0,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The bytes between map and reduce: which partition a key belongs to, and in what order its values
+//! come.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+
+use crate::codec::{self, CodecError};
+
+/// All values that one shard has for one key, in the order in which the program made them.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct Group {
+    /// The key.
+    pub key: Vec<u8>,
+    /// At least one.
+    pub values: Vec<Vec<u8>>,
+}
+
+/// One shard's share of one partition: groups in byte order of their keys, each key once. Its
+/// canonical bytes are an output of a map unit and an input of a reduce unit.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking)]
+pub struct Partition(Vec<Group>);
+
+impl Partition {
+    /// Decodes canonical bytes; groups out of order are not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let partition: Self = codec::decode(bytes)?;
+        let sorted = partition.0.is_sorted_by(|a, b| a.key < b.key);
+        if sorted {
+            Ok(partition)
+        } else {
+            Err(CodecError::NotCanonical)
+        }
+    }
+
+    /// Adds a group. Keys are to come in ascending order, each once.
+    ///
+    /// # Panics
+    /// If they do not: the bytes would not decode.
+    pub fn push(&mut self, group: Group) {
+        assert!(
+            self.0.last().is_none_or(|last| last.key < group.key),
+            "keys out of order"
+        );
+        self.0.push(group);
+    }
+}
+
+/// The partition of `key`: the first eight bytes of its BLAKE3, little-endian, mod `partitions`.
+pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
+    let hash = blake3::hash(key);
+    let head = hash.as_bytes()[..8]
+        .try_into()
+        .expect("a hash has 32 bytes");
+    (u64::from_le_bytes(head) % u64::from(partitions)) as u32
+}
+
+/// The groups that a reduce unit sees: keys in byte order, values in shard order. `shards` come in
+/// shard order.
+pub fn merge(shards: impl IntoIterator<Item = Partition>) -> Vec<Group> {
+    let mut merged: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
+    for group in shards.into_iter().flat_map(|partition| partition.0) {
+        merged.entry(group.key).or_default().extend(group.values);
+    }
+    merged
+        .into_iter()
+        .map(|(key, values)| Group { key, values })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn partition(groups: &[(&str, &[&str])]) -> Partition {
+        let mut partition = Partition::default();
+        for (key, values) in groups {
+            let values = values
+                .iter()
+                .map(|value| value.as_bytes().to_vec())
+                .collect();
+            partition.push(Group {
+                key: key.as_bytes().to_vec(),
+                values,
+            });
+        }
+        partition
+    }
+
+    #[test]
+    fn values_of_a_key_come_in_shard_order() {
+        let merged = merge([
+            partition(&[("b", &["1", "2"])]),
+            partition(&[("a", &["9"]), ("b", &["0"])]),
+        ]);
+        let expected = partition(&[("a", &["9"]), ("b", &["1", "2", "0"])]);
+        assert_eq!(merged, expected.0);
+    }
+
+    #[test]
+    fn unsorted_or_repeated_keys_do_not_decode() {
+        let group = |key: u8| Group {
+            key: vec![key],
+            values: vec![vec![]],
+        };
+        for keys in [[2, 1], [1, 1]] {
+            let bytes = codec::encode(&Partition(keys.map(group).to_vec()));
+            assert_eq!(Partition::decode(&bytes), Err(CodecError::NotCanonical));
+        }
+    }
+
+    #[test]
+    fn partition_of_a_key_is_fixed() {
+        let found: Vec<u32> = ["", "a", "serde", "tokio"]
+            .map(|key| partition_of(key.as_bytes(), 7))
+            .to_vec();
+        assert_eq!(found, [1, 4, 0, 0]);
+    }
+}
