@@ -1,0 +1,52 @@
+//! The exit codes: one meaning each, for every command.
+
+use std::process::ExitCode;
+
+/// How a command ended. Scripts rely on the numbers: they never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The guest succeeded; the command did what was asked; `verify`: the receipt matches.
+    Success = 0,
+    /// The guest's own failure (error, trap, out of fuel, limit); `verify`: the receipt does not
+    /// match; `build`: the project does not compile.
+    Failure = 1,
+    /// The command line makes no sense, or names something that is not there.
+    Usage = 2,
+    /// Refused before anything ran; `verify`: it cannot be judged.
+    Refused = 3,
+    /// The host failed: disk, memory, a missing tool. Nothing is known about the guest.
+    Host = 4,
+}
+
+impl Exit {
+    /// Every code, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Success,
+        Self::Failure,
+        Self::Usage,
+        Self::Refused,
+        Self::Host,
+    ];
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The section of `--help` about exit codes.
+pub const HELP: &str = "\
+Exit codes:
+  0  the guest succeeded (verify: the receipt matches)
+  1  the guest's own failure: error, trap, out of fuel, limit (verify: mismatch; build: does not compile)
+  2  usage: the command line makes no sense, or names something that is not there
+  3  refused before running (verify: cannot be judged)
+  4  the host failed: nothing is known about the guest
+
+Environment:
+  OPENSKY_LOG      what is logged to stderr, e.g. `debug` or `opensky_executor=trace`
+  NO_COLOR         no colours, even on a terminal
+  XDG_DATA_HOME    receipts' programs and inputs, keys are under $XDG_DATA_HOME/opensky
+  XDG_CACHE_HOME   compiled code, toolchains are under $XDG_CACHE_HOME/opensky";

@@ -1,0 +1,127 @@
+//! Everything that is printed: results to stdout, what a person is told to stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use clap::{ValueEnum, builder::Styles};
+
+/// Good news.
+pub const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// Bad news.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Something to look at.
+pub const WARN: Style = AnsiColor::Yellow.on_default().bold();
+/// Advice and names of things.
+pub const NOTE: Style = AnsiColor::Cyan.on_default().bold();
+/// What matters less.
+pub const DIM: Style = Style::new().dimmed();
+/// Written after styled text, ends every style.
+pub const PLAIN: anstyle::Reset = anstyle::Reset;
+
+/// The colours of the help texts.
+pub const HELP_STYLES: Styles = Styles::styled()
+    .header(Style::new().bold())
+    .usage(Style::new().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// How a command reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people: aligned, coloured on a terminal.
+    #[default]
+    Text,
+    /// For programs: one JSON object.
+    Json,
+}
+
+/// Writes a result to stdout. Styles in `text` are dropped unless stdout is a terminal. A reader
+/// that has gone away is not an error: the command's own verdict still counts.
+pub fn to_stdout(text: &str) -> io::Result<()> {
+    unless_closed(
+        anstream::stdout()
+            .lock()
+            .write_all(text.as_bytes())
+            .and_then(|()| anstream::stdout().flush()),
+    )
+}
+
+/// Writes one JSON value and a line end to stdout.
+pub fn json_to_stdout(value: &serde_json::Value) -> io::Result<()> {
+    to_stdout(&format!("{value:#}\n"))
+}
+
+/// Writes bytes to stdout as they are: a job's output.
+pub fn bytes_to_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    unless_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// Tells the person something, on stderr. Nobody can be told when that fails, so it is dropped.
+pub fn to_stderr(text: &str) {
+    let written = anstream::stderr().lock().write_all(text.as_bytes());
+    drop(written);
+}
+
+/// A remark that is no error: `note: …`.
+pub fn note(text: &str) {
+    to_stderr(&format!("{NOTE}note{PLAIN}: {text}\n"));
+}
+
+/// Something that works but should be looked at: `warning: …`.
+pub fn warn(text: &str) {
+    to_stderr(&format!("{WARN}warning{PLAIN}: {text}\n"));
+}
+
+/// What the program does now, in cargo's way: a right-aligned verb, then what it is about.
+pub fn status(verb: &str, what: &str) {
+    to_stderr(&format!("{GOOD}{verb:>12}{PLAIN} {what}\n"));
+}
+
+/// Asks a yes-or-no question, where there is somebody to answer; otherwise the answer is yes.
+pub fn confirm(question: &str) -> io::Result<bool> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    to_stderr(&format!("{question} [Y/n] "));
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer)?;
+    Ok(read > 0
+        && matches!(
+            answer.trim().to_ascii_lowercase().as_str(),
+            "" | "y" | "yes"
+        ))
+}
+
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Label and value lines, the values in one column.
+pub fn columns<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let rows: Vec<_> = rows.into_iter().collect();
+    let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    rows.iter()
+        .map(|(label, value)| format!("  {DIM}{label:<width$}{PLAIN}  {value}\n"))
+        .collect()
+}
+
+/// A size for people: binary units, one decimal.
+pub fn size(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_values() {
+        let text = columns([("size", "1".into()), ("fingerprint", "2".into())]);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(plain, "  size         1\n  fingerprint  2\n");
+    }
+}
