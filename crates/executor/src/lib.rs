@@ -1,1 +1,20 @@
-//! (being written)
+//! Runs one unit in a deterministic sandbox: same work in, same outcome, output, transcript and
+//! fuel out, on every host.
+//!
+//! [`Sandbox::run`] is the whole of it. What comes back is either a [`Run`], which is the guest's
+//! own result whatever it did, or an [`Abort`](opensky_protocol::Abort), which says that this host
+//! has no result and another may have.
+
+mod engine;
+mod fuel;
+mod host;
+mod profile;
+mod program;
+mod run;
+mod world;
+
+pub use engine::{Backend, Sandbox, SandboxError};
+pub use host::{Blob, Inputs, Observer};
+pub use profile::{PROFILE_0, Rules};
+pub use program::{Entry, Program};
+pub use run::{Run, RunError, on_guest_thread};

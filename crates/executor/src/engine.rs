@@ -1,0 +1,177 @@
+//! The engine behind the sandbox: every switch that could change a result is set here, by name.
+
+use std::num::NonZeroUsize;
+
+use opensky_protocol::Profile;
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Strategy, component::Linker,
+};
+
+use crate::{fuel, host, host::Host, profile::Rules};
+
+/// What executes a component. Results are equal; speed is not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Backend {
+    /// Native code. What providers run.
+    Cranelift,
+    /// The same compiler front end, interpreted: an independent back end to check results with.
+    Pulley,
+}
+
+/// The native stack that a guest may use. Deep enough for every recursive program we know; beyond it
+/// profile 0 has no result.
+const GUEST_STACK: usize = 64 << 20;
+/// What the host needs on the same stack, above the guest.
+pub(crate) const THREAD_STACK: usize = GUEST_STACK + (8 << 20);
+
+/// Instances that may be alive at once in one process, with what they are made of.
+const INSTANCES: u32 = 64;
+/// Memory that stays mapped in a freed slot, so that the next small unit pays no page faults.
+const KEEP_RESIDENT: usize = 64 << 10;
+
+/// Why a sandbox cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The profile is not one of ours.
+    #[error("profile `{0}` is unknown here")]
+    UnknownProfile(Profile),
+    /// The engine refuses its configuration or the machine.
+    #[error("the wasm engine does not start: {0}")]
+    Engine(String),
+}
+
+/// An engine with the rules of one profile and every host function in place. Made once a process;
+/// units run in it side by side, each on a thread of its own.
+pub struct Sandbox {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Host>,
+    pub(crate) rules: &'static Rules,
+    backend: Backend,
+}
+
+impl Sandbox {
+    /// A sandbox for units of `profile`.
+    pub fn new(profile: &Profile, backend: Backend) -> Result<Self, SandboxError> {
+        Self::with_allocation(profile, backend, Allocation::Pool)
+    }
+
+    /// The same sandbox without a pool of instances: slower to start, and no address space is
+    /// reserved up front. Results are equal, which tests check.
+    pub fn without_pool(profile: &Profile, backend: Backend) -> Result<Self, SandboxError> {
+        Self::with_allocation(profile, backend, Allocation::OnDemand)
+    }
+
+    fn with_allocation(
+        profile: &Profile,
+        backend: Backend,
+        allocation: Allocation,
+    ) -> Result<Self, SandboxError> {
+        let rules =
+            Rules::of(profile).ok_or_else(|| SandboxError::UnknownProfile(profile.clone()))?;
+        let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
+        let mut config = config(rules, backend).map_err(failed)?;
+        if allocation == Allocation::Pool {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(rules)));
+        }
+        let engine = Engine::new(&config).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        host::define(&mut linker, rules).map_err(failed)?;
+        Ok(Self {
+            engine,
+            linker,
+            rules,
+            backend,
+        })
+    }
+
+    /// The rules that units run by.
+    pub fn rules(&self) -> &'static Rules {
+        self.rules
+    }
+
+    /// What executes them.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allocation {
+    Pool,
+    OnDemand,
+}
+
+/// Everything that the compiled code and its result depend on. The order is that of the engine's
+/// documentation; nothing is left to a default that another version might change.
+pub(crate) fn config(rules: &Rules, backend: Backend) -> wasmtime::Result<Config> {
+    let mut config = Config::new();
+    if backend == Backend::Pulley {
+        config.target("pulley64")?;
+    }
+    config.strategy(Strategy::Cranelift);
+    config.cranelift_opt_level(OptLevel::Speed);
+    config.cranelift_nan_canonicalization(true);
+    config.compiler_inlining(wasmtime::Inlining::No);
+    fuel::configure(&mut config);
+    features(&mut config);
+
+    config.max_wasm_stack(GUEST_STACK);
+    config.memory_may_move(false);
+    config.memory_reservation(4 << 30);
+    config.memory_guard_size(32 << 20);
+    config.guard_before_linear_memory(true);
+    config.table_lazy_init(true);
+    config.signals_based_traps(true);
+    config.concurrency_support(false);
+    config.shared_memory(false);
+
+    // For people: a trap names the guest's functions. No address map, so no cost in the image.
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(32));
+    config.generate_address_map(false);
+    let version = format!("{}+{}", rules.id, env!("CARGO_PKG_VERSION"));
+    config.module_version(wasmtime::ModuleVersionStrategy::Custom(version))?;
+    Ok(config)
+}
+
+/// The wasm proposals of the verified class. Multi-memory stays on for the engine's own glue
+/// between components; admission refuses it in a guest's modules.
+fn features(config: &mut Config) {
+    config.wasm_bulk_memory(true);
+    config.wasm_multi_value(true);
+    config.wasm_multi_memory(true);
+    config.wasm_simd(true);
+    config.wasm_component_model(true);
+
+    config.wasm_relaxed_simd(false);
+    config.relaxed_simd_deterministic(true);
+    config.wasm_tail_call(false);
+    config.wasm_memory64(false);
+    config.wasm_extended_const(false);
+    config.wasm_custom_page_sizes(false);
+    config.wasm_wide_arithmetic(false);
+    config.wasm_branch_hinting(false);
+    config.wasm_stack_switching(false);
+    config.wasm_shared_everything_threads(false);
+}
+
+fn pool(rules: &Rules) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES);
+    pool.total_core_instances(INSTANCES * 64);
+    pool.total_memories(INSTANCES * 4);
+    pool.total_tables(INSTANCES * 16);
+    pool.max_core_instances_per_component(64);
+    pool.max_memories_per_component(64);
+    pool.max_tables_per_component(64);
+    pool.max_memories_per_module(16);
+    pool.max_tables_per_module(16);
+    pool.max_memory_size(4 << 30);
+    pool.table_elements(rules.table_elements);
+    pool.max_core_instance_size(8 << 20);
+    pool.max_component_instance_size(8 << 20);
+    pool.linear_memory_keep_resident(KEEP_RESIDENT);
+    pool.table_keep_resident(KEEP_RESIDENT);
+    pool.pagemap_scan(Enabled::Auto);
+    pool
+}

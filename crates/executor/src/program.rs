@@ -1,0 +1,132 @@
+//! A compiled component, checked against the host functions and ready to be started again and again.
+
+use opensky_protocol::{Abort, World};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, types::ComponentItem};
+
+use crate::{engine::Sandbox, host::Host};
+
+/// A way into a component: which family of worlds it exports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entry {
+    /// `opensky:compute/stepper`.
+    Stepper,
+    /// `opensky:compute/map-reduce`.
+    MapReduce,
+    /// `opensky:compute/finish`.
+    Finish,
+    /// `opensky:compute/job`.
+    Job,
+    /// `wasi:cli/run`.
+    Command,
+}
+
+impl Entry {
+    /// The entry that a unit of `world` calls.
+    pub fn of(world: World) -> Self {
+        match world {
+            World::Job => Self::Job,
+            World::Map { .. } | World::Reduce => Self::MapReduce,
+            World::Finish => Self::Finish,
+            World::Stepper { .. } => Self::Stepper,
+            World::Command => Self::Command,
+        }
+    }
+
+    /// The exported interface, without its patch version.
+    fn interface(self) -> &'static str {
+        match self {
+            Self::Stepper => "opensky:compute/stepper@0.1.",
+            Self::MapReduce => "opensky:compute/map-reduce@0.1.",
+            Self::Finish => "opensky:compute/finish@0.1.",
+            Self::Job => "opensky:compute/job@0.1.",
+            Self::Command => "wasi:cli/run@0.2.",
+        }
+    }
+}
+
+/// A component that can be run. Cheap to clone; shared by all threads.
+#[derive(Clone)]
+pub struct Program {
+    pub(crate) pre: InstancePre<Host>,
+    pub(crate) exports: Exports,
+}
+
+/// The functions of each entry, where the component has them.
+#[derive(Clone, Copy)]
+pub(crate) struct Exports {
+    pub job: Option<[ComponentExportIndex; 1]>,
+    /// `map-shard`, `combine`, `reduce`.
+    pub map_reduce: Option<[ComponentExportIndex; 3]>,
+    pub finish: Option<[ComponentExportIndex; 1]>,
+    /// `init`, `step`.
+    pub stepper: Option<[ComponentExportIndex; 2]>,
+    pub command: Option<[ComponentExportIndex; 1]>,
+}
+
+impl Sandbox {
+    /// Compiles a component in this process. A stranger's component is compiled in a process that
+    /// can be killed instead.
+    pub fn compile(&self, component: &[u8]) -> Result<Program, Abort> {
+        let component = Component::from_binary(&self.engine, component).map_err(compile_error)?;
+        self.link(&component)
+    }
+
+    /// The native code of a component, for [`Sandbox::load`] on this machine.
+    pub fn precompile(&self, component: &[u8]) -> Result<Vec<u8>, Abort> {
+        self.engine
+            .precompile_component(component)
+            .map_err(compile_error)
+    }
+
+    /// Loads native code that [`Sandbox::precompile`] made.
+    ///
+    /// # Safety
+    /// The bytes are executed. They must come from `precompile` on this machine and nobody else may
+    /// have been able to change them since.
+    pub unsafe fn load(&self, native: &[u8]) -> Result<Program, Abort> {
+        // SAFETY: the caller vouches for the bytes.
+        let component = unsafe { Component::deserialize(&self.engine, native) };
+        self.link(&component.map_err(compile_error)?)
+    }
+
+    fn link(&self, component: &Component) -> Result<Program, Abort> {
+        let pre = self
+            .linker
+            .instantiate_pre(component)
+            .map_err(compile_error)?;
+        let exports = Exports {
+            job: functions(component, Entry::Job, ["run"]),
+            map_reduce: functions(
+                component,
+                Entry::MapReduce,
+                ["map-shard", "combine", "reduce"],
+            ),
+            finish: functions(component, Entry::Finish, ["finish"]),
+            stepper: functions(component, Entry::Stepper, ["init", "step"]),
+            command: functions(component, Entry::Command, ["run"]),
+        };
+        Ok(Program { pre, exports })
+    }
+}
+
+fn functions<const N: usize>(
+    component: &Component,
+    entry: Entry,
+    names: [&str; N],
+) -> Option<[ComponentExportIndex; N]> {
+    let ty = component.component_type();
+    let (interface, _) = ty.exports(component.engine()).find(|(name, item)| {
+        let is_instance = matches!(item.ty, ComponentItem::ComponentInstance(_));
+        is_instance && name.starts_with(entry.interface())
+    })?;
+    let instance = component.get_export_index(None, interface)?;
+    let mut found = [instance; N];
+    for (slot, name) in found.iter_mut().zip(names) {
+        *slot = component.get_export_index(Some(&instance), name)?;
+    }
+    Some(found)
+}
+
+fn compile_error(error: wasmtime::Error) -> Abort {
+    Abort::Compile(format!("{error:#}"))
+}

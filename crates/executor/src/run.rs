@@ -1,0 +1,340 @@
+//! Runs one unit: from work to the guest's own result, or to the host's reason for having none.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use opensky_protocol::{
+    Abort, Class, Digest, GuestError, Transcript, Work, WorkError, codec, names,
+};
+use wasmtime::{Error, Store, Trap, component::Instance};
+
+use crate::{
+    Blob, Inputs,
+    engine::{Sandbox, THREAD_STACK},
+    fuel,
+    host::{Host, Observer, Stop, Unit},
+    program::{Entry, Program},
+    world,
+};
+
+/// What the guest did with its unit.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The class of the outcome.
+    pub class: Class,
+    /// Fuel used. Exact for `Ok` and `Err`; the limit for every other class.
+    pub fuel: u64,
+    /// The outputs by name. For `Err` they include [`names::ERROR`]; for the classes after it there
+    /// are none.
+    pub outputs: BTreeMap<String, Vec<u8>>,
+    /// The host calls.
+    pub transcript: Transcript,
+    /// A stepper's states, in order; empty in every other world.
+    pub states: Vec<Digest>,
+    /// The guest's own error, for `Err`.
+    pub error: Option<GuestError>,
+    /// Why the guest ended, for people. Not part of the result.
+    pub detail: Option<String>,
+    /// Log and standard error.
+    pub log: Vec<u8>,
+    /// The most linear memory in use at once, in bytes.
+    pub memory: u64,
+    /// Wall-clock time from work to result.
+    pub wall: Duration,
+}
+
+/// Why a unit cannot be run at all, by anyone.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// This host has no result.
+    #[error(transparent)]
+    Abort(#[from] Abort),
+    /// The work is impossible.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// The work is of another profile than the sandbox.
+    #[error("the work is of profile `{work}`, the sandbox of `{sandbox}`")]
+    Profile {
+        /// The work's.
+        work: String,
+        /// The sandbox's.
+        sandbox: &'static str,
+    },
+    /// The program does not export what the work's world calls.
+    #[error("the program does not export {0:?}")]
+    World(Entry),
+}
+
+/// How a guest ended without output.
+pub(crate) enum Ended {
+    /// It said so itself.
+    Error(GuestError),
+    /// The engine or a host function stopped it.
+    Stopped(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Stopped(error)
+    }
+}
+
+impl From<GuestError> for Ended {
+    fn from(error: GuestError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// One unit while it runs: what it has left, and what it has made.
+pub(crate) struct Session<'a> {
+    pub sandbox: &'a Sandbox,
+    pub program: &'a Program,
+    pub work: Arc<Work>,
+    pub inputs: Arc<Inputs>,
+    pub outputs: BTreeMap<String, Vec<u8>>,
+    pub states: Vec<Digest>,
+    host: Option<Host>,
+    fuel: u64,
+}
+
+impl Sandbox {
+    /// Runs one unit. Blocks; the guest's native stack is that of a thread with room for it, so
+    /// outside of [`on_guest_thread`] each call starts one.
+    pub fn run(
+        &self,
+        program: &Program,
+        work: &Arc<Work>,
+        inputs: &Inputs,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Run, RunError> {
+        on_guest_thread(|| self.run_here(program, work, inputs, observer))
+    }
+
+    fn run_here(
+        &self,
+        program: &Program,
+        work: &Arc<Work>,
+        inputs: &Inputs,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Run, RunError> {
+        let start = Instant::now();
+        work.check()?;
+        if work.profile.id() != self.rules.id {
+            let work = work.profile.id().to_owned();
+            return Err(RunError::Profile {
+                work,
+                sandbox: self.rules.id,
+            });
+        }
+        let inputs = Arc::new(inputs.of(work)?);
+        let id = work.unit();
+        let unit = Unit {
+            id,
+            seed: Work::seed(&id),
+            work: work.clone(),
+            inputs: inputs.clone(),
+        };
+        let session = Session {
+            sandbox: self,
+            program,
+            work: work.clone(),
+            inputs,
+            outputs: BTreeMap::new(),
+            states: Vec::new(),
+            host: Some(Host::new(unit, self.rules, observer)),
+            fuel: work.limits.fuel,
+        };
+        session.run(start)
+    }
+}
+
+impl Session<'_> {
+    fn run(mut self, start: Instant) -> Result<Run, RunError> {
+        let ended = world::run(&mut self).map_err(RunError::World)?;
+        let host = self
+            .host
+            .take()
+            .expect("every instance gives the host back");
+        let (class, error, detail) = classify(ended)?;
+        if matches!(class, Class::Ok | Class::Err) {
+            let put = host
+                .put
+                .into_iter()
+                .map(|(digest, data)| (names::blob(&digest), data));
+            self.outputs.extend(put);
+        } else {
+            self.outputs.clear();
+            self.states.clear();
+        }
+        if let Some(error) = &error {
+            self.outputs
+                .insert(names::ERROR.into(), codec::encode(error));
+        }
+        let exact = matches!(class, Class::Ok | Class::Err);
+        let limit = self.work.limits.fuel;
+        Ok(Run {
+            class,
+            fuel: if exact { limit - self.fuel } else { limit },
+            outputs: self.outputs,
+            transcript: host.transcript,
+            states: self.states,
+            error,
+            detail,
+            log: host.log,
+            memory: host.limiter.peak as u64,
+            wall: start.elapsed(),
+        })
+    }
+
+    /// Makes a fresh instance and lets `call` use it. The fuel it used and the host's state carry
+    /// over to the next one.
+    pub fn with_instance<R>(
+        &mut self,
+        call: impl FnOnce(&mut Guest<'_>) -> Result<R, Ended>,
+    ) -> Result<R, Ended> {
+        let host = self
+            .host
+            .take()
+            .expect("every instance gives the host back");
+        let mut store = Store::new(&self.sandbox.engine, host);
+        store.limiter(|host| &mut host.limiter);
+        store.set_hostcall_fuel(self.sandbox.rules.call_bytes);
+        fuel::fill(&mut store, self.fuel);
+        let result = self
+            .instantiate(&mut store)
+            .map_err(Ended::from)
+            .and_then(|instance| {
+                call(&mut Guest {
+                    store: &mut store,
+                    instance,
+                    sandbox: self.sandbox,
+                })
+            });
+        self.fuel = fuel::left(&store);
+        self.host = Some(store.into_data());
+        result
+    }
+
+    fn instantiate(&self, store: &mut Store<Host>) -> Result<Instance, Error> {
+        let instance = self.program.pre.instantiate(&mut *store)?;
+        store.data_mut().limiter.starting = false;
+        Ok(instance)
+    }
+
+    /// The unit's host, between instances.
+    pub fn host(&mut self) -> &mut Host {
+        self.host.as_mut().expect("no instance is running")
+    }
+
+    /// The input of that name.
+    pub fn input(&self, name: &str) -> Option<Blob> {
+        self.inputs.get(self.work.inputs.get(name)?).cloned()
+    }
+
+    /// The unit's seed.
+    pub fn seed(&self) -> Digest {
+        Work::seed(&self.work.unit())
+    }
+
+    /// Makes `bytes` an output.
+    pub fn output(&mut self, name: impl Into<String>, bytes: Vec<u8>) -> Result<(), Error> {
+        self.host().spend_output(bytes.len())?;
+        self.outputs.insert(name.into(), bytes);
+        Ok(())
+    }
+}
+
+/// An instance while it is called.
+pub(crate) struct Guest<'a> {
+    pub store: &'a mut Store<Host>,
+    pub instance: Instance,
+    sandbox: &'a Sandbox,
+}
+
+impl Guest<'_> {
+    /// Charges a call that carries `bytes` bytes between host and guest.
+    pub fn charge(&mut self, bytes: usize) -> Result<(), Error> {
+        let rules = self.sandbox.rules;
+        fuel::charge(
+            &mut *self.store,
+            rules
+                .call
+                .saturating_add(rules.byte.saturating_mul(bytes as u64)),
+        )
+    }
+}
+
+type Classified = (Class, Option<GuestError>, Option<String>);
+
+fn classify(ended: Result<(), Ended>) -> Result<Classified, Abort> {
+    let error = match ended {
+        Ok(()) => return Ok((Class::Ok, None, None)),
+        Err(Ended::Error(error)) => return Ok((Class::Err, Some(error), None)),
+        Err(Ended::Stopped(error)) => error,
+    };
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return of_stop(stop);
+    }
+    let detail = Some(format!("{error:?}"));
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Ok((Class::OutOfFuel, None, None)),
+        Some(Trap::StackOverflow) => Err(Abort::Stack),
+        Some(Trap::UnreachableCodeReached) => Ok((Class::Panic, None, detail)),
+        Some(Trap::AllocationTooLarge) => Err(Abort::HostMemory),
+        Some(_) => Ok((Class::Trap, None, detail)),
+        None if is_host_fault(&error) => Err(Abort::Internal(format!("{error:#}"))),
+        // The engine found that the guest broke the component model's rules.
+        None => Ok((Class::Trap, None, detail)),
+    }
+}
+
+fn of_stop(stop: &Stop) -> Result<Classified, Abort> {
+    match stop {
+        Stop::Exit(0) => Ok((Class::Ok, None, None)),
+        Stop::Exit(code) => Ok((Class::Err, Some(GuestError::Exit(*code)), None)),
+        Stop::OutOfFuel => Ok((Class::OutOfFuel, None, None)),
+        Stop::Limit(_) => Ok((Class::Limit, None, Some(stop.to_string()))),
+        Stop::Trap(_) => Ok((Class::Trap, None, Some(stop.to_string()))),
+        Stop::Abort(abort) => Err(abort.clone()),
+    }
+}
+
+/// Errors that are neither traps nor ours: those that say that this machine is short of something.
+fn is_host_fault(error: &Error) -> bool {
+    error
+        .downcast_ref::<wasmtime::PoolConcurrencyLimitError>()
+        .is_some()
+        || error
+            .downcast_ref::<wasmtime::error::OutOfMemory>()
+            .is_some()
+        || error.downcast_ref::<std::io::Error>().is_some()
+}
+
+thread_local! {
+    static ON_GUEST_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Calls `f` on a thread whose stack has room for a guest. Units that `f` runs then start none of
+/// their own; a call from such a thread is a plain call.
+pub fn on_guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    if ON_GUEST_THREAD.get() {
+        return f();
+    }
+    std::thread::scope(|scope| {
+        let marked = || {
+            ON_GUEST_THREAD.set(true);
+            f()
+        };
+        let thread = std::thread::Builder::new()
+            .name("guest".into())
+            .stack_size(THREAD_STACK)
+            .spawn_scoped(scope, marked)
+            .expect("the system starts one more thread");
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

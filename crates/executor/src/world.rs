@@ -1,0 +1,284 @@
+//! What a unit of each world calls, in which order, and what becomes of what is returned.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use opensky_protocol::{
+    Digest, Group, GuestError, Partition, World, codec, merge, names, partition_of,
+};
+use wasmtime::{
+    Error,
+    component::{ComponentExportIndex, ComponentNamedList, ComponentType, Lift, Lower},
+};
+
+use crate::{
+    Blob,
+    host::bind::{Words, digest},
+    program::Entry,
+    run::{Ended, Guest, Session},
+};
+
+/// `opensky:compute/types.job-error`.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+enum JobError {
+    #[component(name = "invalid-input")]
+    InvalidInput(String),
+    #[component(name = "failed")]
+    Failed(String),
+    #[component(name = "missing-blob")]
+    MissingBlob(Words),
+}
+
+impl From<JobError> for Ended {
+    fn from(error: JobError) -> Self {
+        Self::Error(match error {
+            JobError::InvalidInput(text) => GuestError::InvalidInput(text),
+            JobError::Failed(text) => GuestError::Failed(text),
+            JobError::MissingBlob(words) => GuestError::MissingBlob(digest(words)),
+        })
+    }
+}
+
+/// `opensky:compute/types.kv`.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Kv {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// `opensky:compute/stepper.progress`.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+enum Progress {
+    #[component(name = "more")]
+    More(Vec<u8>),
+    #[component(name = "done")]
+    Done(Vec<u8>),
+}
+
+/// Bytes that a value carries between guest and host.
+trait Carried {
+    fn bytes(&self) -> usize;
+}
+
+impl Carried for Vec<u8> {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Carried for Vec<Vec<u8>> {
+    fn bytes(&self) -> usize {
+        self.iter().map(|item| item.len() + 8).sum()
+    }
+}
+
+impl Carried for Vec<Kv> {
+    fn bytes(&self) -> usize {
+        self.iter()
+            .map(|kv| kv.key.len() + kv.value.len() + 16)
+            .sum()
+    }
+}
+
+impl Carried for Progress {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::More(bytes) | Self::Done(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl Guest<'_> {
+    /// Calls an export with parameters that carry `bytes` bytes. What the guest returns as its own
+    /// error ends it.
+    fn call<P, T>(&mut self, f: &ComponentExportIndex, params: P, bytes: usize) -> Result<T, Ended>
+    where
+        P: ComponentNamedList + Lower,
+        T: ComponentType + Lift + Carried + 'static,
+    {
+        self.charge(bytes)?;
+        let typed = self
+            .instance
+            .get_typed_func::<P, (Result<T, JobError>,)>(&mut *self.store, f)?;
+        let (answer,) = typed.call(&mut *self.store, params)?;
+        let value = answer?;
+        self.charge(value.bytes())?;
+        Ok(value)
+    }
+}
+
+/// Runs the session's unit. The outer error is the entry that the program does not have.
+pub(crate) fn run(session: &mut Session<'_>) -> Result<Result<(), Ended>, Entry> {
+    let exports = session.program.exports;
+    let world = session.work.world;
+    let missing = Entry::of(world);
+    Ok(match world {
+        World::Job => job(session, &exports.job.ok_or(missing)?[0]),
+        World::Map { partitions } => map(session, &exports.map_reduce.ok_or(missing)?, partitions),
+        World::Reduce => reduce(session, &exports.map_reduce.ok_or(missing)?[2]),
+        World::Finish => finish(session, &exports.finish.ok_or(missing)?[0]),
+        World::Stepper { steps } => stepper(session, &exports.stepper.ok_or(missing)?, steps),
+        World::Command => command(session, &exports.command.ok_or(missing)?[0]),
+    })
+}
+
+fn job(session: &mut Session<'_>, run: &ComponentExportIndex) -> Result<(), Ended> {
+    let input = main_input(session);
+    let input = (*input).as_ref();
+    let output = session.with_instance(|guest| guest.call(run, (input,), input.len()))?;
+    Ok(session.output(names::OUTPUT, output)?)
+}
+
+fn main_input(session: &Session<'_>) -> Blob {
+    session.input(names::INPUT).unwrap_or_else(|| Arc::new([]))
+}
+
+/// Maps one shard, groups and combines what comes out, and cuts it into partitions.
+fn map(
+    session: &mut Session<'_>,
+    [map_shard, combine, _]: &[ComponentExportIndex; 3],
+    partitions: u32,
+) -> Result<(), Ended> {
+    let input = main_input(session);
+    let shard = (*input).as_ref();
+    let groups = session.with_instance(|guest| {
+        let records: Vec<Kv> = guest.call(map_shard, (shard,), shard.len())?;
+        let mut groups = BTreeMap::<Vec<u8>, Vec<Vec<u8>>>::new();
+        for Kv { key, value } in records {
+            groups.entry(key).or_default().push(value);
+        }
+        for (key, values) in groups.iter_mut().filter(|(_, values)| values.len() > 1) {
+            *values = call_group(guest, combine, key, values)?;
+        }
+        Ok(groups)
+    })?;
+    let mut cut = vec![Partition::default(); partitions as usize];
+    for (key, values) in groups {
+        cut[partition_of(&key, partitions) as usize].push(Group { key, values });
+    }
+    for (index, partition) in (0..).zip(&cut) {
+        session.output(names::partition(index), codec::encode(partition))?;
+    }
+    Ok(())
+}
+
+/// `combine` and `reduce`: a function of one key and its values.
+fn call_group<T: ComponentType + Lift + Carried + 'static>(
+    guest: &mut Guest<'_>,
+    f: &ComponentExportIndex,
+    key: &[u8],
+    values: &Vec<Vec<u8>>,
+) -> Result<T, Ended> {
+    guest.call(f, (key, values.as_slice()), key.len() + values.bytes())
+}
+
+/// Reduces one partition of all shards: keys in byte order, values in shard order.
+fn reduce(session: &mut Session<'_>, reduce: &ComponentExportIndex) -> Result<(), Ended> {
+    let work = session.work.clone();
+    let shards = work.inputs.keys().filter(|name| name.starts_with("shard/"));
+    let partitions: Result<Vec<Partition>, GuestError> = shards
+        .map(|name| {
+            let blob = session
+                .input(name)
+                .expect("a unit starts with all its inputs");
+            let bytes = (*blob).as_ref();
+            Partition::decode(bytes).map_err(|error| {
+                GuestError::InvalidInput(format!("{name} is no partition: {error}"))
+            })
+        })
+        .collect();
+    let groups = merge(partitions?);
+    let output = session.with_instance(|guest| {
+        let mut output = Vec::new();
+        for Group { key, values } in &groups {
+            let part: Vec<u8> = call_group(guest, reduce, key, values)?;
+            guest
+                .store
+                .data_mut()
+                .spend_output(part.len())
+                .map_err(Error::from)?;
+            output.extend(part);
+        }
+        Ok(output)
+    })?;
+    session.outputs.insert(names::OUTPUT.into(), output);
+    Ok(())
+}
+
+/// Makes one output of all partitions.
+fn finish(session: &mut Session<'_>, finish: &ComponentExportIndex) -> Result<(), Ended> {
+    let work = session.work.clone();
+    let names = work
+        .inputs
+        .keys()
+        .filter(|name| name.starts_with("partition/"));
+    let blobs: Vec<Blob> = names.filter_map(|name| session.input(name)).collect();
+    let parts: Vec<&[u8]> = blobs.iter().map(|blob| (**blob).as_ref()).collect();
+    let bytes = parts.iter().map(|part| part.len() + 8).sum();
+    let output = session.with_instance(|guest| guest.call(finish, (parts.as_slice(),), bytes))?;
+    Ok(session.output(names::OUTPUT, output)?)
+}
+
+/// Takes up to `steps` steps, each in a fresh instance. `init` counts as none.
+fn stepper(
+    session: &mut Session<'_>,
+    [init, step]: &[ComponentExportIndex; 2],
+    steps: u32,
+) -> Result<(), Ended> {
+    let mut state = match session.input(names::STATE) {
+        Some(state) => (*state).as_ref().to_vec(),
+        None => {
+            let input = main_input(session);
+            let input = (*input).as_ref();
+            let state: Vec<u8> =
+                session.with_instance(|guest| guest.call(init, (input,), input.len()))?;
+            session.states.push(Digest::of(&state));
+            state
+        }
+    };
+    let mut output = None;
+    for _ in 0..steps {
+        // Each step draws its own random numbers, and the same ones wherever the unit began.
+        let seed = (session.seed(), Digest::of(&state));
+        session
+            .host()
+            .renew(Digest::derive("opensky step seed 1", &seed));
+        let bytes = state.as_slice();
+        match session.with_instance(|guest| guest.call(step, (bytes,), bytes.len()))? {
+            Progress::More(next) => {
+                session.states.push(Digest::of(&next));
+                state = next;
+            }
+            Progress::Done(done) => {
+                output = Some(done);
+                break;
+            }
+        }
+    }
+    let states = codec::encode(&session.states);
+    session.output(names::STATES, states)?;
+    match output {
+        Some(output) => session.output(names::OUTPUT, output)?,
+        None => session.output(names::STATE, state)?,
+    }
+    Ok(())
+}
+
+/// Runs an unmodified command: what it wrote is its output, whatever its exit code.
+fn command(session: &mut Session<'_>, run: &ComponentExportIndex) -> Result<(), Ended> {
+    let called = session.with_instance(|guest| {
+        guest.charge(0)?;
+        let typed = guest
+            .instance
+            .get_typed_func::<(), (Result<(), ()>,)>(&mut *guest.store, run)?;
+        Ok(typed.call(&mut *guest.store, ())?)
+    });
+    let wasi = std::mem::take(&mut session.host().wasi);
+    session.outputs.extend(wasi.into_outputs());
+    match called? {
+        (Ok(()),) => Ok(()),
+        (Err(()),) => Err(GuestError::Exit(1).into()),
+    }
+}
