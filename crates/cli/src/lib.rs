@@ -15,6 +15,7 @@ pub mod logging;
 pub mod paths;
 pub mod problem;
 pub mod progress;
+pub mod project;
 pub mod term;
 pub mod toolchain;
 

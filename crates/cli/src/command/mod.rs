@@ -4,12 +4,14 @@ use clap::Subcommand;
 
 use crate::Exit;
 
+pub mod build;
 pub mod doctor;
 
-/// What `opensky` can do.
+/// What `opensky` can do. A command's own file has its help text.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
 pub enum Command {
-    /// Find and mend what is missing on this machine.
+    Build(build::Args),
     Doctor(doctor::Args),
 }
 
@@ -17,6 +19,7 @@ impl Command {
     /// Does it.
     pub fn run(self) -> anyhow::Result<Exit> {
         match self {
+            Self::Build(args) => build::run(args),
             Self::Doctor(args) => doctor::run(args),
         }
     }

@@ -23,6 +23,9 @@ const PACKAGES: &[&str] = &[
 /// Somebody else's apt may hold the lock for as long as a big upgrade takes.
 const LOCK_PATIENCE: &str = "DPkg::Lock::Timeout=1800";
 
+/// dpkg gives up where these are not in `PATH`, which is so in many services and containers.
+const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
+
 /// Debian's tools, by path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tools {
@@ -117,6 +120,11 @@ fn update() -> Result<(), Problem> {
 /// Runs a command whose output the person sees (on stderr: stdout is for our own results).
 fn run(command: &mut Command) -> Result<(), Problem> {
     let typed = shell::shown(command);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(SYSTEM_FOLDERS.map(PathBuf::from));
+    if let Ok(path) = std::env::join_paths(folders) {
+        command.env("PATH", path);
+    }
     let status = command.stdout(std::io::stderr()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
