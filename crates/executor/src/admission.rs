@@ -28,7 +28,10 @@ pub fn admit(bytes: &[u8]) -> Result<Admitted, Refusal> {
             });
         }
     }
-    let refusal = inspection.imports.iter().find_map(|import| import.refusal.clone());
+    let refusal = inspection
+        .imports
+        .iter()
+        .find_map(|import| import.refusal.clone());
     if let Some(refusal) = refusal {
         return Err(refusal);
     }

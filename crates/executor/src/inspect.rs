@@ -3,6 +3,7 @@
 
 mod allowed;
 mod entries;
+mod imports;
 mod limits;
 mod module;
 mod refusal;
@@ -11,11 +12,9 @@ mod rules;
 mod scan;
 
 use opensky_protocol::Digest;
-use wasmparser::{Encoding, component_types::ComponentEntityType};
+use wasmparser::Encoding;
 
-pub(crate) use limits::{
-    MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES,
-};
+pub use limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 pub use refusal::{Exports, Refusal};
 pub use report::{Entry, Import, Inspection, Kind, MemorySize, Sizes};
 
@@ -28,24 +27,21 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refusal> {
     if !bytes.starts_with(b"\0asm") {
         return Err(Refusal::NotWasm);
     }
-    rules::limit("bytes", bytes.len() as u64, limits::MAX_BYTES as u64)?;
+    rules::limit("bytes", bytes.len() as u64, limits::MAX_BYTES)?;
     let scan = scan::scan(bytes)?;
     let types = scan.types.as_ref();
     let (kind, entries, imports) = match scan.encoding {
-        Encoding::Component => (
-            Kind::Component,
-            entries::find(&scan.exports, types)?,
-            scan.imports
-                .into_iter()
-                .map(|(_, name)| component_import(name, types))
-                .collect(),
-        ),
+        Encoding::Component => {
+            let names = scan.imports.into_iter().map(|(_, name)| name).collect();
+            let entries = entries::find(&scan.exports, types)?;
+            (
+                Kind::Component,
+                entries,
+                imports::of_component(names, types),
+            )
+        }
         Encoding::Module => {
-            let imports: Vec<Import> = scan
-                .imports
-                .iter()
-                .map(|(module, name)| module_import(module, name))
-                .collect();
+            let imports = imports::of_module(scan.imports);
             (module_kind(&imports, &scan.exports), Vec::new(), imports)
         }
     };
@@ -57,30 +53,6 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refusal> {
         exports: scan.exports,
         sizes: scan.sizes,
     })
-}
-
-fn component_import(name: String, types: wasmparser::types::TypesRef<'_>) -> Import {
-    let item = types.component_item_for_import(&name).map(|item| item.ty);
-    let instance = match item {
-        Some(ComponentEntityType::Instance(id)) => types.get(id),
-        _ => None,
-    };
-    let checked = match instance {
-        Some(instance) => allowed::check_interface(&name, entries::items(instance)),
-        // A bare function or type has a name without a package, which is never provided.
-        None => allowed::check_interface(&name, []),
-    };
-    Import {
-        name,
-        refusal: checked.err(),
-    }
-}
-
-fn module_import(module: &str, name: &str) -> Import {
-    Import {
-        name: format!("{module}#{name}"),
-        refusal: allowed::check_preview1(module, name).err(),
-    }
 }
 
 fn module_kind(imports: &[Import], exports: &[String]) -> Kind {

@@ -5,14 +5,17 @@
 //! own result whatever it did, or an [`Abort`](opensky_protocol::Abort), which says that this host
 //! has no result and another may have.
 
+mod admission;
 mod engine;
 mod fuel;
 mod host;
+pub mod inspect;
 mod profile;
 mod program;
 mod run;
 mod world;
 
+pub use admission::{Admitted, admit};
 pub use engine::{Backend, Sandbox, SandboxError};
 pub use host::{Blob, Inputs, Observer};
 pub use profile::{PROFILE_0, Rules};

@@ -267,6 +267,8 @@ static PACKAGES: [Package; 7] = [
 /// What the command adapter for WASI preview 1 provides to a core module.
 const PREVIEW1_FUNCTIONS: &[&str] = &[
     "adapter_close_badfd",
+    "adapter_monotonic_clock_set_paused",
+    "adapter_open_badfd",
     "args_get",
     "args_sizes_get",
     "clock_res_get",
@@ -368,7 +370,9 @@ pub(super) fn check_preview1(module: &str, name: &str) -> Result<(), Refusal> {
 /// link them to nothing but themselves.
 pub(super) fn is_on_track(version: &str, [major, minor]: [&str; 2]) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let build = version.split_once('+').map_or(version, |(before, _)| before);
+    let build = version
+        .split_once('+')
+        .map_or(version, |(before, _)| before);
     let mut parts = build.split('.');
     let found = [parts.next(), parts.next(), parts.next(), parts.next()];
     matches!(found, [Some(a), Some(b), Some(c), None] if a == major && b == minor && is_number(c))
@@ -377,7 +381,8 @@ pub(super) fn is_on_track(version: &str, [major, minor]: [&str; 2]) -> bool {
 fn advice_for(path: &str) -> &'static str {
     match path.split(['/', '@']).next().unwrap_or_default() {
         "wasi:http" => {
-            "a unit has no network; pass what it needs as an input, `--in NAME=FILE`"
+            "a unit has no network; pass what it needs as an input, `--in NAME=FILE` (JavaScript: \
+             build with `--disable http --disable fetch-event`)"
         }
         "wasi:keyvalue" | "wasi:blobstore" | "wasi:config" => {
             "keep state in inputs and outputs, through `opensky:compute/blobs` or files under `/out`"

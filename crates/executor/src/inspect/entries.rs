@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use wasmparser::{
     component_types::{
-        ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType, ComponentFuncType,
-        ComponentInstanceType, ComponentValType,
+        ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentInstanceType,
+        ComponentValType,
     },
     types::TypesRef,
 };
@@ -154,24 +154,6 @@ fn function_type<'a>(
     }
 }
 
-/// The functions, resources and other items of an imported interface that a host must provide.
-/// Plain types are left out: they are part of the functions' types.
-pub(super) fn items<'a>(
-    instance: &'a ComponentInstanceType,
-) -> impl Iterator<Item = &'a str> + 'a {
-    instance
-        .exports
-        .iter()
-        .filter(|(_, item)| {
-            !matches!(
-                item.ty,
-                ComponentEntityType::Type { referenced, .. }
-                    if !matches!(referenced, ComponentAnyTypeId::Resource(_))
-            )
-        })
-        .map(|(name, _)| name.as_str())
-}
-
 /// The text of a function's type stops growing here: a type can be exponentially longer than the
 /// bytes that define it.
 const MAX_TEXT: usize = 400;
@@ -202,11 +184,7 @@ impl Text<'_> {
         }
     }
 
-    fn list<T>(
-        &mut self,
-        items: impl IntoIterator<Item = T>,
-        mut each: impl FnMut(&mut Self, T),
-    ) {
+    fn list<T>(&mut self, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
         for (index, item) in items.into_iter().enumerate() {
             if self.text.len() >= MAX_TEXT {
                 return;

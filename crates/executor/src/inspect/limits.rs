@@ -3,11 +3,12 @@
 //! JavaScript interpreters.
 
 /// Bytes of a component.
-pub(crate) const MAX_BYTES: usize = 64 << 20;
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
 /// Functions that all core modules define together. An interpreter has 10 to 20 thousand.
 pub(crate) const MAX_FUNCTIONS: u64 = 100_000;
-/// Bytes of one function's body. Compiling takes more than linear time in it.
-pub(crate) const MAX_BODY: u64 = 1 << 20;
+/// Bytes of one function's body. Compiling takes more than linear time in it; the largest of a
+/// Python interpreter has 427 thousand.
+pub(crate) const MAX_BODY: u64 = 2 << 20;
 /// Locals of one function: at 16 bytes each, a stack frame below 320 KiB.
 pub(crate) const MAX_LOCALS: u64 = 20_000;
 /// Targets of one `br_table`.
@@ -26,10 +27,10 @@ pub(crate) const MAX_COMPONENT_DEPTH: u64 = 4;
 /// Component instances, those that nested components make included.
 pub(crate) const MAX_COMPONENT_INSTANCES: u64 = 1_000;
 /// Core modules of a component, and instances of them.
-pub(crate) const MAX_CORE_INSTANCES: u32 = 64;
+pub const MAX_CORE_INSTANCES: u32 = 64;
 /// Linear memories of all core instances together.
-pub(crate) const MAX_MEMORIES: u32 = 16;
+pub const MAX_MEMORIES: u32 = 16;
 /// Tables of all core instances together.
-pub(crate) const MAX_TABLES: u32 = 64;
+pub const MAX_TABLES: u32 = 64;
 /// Elements that one table has at its start.
-pub(crate) const MAX_TABLE_ELEMENTS: u64 = 100_000;
+pub const MAX_TABLE_ELEMENTS: u64 = 100_000;

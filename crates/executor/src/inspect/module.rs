@@ -1,7 +1,8 @@
 //! Reads one core module: its sizes, and what in it the sandbox does not accept.
 
 use wasmparser::{
-    BinaryReader, DataKind, FuncToValidate, FuncValidatorAllocations, FunctionBody, MemoryType, Payload, TableType, TypeRef, ValidatorResources,
+    BinaryReader, DataKind, FuncToValidate, FuncValidatorAllocations, FunctionBody, MemoryType,
+    Payload, TableType, TypeRef, ValidatorResources, WasmFeatures,
 };
 
 use super::{
@@ -98,7 +99,7 @@ impl Shape {
         if self.memories.len() + self.imported_memories <= 1 {
             return Ok(());
         }
-        Err(rules::multi_memory(offset))
+        rules::without(WasmFeatures::MULTI_MEMORY, offset).map_or(Ok(()), Err)
     }
 }
 

@@ -14,17 +14,16 @@ pub(super) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::BULK_MEMORY)
     .union(WasmFeatures::SIMD)
     .union(WasmFeatures::FLOATS)
+    // Position-independent code: what a Python component is linked from.
+    .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::COMPONENT_MODEL);
 
 /// A validator's error: the name of the proposal if that is what is missing.
 pub(super) fn invalid(error: Error) -> Refusal {
     let offset = error.offset();
-    match error.missing_wasm_feature().and_then(name_of) {
-        Some((feature, advice)) => Refusal::Feature {
-            feature,
-            offset,
-            advice,
-        },
+    let missing = error.missing_wasm_feature();
+    match missing.and_then(|missing| without(missing, offset)) {
+        Some(refusal) => refusal,
         None => Refusal::Malformed {
             offset,
             message: error.message().into(),
@@ -44,16 +43,6 @@ pub(super) fn limit(what: &'static str, value: impl Into<u64>, max: u64) -> Resu
         max,
         advice: "build with optimisation, and split what is generated or do it in several units",
     })
-}
-
-/// Two memories in one core module. Engines need the proposal for their own glue, so their switch
-/// cannot refuse it.
-pub(super) fn multi_memory(offset: usize) -> Refusal {
-    Refusal::Feature {
-        feature: "multi-memory",
-        offset,
-        advice: "build with one memory",
-    }
 }
 
 /// A component with a start function of its own.
@@ -84,6 +73,11 @@ const REFUSED: [(WasmFeatures, &str, &str); 24] = [
         WasmFeatures::RELAXED_SIMD,
         "relaxed SIMD",
         "its results differ between processors; build without `relaxed-simd`",
+    ),
+    (
+        WasmFeatures::MULTI_MEMORY,
+        "multi-memory",
+        "build with one memory",
     ),
     (WasmFeatures::MEMORY64, "64-bit memory", "build for wasm32"),
     (
@@ -120,11 +114,6 @@ const REFUSED: [(WasmFeatures, &str, &str); 24] = [
     (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes", TARGET),
     (WasmFeatures::MEMORY_CONTROL, "memory control", TARGET),
     (WasmFeatures::WIDE_ARITHMETIC, "wide arithmetic", TARGET),
-    (
-        WasmFeatures::EXTENDED_CONST,
-        "extended constant expressions",
-        "build without `extended-const`",
-    ),
     (
         WasmFeatures::CUSTOM_DESCRIPTORS,
         "custom descriptors",
@@ -175,11 +164,16 @@ const REFUSED: [(WasmFeatures, &str, &str); 24] = [
     ),
 ];
 
-fn name_of(missing: WasmFeatures) -> Option<(&'static str, &'static str)> {
-    REFUSED
+/// The refusal of a file that needs one of these proposals. `None` if all of them are accepted.
+pub(super) fn without(missing: WasmFeatures, offset: usize) -> Option<Refusal> {
+    let found = REFUSED
         .iter()
-        .find(|(features, ..)| features.intersects(missing))
-        .map(|(_, name, advice)| (*name, *advice))
+        .find(|(features, ..)| features.intersects(missing));
+    found.map(|&(_, feature, advice)| Refusal::Feature {
+        feature,
+        offset,
+        advice,
+    })
 }
 
 #[cfg(test)]

@@ -132,7 +132,11 @@ impl Walk {
                 }
                 self.sizes.core_modules += 1;
                 self.levels.push(Level::Module(Shape::default()));
-                rules::limit("core modules", self.sizes.core_modules, MAX_CORE_INSTANCES.into())
+                rules::limit(
+                    "core modules",
+                    self.sizes.core_modules,
+                    MAX_CORE_INSTANCES.into(),
+                )
             }
             Encoding::Component => {
                 self.levels.push(Level::Component(Component {
@@ -208,7 +212,11 @@ impl Walk {
             _ => 0,
         };
         self.items += u64::from(count);
-        rules::limit("entries of component sections", self.items, MAX_COMPONENT_ITEMS)
+        rules::limit(
+            "entries of component sections",
+            self.items,
+            MAX_COMPONENT_ITEMS,
+        )
     }
 
     fn check_component(&mut self, payload: &Payload<'_>, nested: bool) -> Result<(), Refusal> {
@@ -263,12 +271,14 @@ impl Walk {
             Payload::ImportSection(section) => {
                 for import in section.clone().into_imports() {
                     let import = import.map_err(rules::invalid)?;
-                    self.imports.push((import.module.into(), import.name.into()));
+                    self.imports
+                        .push((import.module.into(), import.name.into()));
                 }
             }
             Payload::ExportSection(section) => {
                 for export in section.clone() {
-                    self.exports.push(export.map_err(rules::invalid)?.name.into());
+                    self.exports
+                        .push(export.map_err(rules::invalid)?.name.into());
                 }
             }
             _ => {}
@@ -292,9 +302,21 @@ impl Walk {
         sizes.tables += shape.tables;
         sizes.memories.extend(&shape.memories);
         let memories = sizes.memories.len() as u64;
-        rules::limit("core instances", sizes.core_instances, MAX_CORE_INSTANCES.into())?;
-        rules::limit("tables of all core instances", sizes.tables, MAX_TABLES.into())?;
-        rules::limit("memories of all core instances", memories, MAX_MEMORIES.into())
+        rules::limit(
+            "core instances",
+            sizes.core_instances,
+            MAX_CORE_INSTANCES.into(),
+        )?;
+        rules::limit(
+            "tables of all core instances",
+            sizes.tables,
+            MAX_TABLES.into(),
+        )?;
+        rules::limit(
+            "memories of all core instances",
+            memories,
+            MAX_MEMORIES.into(),
+        )
     }
 
     fn instantiate_component(&mut self, index: u32) -> Result<(), Refusal> {
@@ -303,7 +325,11 @@ impl Walk {
         };
         let expands_to = component.components.get(index as usize);
         component.instances += expands_to.copied().unwrap_or(1);
-        rules::limit("component instances", component.instances, MAX_COMPONENT_INSTANCES)
+        rules::limit(
+            "component instances",
+            component.instances,
+            MAX_COMPONENT_INSTANCES,
+        )
     }
 
     /// Keeps the index spaces of core modules and components true.
