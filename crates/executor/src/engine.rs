@@ -142,12 +142,13 @@ fn features(config: &mut Config) {
     config.wasm_multi_memory(true);
     config.wasm_simd(true);
     config.wasm_component_model(true);
+    // Position-independent code needs it: a Python component is linked from that.
+    config.wasm_extended_const(true);
 
     config.wasm_relaxed_simd(false);
     config.relaxed_simd_deterministic(true);
     config.wasm_tail_call(false);
     config.wasm_memory64(false);
-    config.wasm_extended_const(false);
     config.wasm_custom_page_sizes(false);
     config.wasm_wide_arithmetic(false);
     config.wasm_branch_hinting(false);
