@@ -16,6 +16,7 @@ pub mod paths;
 pub mod problem;
 pub mod progress;
 pub mod project;
+pub mod template;
 pub mod term;
 pub mod toolchain;
 

@@ -31,7 +31,8 @@ Examples:
   opensky build                          the project in this folder
   opensky build examples/hello           that one
   opensky build -p server --bin worker   one of several
-  opensky build -- --features extra      cargo's own flags after --")]
+  opensky build -- --features extra      cargo's own flags after --
+  opensky build -- --config profile.release.strip=false   keep debug information")]
 pub struct Args {
     /// The project's folder.
     #[arg(default_value = ".")]

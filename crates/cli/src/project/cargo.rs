@@ -18,6 +18,10 @@ use crate::{
 const CDYLIB: &str =
     "add to its Cargo.toml:\n\n    [lib]\n    crate-type = [\"cdylib\", \"lib\"]\n";
 
+/// Debug information is most of a component's size and full of paths. A later `--config` of the
+/// person's wins.
+const NO_DEBUG_INFO: &str = "profile.release.strip=\"debuginfo\"";
+
 /// One thing that cargo can make a component of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
@@ -59,7 +63,7 @@ pub fn build(dir: &Path, selection: &Selection) -> Result<PathBuf, Problem> {
     let candidate = choose(&metadata(&toolchain, dir)?, dir, selection)?;
     let mut command = toolchain.cargo(dir, "build");
     command
-        .args(["--release", "--target", TARGET])
+        .args(["--release", "--target", TARGET, "--config", NO_DEBUG_INFO])
         .arg("--message-format=json-render-diagnostics")
         .args(candidate.args())
         .args(&selection.cargo_args);

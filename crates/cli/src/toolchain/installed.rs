@@ -73,7 +73,8 @@ fn knowing_target(answer: &str) -> Option<Toolchain> {
         rustc,
         version: version.trim().to_owned(),
         library,
-        config: Vec::new(),
+        rustflags: Vec::new(),
+        linker: None,
         path: Vec::new(),
     })
 }

@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use serde_json::json;
+
 use crate::Problem;
 
 mod debian;
@@ -47,8 +49,10 @@ pub struct Toolchain {
     pub version: String,
     /// Where the standard library for the target was found.
     pub library: PathBuf,
-    /// Values for cargo's `--config`.
-    pub config: Vec<String>,
+    /// What the compiler must be told when it compiles for the target.
+    pub rustflags: Vec<String>,
+    /// The linker for the target, where it is not the compiler's own.
+    pub linker: Option<PathBuf>,
     /// Folders that must come first in `PATH`: the linker's.
     pub path: Vec<PathBuf>,
 }
@@ -89,8 +93,10 @@ impl Toolchain {
             .env("RUSTC", &self.rustc)
             .env("PATH", self.search_path())
             .arg(verb);
-        for config in &self.config {
-            command.args(["--config", config]);
+        let rustflags: Vec<_> = private_paths().chain(self.rustflags.clone()).collect();
+        command.args(["--config", &setting("rustflags", json!(rustflags))]);
+        if let Some(linker) = &self.linker {
+            command.args(["--config", &setting("linker", json!(linker))]);
         }
         command
     }
@@ -104,6 +110,25 @@ impl Toolchain {
             .chain(std::env::split_paths(&inherited));
         std::env::join_paths(folders).unwrap_or(inherited)
     }
+}
+
+/// A published program must not tell where its author's files are, and should not differ for that
+/// reason alone. Of several prefixes that match, the compiler takes the last.
+fn private_paths() -> impl Iterator<Item = String> {
+    let home = etcetera::home_dir().ok();
+    let cargo_home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| home.as_ref().map(|home| home.join(".cargo")));
+    [(home, "/home"), (cargo_home, "/cargo")]
+        .into_iter()
+        .filter_map(|(folder, shown)| {
+            Some(format!("--remap-path-prefix={}={shown}", folder?.display()))
+        })
+}
+
+/// A value for cargo's `--config`, about the target. JSON's strings and lists are TOML's, too.
+fn setting(key: &str, value: serde_json::Value) -> String {
+    format!("target.{TARGET}.{key}={value}")
 }
 
 /// The flags that the person set for their own builds and that a guest's build will not see.
@@ -124,7 +149,8 @@ mod tests {
             rustc: "/a/rustc".into(),
             version: "rustc 1.0.0".into(),
             library: "/a/lib".into(),
-            config: vec!["x=1".into()],
+            rustflags: vec!["--sysroot".into(), "/a b\"c".into()],
+            linker: Some("/linker/ld".into()),
             path: vec!["/linker".into()],
         };
         let command = toolchain.cargo(Path::new("/"), "build");
@@ -139,7 +165,17 @@ mod tests {
         assert_eq!(value("RUSTC"), Some(Some("/a/rustc".into())));
         let path = value("PATH").flatten().expect("PATH is set");
         assert!(path.starts_with("/linker"), "{path}");
-        let args: Vec<_> = command.get_args().collect();
-        assert_eq!(args, ["build", "--config", "x=1"]);
+        let args: Vec<_> = command
+            .get_args()
+            .map(|arg| arg.to_string_lossy())
+            .collect();
+        assert_eq!(args[..2], ["build", "--config"]);
+        assert!(args[2].starts_with("target.wasm32-wasip2.rustflags=[\"--remap-path-prefix="));
+        assert!(
+            args[2].ends_with(r#","--sysroot","/a b\"c"]"#),
+            "{}",
+            args[2]
+        );
+        assert_eq!(args[4], "target.wasm32-wasip2.linker=\"/linker/ld\"");
     }
 }

@@ -87,10 +87,8 @@ fn toolchain(tools: &Tools, version: &str, sysroot: &Path) -> Option<Toolchain> 
         rustc: tools.rustc.clone(),
         version: format!("rustc {version}"),
         library: libraries_of(sysroot),
-        config: vec![
-            setting("rustflags", &["--sysroot".into(), text(sysroot)]),
-            format!("target.{TARGET}.linker={}", quoted(&text(&linker))),
-        ],
+        rustflags: vec!["--sysroot".into(), sysroot.to_string_lossy().into_owned()],
+        linker: Some(linker),
         path,
     })
 }
@@ -109,14 +107,16 @@ fn no_linker() -> Problem {
         .help("cargo install wasm-component-ld && apt-get install lld")
 }
 
-/// A cargo command of Debian's toolchain that nothing outside `dir` steers.
+/// A cargo command that builds std with its bitcode in it, so that guests may use link-time
+/// optimisation, and that nothing outside `dir` steers.
 fn cargo(tools: &Tools, dir: &Path) -> Command {
     let bare = Toolchain {
         cargo: tools.cargo.clone(),
         rustc: tools.rustc.clone(),
         version: String::new(),
         library: PathBuf::new(),
-        config: Vec::new(),
+        rustflags: vec!["-Cembed-bitcode=yes".into()],
+        linker: None,
         path: Vec::new(),
     };
     let mut command = bare.cargo(dir, "build");
@@ -128,8 +128,7 @@ fn cargo(tools: &Tools, dir: &Path) -> Command {
     command
 }
 
-/// Builds the standard library below `scratch`; answers where its libraries are. The bitcode stays
-/// in them, so that guests may use link-time optimisation.
+/// Builds the standard library below `scratch`; answers where its libraries are.
 fn build_std(tools: &Tools, scratch: &Path) -> Result<PathBuf, Problem> {
     let dir = scratch.join("std");
     write_files(&dir, &[("Cargo.toml", SEED_MANIFEST), ("lib.rs", "")])?;
@@ -141,11 +140,7 @@ fn build_std(tools: &Tools, scratch: &Path) -> Result<PathBuf, Problem> {
     let mut command = cargo(tools, &dir);
     command
         .env("RUSTC_BOOTSTRAP", "1")
-        .arg("-Zbuild-std=std,panic_abort")
-        .args([
-            "--config",
-            &setting("rustflags", &["-Cembed-bitcode=yes".into()]),
-        ]);
+        .arg("-Zbuild-std=std,panic_abort");
     finish(&mut command, "build the standard library")?;
     Ok(dir.join("target").join(TARGET).join("release/deps"))
 }
@@ -254,21 +249,6 @@ fn cannot(path: &Path, error: io::Error) -> Problem {
         .help("make room or give the folder to this user, then: opensky doctor --fix")
 }
 
-/// A list for cargo's `--config`.
-fn setting(key: &str, values: &[String]) -> String {
-    let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
-    format!("target.{TARGET}.{key}=[{}]", values.join(","))
-}
-
-/// A TOML basic string; JSON's escapes are a subset of TOML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,13 +277,5 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["libstd-1.rlib", "self-contained"]);
-    }
-
-    #[test]
-    fn settings_survive_odd_paths() {
-        assert_eq!(
-            setting("rustflags", &["a b\"c".into()]),
-            r#"target.wasm32-wasip2.rustflags=["a b\"c"]"#
-        );
     }
 }
