@@ -1,0 +1,157 @@
+//! A store whose writer is killed, or whose disk is full, at any moment.
+#![allow(clippy::unwrap_used)] // a helper that fails fails the test
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use opensky_protocol::Digest;
+use opensky_storage::{Store, StoreError};
+use tempfile::TempDir;
+
+const FOLDER: &str = "OPENSKY_STORAGE_TEST_FOLDER";
+
+/// This test binary, started again to run one test of this file as the writer in `folder`.
+fn writer(test: &str, folder: &Path) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([test, "--exact", "--nocapture"]);
+    command.env(FOLDER, folder).stdout(Stdio::null());
+    command
+}
+
+/// The bytes of the `i`th blob: many chunks for some, one write for most.
+fn blob(i: u32) -> Vec<u8> {
+    let len = if i.is_multiple_of(7) {
+        2_000_000
+    } else {
+        5_000
+    };
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new()
+        .update(&i.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
+    bytes
+}
+
+/// Writes blobs until it is killed, and notes each that was promised to be durable.
+fn write_for_ever(folder: &Path) -> ! {
+    let store = Store::open(folder).unwrap();
+    fs::write(folder.join(std::process::id().to_string()), "").unwrap();
+    for i in 0.. {
+        let bytes = blob(i);
+        let digest = match i % 2 {
+            0 => store.put(&bytes).unwrap(),
+            _ => store.put_file(&bytes[..]).unwrap(),
+        };
+        fs::write(folder.join("promised.new"), digest.to_string()).unwrap();
+        fs::rename(folder.join("promised.new"), folder.join("promised")).unwrap();
+        store.remove(&Digest::of(&blob(i.wrapping_sub(3)))).unwrap();
+    }
+    unreachable!("the loop has no end")
+}
+
+#[test]
+fn a_writer_killed_at_any_moment_leaves_whole_blobs_and_keeps_its_promises() {
+    const ME: &str = "a_writer_killed_at_any_moment_leaves_whole_blobs_and_keeps_its_promises";
+    if let Some(folder) = env::var_os(FOLDER) {
+        write_for_ever(folder.as_ref());
+    }
+    let folder = TempDir::new().unwrap();
+    let (mut blobs, mut unfinished) = (0, 0);
+    for round in 0..60u64 {
+        let mut child = writer(ME, folder.path()).spawn().unwrap();
+        // The first rounds end while the process starts, the others at odd moments of writing.
+        let started = folder.path().join(child.id().to_string());
+        while round >= 10 && !started.exists() {
+            assert_eq!(
+                child.try_wait().unwrap(),
+                None,
+                "the writer ended by itself"
+            );
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        std::thread::sleep(Duration::from_micros(997 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let incoming = folder.path().join("incoming-1");
+        unfinished += fs::read_dir(&incoming).map_or(0, Iterator::count);
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(&incoming).unwrap().count(), 0);
+        for (digest, len) in store.list().unwrap() {
+            assert_eq!(store.get(&digest).unwrap().len() as u64, len);
+            blobs += 1;
+        }
+        if let Ok(promised) = fs::read_to_string(folder.path().join("promised")) {
+            assert!(store.has(&promised.parse().unwrap()), "round {round}");
+        }
+    }
+    assert!(blobs > 0, "no writer ever finished a blob");
+    assert!(unfinished > 0, "no writer was ever killed while it wrote");
+}
+
+/// Each size leaves the writer to run into the limit in another write.
+fn fill(folder: &Path) {
+    let store = Store::open(folder).unwrap();
+    let kept = store.put(b"kept").unwrap();
+    let large = vec![1; 4 << 20];
+    for error in [
+        store.put(&large).unwrap_err(),
+        store.put_file(&large[..]).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
+    }
+    assert_eq!(fs::read_dir(folder.join("incoming-1")).unwrap().count(), 0);
+    assert_eq!(store.get(&kept).unwrap(), b"kept");
+    assert_eq!(store.list().unwrap(), [(kept, 4)]);
+    let small = store.put(b"there is room again").unwrap();
+    assert!(store.has(&small));
+}
+
+/// The shell ignores the signal, sets the limit, and becomes the writer.
+#[test]
+fn a_write_that_the_system_cuts_short_leaves_nothing() {
+    const ME: &str = "a_write_that_the_system_cuts_short_leaves_nothing";
+    if let Some(folder) = env::var_os(FOLDER) {
+        return fill(folder.as_ref());
+    }
+    let folder = TempDir::new().unwrap();
+    let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
+    let status = Command::new("sh")
+        .args(["-c", script])
+        .arg(env::current_exe().unwrap())
+        .args([ME, "--exact", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// A real full disk needs a file system of its own, which needs a user who may mount one.
+#[test]
+fn a_full_disk_is_a_clear_error_and_leaves_nothing() {
+    const ME: &str = "a_full_disk_is_a_clear_error_and_leaves_nothing";
+    if let Some(folder) = env::var_os(FOLDER) {
+        return fill(folder.as_ref());
+    }
+    let folder = TempDir::new().unwrap();
+    let mount = "mount -t tmpfs -o size=1m none \"$1\" 2>/dev/null || exit 77; shift; exec \"$@\"";
+    let status = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", mount, "sh"])
+        .arg(folder.path())
+        .arg(env::current_exe().unwrap())
+        .args([ME, "--exact", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::null())
+        .status();
+    match status {
+        Ok(status) if status.code() == Some(77) => eprintln!("skipped: may not mount here"),
+        Ok(status) => assert!(status.success()),
+        Err(error) => eprintln!("skipped: cannot start `unshare`: {error}"),
+    }
+}

@@ -1,0 +1,222 @@
+//! What a store promises: whole blobs or none, checked names, bounds.
+#![allow(clippy::unwrap_used)] // a helper that fails fails the test
+
+use std::{fs, io, path::Path};
+
+use opensky_protocol::Digest;
+use opensky_storage::{Store, StoreError};
+use tempfile::TempDir;
+
+fn store() -> (TempDir, Store) {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    (folder, store)
+}
+
+fn path_of(root: &Path, digest: &Digest) -> std::path::PathBuf {
+    let digits = digest.to_string();
+    root.join("blobs-1").join(&digits[..2]).join(&digits[2..])
+}
+
+fn incoming(root: &Path) -> usize {
+    fs::read_dir(root.join("incoming-1")).unwrap().count()
+}
+
+#[test]
+fn what_is_put_comes_back() {
+    let (folder, store) = store();
+    for len in [0, 1, 1024, 300_000, 3 << 20] {
+        let bytes: Vec<u8> = (0..len).map(|i: u32| (i % 251) as u8).collect();
+        let digest = store.put(&bytes).unwrap();
+        assert_eq!(digest, Digest::of(&bytes));
+        assert_eq!(store.get(&digest).unwrap(), bytes);
+        assert_eq!(store.len(&digest).unwrap(), bytes.len() as u64);
+        let mut read = Vec::new();
+        let mut file = store.open_blob(&digest).unwrap();
+        io::Read::read_to_end(&mut file, &mut read).unwrap();
+        assert_eq!(read, bytes);
+    }
+    assert_eq!(incoming(folder.path()), 0);
+}
+
+#[test]
+fn streamed_blobs_have_the_same_name_and_are_stored_once() {
+    let (_folder, store) = store();
+    let bytes = vec![7; 1 << 20];
+    let streamed = store.put_file(&bytes[..]).unwrap();
+    assert_eq!(streamed, store.put(&bytes).unwrap());
+    assert_eq!(store.list().unwrap(), [(streamed, 1 << 20)]);
+}
+
+#[test]
+fn list_is_sorted_and_passes_over_other_files() {
+    let (folder, store) = store();
+    let mut expected: Vec<(Digest, u64)> = (0..50u8)
+        .map(|i| (store.put(&[i; 3]).unwrap(), 3))
+        .collect();
+    expected.sort();
+    fs::write(folder.path().join("blobs-1/note"), "x").unwrap();
+    fs::create_dir_all(folder.path().join("blobs-1/zz")).unwrap();
+    fs::write(folder.path().join("blobs-1/zz/note"), "x").unwrap();
+    assert_eq!(store.list().unwrap(), expected);
+}
+
+#[test]
+fn removed_blobs_are_missing() {
+    let (_folder, store) = store();
+    let digest = store.put(b"blob").unwrap();
+    assert!(store.remove(&digest).unwrap());
+    assert!(!store.remove(&digest).unwrap());
+    assert!(!store.has(&digest));
+    for error in [
+        store.get(&digest).unwrap_err(),
+        store.len(&digest).unwrap_err(),
+        store.open_blob(&digest).unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, StoreError::Missing(d) if d == digest),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_damaged_blob_is_never_read_and_putting_it_mends_it() {
+    let (folder, store) = store();
+    let bytes = b"forty-two".to_vec();
+    let digest = store.put(&bytes).unwrap();
+    let path = path_of(folder.path(), &digest);
+    let mut bent = bytes.clone();
+    bent[3] ^= 1;
+    let mut longer = bytes.clone();
+    longer.push(0);
+    for damage in [&bent[..], &longer, &bytes[..4], b""] {
+        for mend in [
+            |store: &Store, bytes: &[u8]| store.put(bytes),
+            |store: &Store, bytes: &[u8]| store.put_file(bytes),
+        ] {
+            fs::write(&path, damage).unwrap();
+            let found = Digest::of(damage);
+            for error in [
+                store.get(&digest).unwrap_err(),
+                store.open_blob(&digest).unwrap_err(),
+            ] {
+                let ok = matches!(error, StoreError::Damaged { digest: d, found: f }
+                    if d == digest && f == found);
+                assert!(ok, "{error}");
+            }
+            assert_eq!(mend(&store, &bytes).unwrap(), digest);
+            assert_eq!(store.get(&digest).unwrap(), bytes);
+        }
+    }
+}
+
+#[test]
+fn a_blob_that_is_a_link_to_the_outside_is_not_followed() {
+    let (folder, store) = store();
+    let outside = folder.path().join("secret");
+    fs::write(&outside, "secret").unwrap();
+    let digest = store.put(b"secret").unwrap();
+    let path = path_of(folder.path(), &digest);
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&outside, &path).unwrap();
+    let error = store.get(&digest).unwrap_err();
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+}
+
+#[test]
+fn quota_holds_for_both_ways_to_put_and_is_given_back() {
+    let (folder, store) = store();
+    let first = store.put(&[1; 600]).unwrap();
+    let store = store.with_quota(1000).unwrap();
+    let too_much = [2; 401];
+    for error in [
+        store.put(&too_much).unwrap_err(),
+        store.put_file(&too_much[..]).unwrap_err(),
+    ] {
+        let ok = matches!(
+            error,
+            StoreError::Quota {
+                used: 600,
+                quota: 1000,
+                needed: 401
+            }
+        );
+        assert!(ok, "{error}");
+    }
+    assert_eq!(incoming(folder.path()), 0);
+    store.put(&[2; 400]).unwrap();
+    // What is there already needs no room, however it is put.
+    store.put(&[1; 600]).unwrap();
+    assert!(store.remove(&first).unwrap());
+    store.put_file(&[3; 600][..]).unwrap();
+    assert!(store.put(&[4; 1]).is_err());
+}
+
+#[test]
+fn a_source_that_fails_leaves_nothing() {
+    struct Failing(usize);
+    impl io::Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0 += 1;
+            match self.0 {
+                1 => Ok(buffer.len()),
+                2 => Err(io::ErrorKind::Interrupted.into()),
+                3 => Ok(1),
+                _ => Err(io::Error::other("the cable came out")),
+            }
+        }
+    }
+    let (folder, store) = store();
+    let store = store.with_quota(1 << 20).unwrap();
+    let error = store.put_file(Failing(0)).unwrap_err();
+    assert!(matches!(error, StoreError::Source(_)), "{error}");
+    assert_eq!(incoming(folder.path()), 0);
+    assert_eq!(store.list().unwrap(), []);
+    store.put(&vec![1; 1 << 20]).unwrap();
+}
+
+#[test]
+fn what_dead_writers_left_is_removed_once_nobody_else_has_the_store_open() {
+    let (folder, first) = store();
+    let left = folder.path().join("incoming-1/1-1");
+    fs::write(&left, "half a blo").unwrap();
+    let second = Store::open(folder.path()).unwrap();
+    assert!(left.exists(), "it could be the first one's");
+    drop((first, second));
+    let third = Store::open(folder.path()).unwrap();
+    assert!(!left.exists());
+    assert_eq!(third.list().unwrap(), []);
+}
+
+#[test]
+fn many_threads_and_stores_put_the_same_blobs_at_once() {
+    let folder = TempDir::new().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let store = Store::open(folder.path()).unwrap();
+                for i in 0..40u8 {
+                    let bytes = vec![i; 10_000];
+                    let digest = store.put(&bytes).unwrap();
+                    assert_eq!(store.get(&digest).unwrap(), bytes);
+                }
+            });
+        }
+    });
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.list().unwrap().len(), 40);
+    assert_eq!(incoming(folder.path()), 0);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_an_error_that_says_so() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Store::open(&file.join("store")).unwrap_err();
+    assert!(
+        error.to_string().starts_with("cannot open the folder"),
+        "{error}"
+    );
+}
