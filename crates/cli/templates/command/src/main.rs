@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn odd_arguments_are_refused() {
-        let args = |words: &[&str]| words.iter().map(|word| word.to_string()).collect::<Vec<_>>();
-        assert_eq!(first_line(&args(&["--from", "7"])), Some(7));
-        assert_eq!(first_line(&args(&["--from", "x"])), None);
+        let from = |number: &str| first_line(&["--from".to_owned(), number.to_owned()]);
+        assert_eq!(from("7"), Some(7));
+        assert_eq!(from("x"), None);
     }
 }
