@@ -5,7 +5,10 @@
 //! own result whatever it did, or an [`Abort`](opensky_protocol::Abort), which says that this host
 //! has no result and another may have.
 
+mod adapt;
 mod admission;
+mod artifact;
+mod cache;
 mod engine;
 mod fuel;
 mod host;
@@ -13,9 +16,13 @@ pub mod inspect;
 mod profile;
 mod program;
 mod run;
+pub mod worker;
 mod world;
 
+pub use adapt::adapt;
 pub use admission::{Admitted, admit};
+pub use artifact::Artifact;
+pub use cache::Cache;
 pub use engine::{Backend, Sandbox, SandboxError};
 pub use host::{Blob, Inputs, Observer};
 pub use profile::{PROFILE_0, Rules};
