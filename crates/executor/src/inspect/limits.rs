@@ -25,7 +25,7 @@ pub(crate) const MAX_COMPONENT_ITEMS: u64 = 50_000;
 /// Components inside each other.
 pub(crate) const MAX_COMPONENT_DEPTH: u64 = 4;
 /// Component instances, those that nested components make included.
-pub(crate) const MAX_COMPONENT_INSTANCES: u64 = 1_000;
+pub(crate) const MAX_COMPONENT_INSTANCES: u64 = 500;
 /// Core modules of a component, and instances of them.
 pub const MAX_CORE_INSTANCES: u32 = 64;
 /// Linear memories of all core instances together.
