@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use opensky_protocol::Digest;
+use opensky_executor::inspect::{Entry, Exports, Inspection, Kind, Refusal, inspect};
 use serde_json::json;
 
 use crate::{
     Exit, Problem,
     project::{self, Selection, Target},
-    term::{self, Format},
+    term::{self, BAD, Format, GOOD, PLAIN},
 };
 
 /// Build a project into a component.
@@ -83,48 +83,150 @@ impl From<Which> for Selection {
 /// Builds and reports.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let file = project::build(&args.dir, &args.which.into())?;
-    let built = Built::read(&file)?;
+    let bytes = std::fs::read(&file).map_err(|error| {
+        Problem::host(format!("cannot read `{}`", file.display())).because(error)
+    })?;
+    let inspection = inspect(&bytes).map_err(|refusal| refused(&file, &refusal))?;
     match args.format {
-        Format::Text => term::to_stdout(&built.as_text())?,
-        Format::Json => term::json_to_stdout(&built.as_json())?,
+        Format::Text => term::to_stdout(&as_text(&file, &inspection))?,
+        Format::Json => term::json_to_stdout(&as_json(&file, &inspection))?,
     }
-    Ok(Exit::Success)
+    match refusal(&inspection) {
+        Some(refusal) => Err(refused(&file, &refusal).into()),
+        None => Ok(Exit::Success),
+    }
 }
 
-/// What came out.
-struct Built {
-    file: PathBuf,
-    bytes: Vec<u8>,
+fn refused(file: &Path, refusal: &Refusal) -> Problem {
+    Problem::refused(format!("the sandbox would refuse `{}`", file.display()))
+        .because(refusal.to_string())
 }
 
-impl Built {
-    fn read(file: &Path) -> Result<Self, Problem> {
-        let bytes = std::fs::read(file).map_err(|error| {
-            Problem::host(format!("cannot read `{}`", file.display())).because(error)
-        })?;
-        Ok(Self {
-            file: file.to_owned(),
-            bytes,
+/// Why the sandbox would not run it: the first reason. A preview-1 command has none, since it is
+/// adapted when it is run or published.
+fn refusal(inspection: &Inspection) -> Option<Refusal> {
+    let imports = inspection.imports.iter();
+    let import = imports.filter_map(|import| import.refusal.clone()).next();
+    import.or_else(|| match inspection.kind {
+        Kind::Component if inspection.entries.is_empty() => Some(Refusal::NoEntry {
+            exports: Exports(inspection.exports.clone()),
+        }),
+        Kind::Component | Kind::Preview1Command => None,
+        Kind::CoreModule => Some(Refusal::CoreModule {
+            advice: "build it for `wasm32-wasip2`, or as a WASI preview-1 command",
+        }),
+    })
+}
+
+/// What can be run of it, in the words of the WIT.
+fn world(inspection: &Inspection) -> Vec<&'static str> {
+    match inspection.kind {
+        Kind::Component => inspection
+            .entries
+            .iter()
+            .map(|entry| interface(*entry))
+            .collect(),
+        Kind::Preview1Command => vec!["wasi_snapshot_preview1 command"],
+        Kind::CoreModule => Vec::new(),
+    }
+}
+
+fn interface(entry: Entry) -> &'static str {
+    match entry {
+        Entry::Job => "opensky:compute/job",
+        Entry::MapReduce { finish: false } => "opensky:compute/map-reduce",
+        Entry::MapReduce { finish: true } => "opensky:compute/map-reduce + finish",
+        Entry::Stepper => "opensky:compute/stepper",
+        Entry::Command => "wasi:cli/run",
+    }
+}
+
+fn as_text(file: &Path, inspection: &Inspection) -> String {
+    let world = world(inspection);
+    let world = match world.is_empty() {
+        true => format!("{BAD}nothing to run{PLAIN}"),
+        false => world.join(", "),
+    };
+    let mut text = term::columns([
+        ("file", file.display().to_string()),
+        ("size", term::size(inspection.sizes.bytes)),
+        ("digest", inspection.digest.to_string()),
+        ("exports", world),
+        ("imports", imports_summary(inspection)),
+    ]);
+    for import in &inspection.imports {
+        if let Some(refusal) = &import.refusal {
+            text.push_str(&format!("  {BAD}refused{PLAIN}  {refusal}\n"));
+        }
+    }
+    text
+}
+
+fn imports_summary(inspection: &Inspection) -> String {
+    let imports = &inspection.imports;
+    let refused = imports
+        .iter()
+        .filter(|import| import.refusal.is_some())
+        .count();
+    match (imports.len(), refused) {
+        (0, _) => "none".into(),
+        (all, 0) => format!("{all}, {GOOD}all provided{PLAIN}"),
+        (all, refused) => format!("{all}, {BAD}{refused} refused{PLAIN}"),
+    }
+}
+
+fn as_json(file: &Path, inspection: &Inspection) -> serde_json::Value {
+    let imports: Vec<_> = inspection
+        .imports
+        .iter()
+        .map(|import| {
+            let refused = import.refusal.as_ref().map(ToString::to_string);
+            json!({ "name": import.name, "refused": refused })
         })
+        .collect();
+    json!({
+        "file": file,
+        "size": inspection.sizes.bytes,
+        "digest": inspection.digest.to_string(),
+        "exports": world(inspection),
+        "imports": imports,
+        "accepted": refusal(inspection).is_none(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(wat: &str) -> (String, Option<Refusal>) {
+        let inspection = inspect(&wat::parse_str(wat).expect("valid WAT")).expect("readable");
+        let text = as_text(Path::new("x.wasm"), &inspection);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        (plain, refusal(&inspection))
     }
 
-    fn size(&self) -> u64 {
-        self.bytes.len() as u64
+    #[test]
+    fn every_refused_import_is_named() {
+        let (text, refusal) = text(
+            r#"(component
+                (import "wasi:http/types@0.2.0" (instance))
+                (import "wasi:sockets/raw@0.2.0" (instance)))"#,
+        );
+        assert!(text.contains("2, 2 refused"), "{text}");
+        assert!(text.contains("wasi:http/types"), "{text}");
+        assert!(text.contains("wasi:sockets/raw"), "{text}");
+        assert!(refusal.is_some());
     }
 
-    fn as_text(&self) -> String {
-        term::columns([
-            ("file", self.file.display().to_string()),
-            ("size", term::size(self.size())),
-            ("digest", Digest::of(&self.bytes).to_string()),
-        ])
-    }
+    #[test]
+    fn component_without_an_entry_is_refused_and_a_command_module_is_not() {
+        let (shown, refusal) = text("(component)");
+        assert!(shown.contains("nothing to run"), "{shown}");
+        assert!(matches!(refusal, Some(Refusal::NoEntry { .. })));
 
-    fn as_json(&self) -> serde_json::Value {
-        json!({
-            "file": self.file,
-            "size": self.size(),
-            "digest": Digest::of(&self.bytes).to_string(),
-        })
+        let (shown, refusal) =
+            text(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
+        assert!(shown.contains("wasi_snapshot_preview1 command"), "{shown}");
+        assert_eq!(refusal, None);
     }
 }
