@@ -116,7 +116,9 @@ pub(crate) fn config(rules: &Rules, backend: Backend) -> wasmtime::Result<Config
     fuel::configure(&mut config);
     features(&mut config);
 
+    // Guests run on plain threads; the second figure only has to be no smaller.
     config.max_wasm_stack(GUEST_STACK);
+    config.async_stack_size(GUEST_STACK);
     config.memory_may_move(false);
     config.memory_reservation(4 << 30);
     config.memory_guard_size(32 << 20);

@@ -1,0 +1,148 @@
+//! Each way in which a guest can end, and what is said of it.
+
+mod fixture;
+
+use fixture::{echo, job, run, run_job, sandbox, work};
+use opensky_executor::{RunError, Sandbox};
+use opensky_protocol::{Abort, Class, GuestError, Limits, World, names};
+
+fn class_of(body: &str) -> Class {
+    run_job(&job(body), b"input")
+        .expect("the guest has a result")
+        .class
+}
+
+#[test]
+fn output_is_what_the_job_returns() {
+    let run = run_job(&echo(), b"hello").unwrap();
+    assert_eq!(run.class, Class::Ok);
+    assert_eq!(run.outputs[names::OUTPUT], b"hello");
+    assert!(
+        run.fuel > 0 && run.memory == 4 << 16,
+        "{} {}",
+        run.fuel,
+        run.memory
+    );
+}
+
+#[test]
+fn guest_error_is_a_result_of_its_own() {
+    let component = job("(call $failed (local.get $ptr) (local.get $len))");
+    let run = run_job(&component, b"because").unwrap();
+    assert_eq!(run.class, Class::Err);
+    assert_eq!(run.error, Some(GuestError::Failed("because".into())));
+    assert_eq!(run.outputs.keys().collect::<Vec<_>>(), [names::ERROR]);
+}
+
+#[test]
+fn traps_are_told_apart_only_as_far_as_they_can_be_compared() {
+    assert_eq!(class_of("(unreachable)"), Class::Panic);
+    assert_eq!(class_of("(i32.load (i32.const -1))"), Class::Trap);
+    assert_eq!(
+        class_of("(i32.div_u (i32.const 1) (i32.const 0))"),
+        Class::Trap
+    );
+    // A result outside of memory breaks the canonical ABI: the guest's fault, not the host's.
+    assert_eq!(
+        class_of("(call $ok (i32.const -16) (i32.const 15))"),
+        Class::Trap
+    );
+    assert_eq!(
+        class_of("(call $ok (i32.const 0) (i32.const -1))"),
+        Class::Trap
+    );
+}
+
+#[test]
+fn endless_loop_ends_out_of_fuel() {
+    let component = job("(loop $l (br $l)) (unreachable)");
+    let mut endless = work(&component, World::Job, b"");
+    endless.limits.fuel = 1_000_000;
+    let run = run(&sandbox(), &component, endless, &[b""]).unwrap();
+    assert_eq!((run.class, run.fuel), (Class::OutOfFuel, 1_000_000));
+    assert!(run.outputs.is_empty());
+}
+
+#[test]
+fn endless_recursion_is_nobodys_result_in_profile_0() {
+    let component = job("(call $run (local.get $ptr) (local.get $len))");
+    let mut deep = work(&component, World::Job, b"");
+    deep.limits.fuel = u64::MAX >> 1;
+    let error = run(&sandbox(), &component, deep, &[b""]).unwrap_err();
+    assert!(matches!(error, RunError::Abort(Abort::Stack)), "{error}");
+}
+
+#[test]
+fn fuel_limit_is_exact() {
+    let component = echo();
+    let limited = |fuel| {
+        let mut work = work(&component, World::Job, b"hello");
+        work.limits.fuel = fuel;
+        run(&sandbox(), &component, work, &[b"hello"]).unwrap()
+    };
+    let need = limited(1_000_000).fuel;
+    assert_eq!(limited(need).class, Class::Ok);
+    assert_eq!(limited(need - 1).class, Class::OutOfFuel);
+}
+
+#[test]
+fn memory_beyond_the_limit_is_a_failed_grow_or_a_limit_at_the_start() {
+    let grow = job("(i32.store (i32.const 128) (memory.grow (i32.const 16384)))
+         (call $ok (i32.const 128) (i32.const 4))");
+    let limited = |component: &[u8], memory| {
+        let mut work = work(component, World::Job, b"");
+        work.limits.memory = memory;
+        run(&sandbox(), component, work, &[b""]).unwrap()
+    };
+    assert_eq!(
+        limited(&grow, 1 << 30).outputs[names::OUTPUT],
+        (-1i32).to_le_bytes()
+    );
+    assert_eq!(
+        limited(&grow, 2 << 30).outputs[names::OUTPUT],
+        4i32.to_le_bytes()
+    );
+    assert_eq!(limited(&echo(), 3 << 16).class, Class::Limit);
+}
+
+#[test]
+fn output_beyond_the_limit_is_a_limit() {
+    let component = echo();
+    let limited = |output| {
+        let mut work = work(&component, World::Job, b"12345");
+        work.limits = Limits {
+            output,
+            ..work.limits
+        };
+        run(&sandbox(), &component, work, &[b"12345"])
+            .unwrap()
+            .class
+    };
+    assert_eq!(limited(5), Class::Ok);
+    assert_eq!(limited(4), Class::Limit);
+}
+
+#[test]
+fn missing_input_and_missing_export_are_errors_of_the_host() {
+    let component = echo();
+    let error = run(
+        &sandbox(),
+        &component,
+        work(&component, World::Job, b"x"),
+        &[],
+    )
+    .unwrap_err();
+    assert!(
+        matches!(error, RunError::Abort(Abort::MissingInput(_))),
+        "{error}"
+    );
+    let other = work(&component, World::Command, b"");
+    let error = run(&sandbox(), &component, other, &[b""]).unwrap_err();
+    assert!(matches!(error, RunError::World(_)), "{error}");
+}
+
+#[test]
+fn unknown_profile_is_refused() {
+    let profile = opensky_protocol::Profile::new("9");
+    assert!(Sandbox::new(&profile, opensky_executor::Backend::Cranelift).is_err());
+}
