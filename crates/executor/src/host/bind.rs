@@ -62,9 +62,21 @@ impl<'a> Interface<'a> {
 
     /// Defines a resource of which `T` is the host's side, kept in the unit's table.
     pub fn resource<T: Send + 'static>(&mut self, name: &str) -> wasmtime::Result<()> {
+        self.resource_with::<T>(name, |_, _| ())
+    }
+
+    /// Defines a resource of which `T` is the host's side. `dropped` gets it back when the guest
+    /// lets go of it, but not when the instance ends.
+    pub fn resource_with<T: Send + 'static>(
+        &mut self,
+        name: &str,
+        dropped: fn(&mut Host, T),
+    ) -> wasmtime::Result<()> {
         self.instance
-            .resource(name, ResourceType::host::<T>(), |mut store, rep| {
-                store.data_mut().table.delete(Resource::<T>::new_own(rep))?;
+            .resource(name, ResourceType::host::<T>(), move |mut store, rep| {
+                let host = store.data_mut();
+                let value = host.table.delete(Resource::<T>::new_own(rep))?;
+                dropped(host, value);
                 Ok(())
             })
     }
@@ -105,6 +117,24 @@ impl Call<'_> {
             return Err(Stop::OutOfFuel);
         }
         Ok(())
+    }
+
+    /// Bytes of [`Call::work`] that the guest can still pay for.
+    pub fn work_left(&self) -> u64 {
+        fuel::left(&self.0) / self.rules.byte
+    }
+
+    /// Charges work that neither arguments nor results show, as though it were so many bytes of
+    /// them.
+    pub fn work(&mut self, bytes: u64) -> Result<(), Error> {
+        let cost = self.rules.byte.saturating_mul(bytes);
+        fuel::charge(&mut self.0, cost)
+    }
+
+    /// Gives the guest a handle to `value`, or ends a guest that holds too many.
+    pub fn keep<T: Send + 'static>(&mut self, value: T) -> Result<Resource<T>, Stop> {
+        let kept = self.table.push(value);
+        kept.map_err(|_| Stop::Limit("handles"))
     }
 }
 

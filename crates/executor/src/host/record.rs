@@ -126,4 +126,11 @@ macro_rules! tuples {
         }
     )*};
 }
-tuples! { () (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) (A B C D E F G) }
+tuples! { () (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) (A B C D E F G) (A B C D E F G H) }
+
+impl<T: 'static> Record for Vec<Resource<T>> {
+    fn record(&self, to: &mut Recorder) {
+        (self.len() as u64).record(to);
+        self.iter().for_each(|item| item.record(to));
+    }
+}

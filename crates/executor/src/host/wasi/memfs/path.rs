@@ -1,0 +1,216 @@
+//! From a path to an object, or to the place where one could be.
+
+use super::{Errno, Fault, Ino, Kind, MAX_NAMES, MemFs, STEP};
+
+/// Bytes of a path that a guest may give, as on Linux.
+const MAX_GIVEN: usize = 4096;
+/// Bytes of one name.
+const MAX_NAME: usize = 255;
+/// Bytes of an object's path from the root: outputs are named by it.
+const MAX_PATH: usize = 1024;
+/// Symbolic links in one path, as on Linux.
+const MAX_LINKS: u32 = 40;
+
+/// What happens at a symbolic link that a path ends in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in super::super) enum Links {
+    /// Its target is meant.
+    Follow,
+    /// The link is meant, unless a slash follows.
+    FollowBeforeSlash,
+    /// The link is meant.
+    Keep,
+}
+
+/// Where a path leads.
+pub(super) struct Walk {
+    /// The directory of the last name.
+    pub dir: Ino,
+    pub last: Last,
+    /// What is there.
+    pub found: Option<Ino>,
+    /// Slashes follow the last name.
+    pub slash: bool,
+}
+
+/// How a path ends.
+pub(super) enum Last {
+    Name(String),
+    Dot,
+    DotDot,
+}
+
+/// A path while it is walked: its text, and how far.
+struct Rest {
+    text: String,
+    at: usize,
+}
+
+/// One part of a path.
+struct Part {
+    name: String,
+    slash: bool,
+    last: bool,
+}
+
+impl Rest {
+    fn next(&mut self) -> Part {
+        let rest = self.text[self.at..].trim_start_matches('/');
+        let name = rest.split('/').next().unwrap_or_default();
+        let after = &rest[name.len()..];
+        let tail = after.trim_start_matches('/');
+        let part = Part {
+            name: name.to_owned(),
+            slash: !after.is_empty(),
+            last: tail.is_empty(),
+        };
+        self.at = self.text.len() - tail.len();
+        part
+    }
+
+    /// Puts a link's target in the place of `part`.
+    fn expand(&mut self, target: &str, part: &Part) {
+        let slash = if part.slash { "/" } else { "" };
+        self.text = format!("{target}{slash}{}", &self.text[self.at..]);
+        self.at = 0;
+    }
+}
+
+impl MemFs {
+    /// Follows `path` from the directory `base`, which it may not leave.
+    pub(super) fn walk(&mut self, base: Ino, path: &str, links: Links) -> Result<Walk, Fault> {
+        check(path)?;
+        let mut dirs = vec![base];
+        let mut rest = Rest {
+            text: path.to_owned(),
+            at: 0,
+        };
+        let mut expanded = 0;
+        loop {
+            self.budget.spend_work(STEP)?;
+            let dir = *dirs.last().expect("the base is never left");
+            let entries = &self.directory(dir)?.entries;
+            let part = rest.next();
+            let found = match part.name.as_str() {
+                "." | "" => Some(dir),
+                ".." => {
+                    dirs.pop();
+                    Some(*dirs.last().ok_or(Errno::NotPermitted)?)
+                }
+                name if name.len() > MAX_NAME => return Err(Errno::NameTooLong.into()),
+                name => entries.get(name).copied(),
+            };
+            let Part { slash, last, .. } = part;
+            if let Some(Kind::Link(target)) = found.map(|ino| &self.node(ino).kind) {
+                let follow = match links {
+                    _ if !last => true,
+                    Links::Follow => true,
+                    Links::FollowBeforeSlash => slash,
+                    Links::Keep => false,
+                };
+                if follow {
+                    expanded += 1;
+                    if expanded > MAX_LINKS {
+                        return Err(Errno::Loop.into());
+                    }
+                    if target.starts_with('/') {
+                        return Err(Errno::NotPermitted.into());
+                    }
+                    rest.expand(target, &part);
+                    self.budget.spend_work(rest.text.len() as u64)?;
+                    continue;
+                }
+            }
+            let named = !matches!(part.name.as_str(), "." | ".." | "");
+            match found {
+                _ if last => {
+                    let last = match part.name.as_str() {
+                        "." | "" => Last::Dot,
+                        ".." => Last::DotDot,
+                        _ => Last::Name(part.name),
+                    };
+                    return Ok(Walk {
+                        dir,
+                        last,
+                        found,
+                        slash,
+                    });
+                }
+                Some(ino) if named => dirs.push(ino),
+                Some(_) => {}
+                None => return Err(Errno::NoEntry.into()),
+            }
+        }
+    }
+
+    /// The object at `path`.
+    pub fn lookup(&mut self, base: Ino, path: &str, links: Links) -> Result<Ino, Fault> {
+        let walk = self.walk(base, path, links)?;
+        let ino = walk.found.ok_or(Errno::NoEntry)?;
+        if walk.slash {
+            self.directory(ino)?;
+        }
+        Ok(ino)
+    }
+
+    /// Whether something that is no directory may be made at the end of `walk`.
+    pub(super) fn may_create(&mut self, walk: &Walk) -> Result<(), Fault> {
+        if walk.found.is_none() && walk.slash {
+            return Err(Errno::NoEntry.into());
+        }
+        self.may_create_directory(walk)
+    }
+
+    /// Whether a directory may be made at the end of `walk`.
+    pub(super) fn may_create_directory(&mut self, walk: &Walk) -> Result<(), Fault> {
+        let Last::Name(name) = &walk.last else {
+            return Err(Errno::Exist.into());
+        };
+        if walk.found.is_some() {
+            return Err(Errno::Exist.into());
+        }
+        let dir = self.node(walk.dir);
+        if !dir.writable {
+            return Err(Errno::ReadOnly.into());
+        }
+        if dir.links == 0 {
+            return Err(Errno::NoEntry.into());
+        }
+        if self.names >= MAX_NAMES {
+            return Err(Errno::NoSpace.into());
+        }
+        self.check_place(walk.dir, name.len())
+    }
+
+    /// Whether an object may have a path of `len` bytes below `dir`.
+    pub(super) fn check_place(&mut self, dir: Ino, len: usize) -> Result<(), Fault> {
+        let mut total = len;
+        let mut at = dir;
+        while at != super::ROOT {
+            self.budget.spend_work(STEP)?;
+            let directory = self.directory(at)?;
+            total += directory.name.len() + 1;
+            at = directory.parent;
+        }
+        if total > MAX_PATH {
+            return Err(Errno::NameTooLong.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether anything could be at that path.
+fn check(path: &str) -> Result<(), Errno> {
+    match path {
+        "" => Err(Errno::NoEntry),
+        path if path.len() > MAX_GIVEN => Err(Errno::NameTooLong),
+        path if path.starts_with('/') => Err(Errno::NotPermitted),
+        path if path.contains('\0') => Err(Errno::Invalid),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a link may have that target.
+pub(super) fn check_target(target: &str) -> Result<(), Errno> {
+    check(target)
+}
