@@ -140,6 +140,18 @@ mod tests {
     }
 
     #[test]
+    fn floats_keep_every_bit() {
+        let mut rng = crate::Rng::from_seed([4; 32]);
+        for _ in 0..10_000 {
+            let float = f64::from_bits(rng.next_u64());
+            if float.is_finite() {
+                let read = float.encode().and_then(f64::decode);
+                assert_eq!(read.map(f64::to_bits), Ok(float.to_bits()));
+            }
+        }
+    }
+
+    #[test]
     fn bytes_that_do_not_fit_blame_the_input() {
         assert!(matches!(
             String::decode(vec![255]),
