@@ -7,11 +7,11 @@ use crate::{
 };
 
 /// The lamp is a ball too: its size is what makes shadows soft.
-pub(crate) const LAMP: V3 = v3(-7.0, 7.5, -1.5);
+pub(crate) const LAMP: V3 = v3(-8.0, 5.6, -3.6);
 /// The lamp's radius.
-pub(crate) const LAMP_RADIUS: f64 = 1.6;
+pub(crate) const LAMP_RADIUS: f64 = 0.9;
 /// The lamp's light, as it arrives.
-pub(crate) const LAMP_LIGHT: V3 = v3(1.05, 0.98, 0.88);
+pub(crate) const LAMP_LIGHT: V3 = v3(1.35, 1.22, 1.02);
 
 /// Where the picture is taken from, and the point in its middle.
 pub(crate) const EYE: V3 = v3(0.6, 2.3, -8.2);
