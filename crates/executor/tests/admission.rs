@@ -6,7 +6,7 @@ use std::{fmt::Write, path::Path, time::Instant};
 
 use opensky_executor::{
     adapt, admit,
-    inspect::{Entry, Inspection, Kind, MemorySize, Refusal, inspect},
+    inspect::{Entry, Kind, MemorySize, Refusal, inspect},
 };
 use opensky_protocol::Digest;
 use proptest::prelude::*;
@@ -187,7 +187,7 @@ fn what_is_not_webassembly_is_refused() {
     for bytes in [&b"\0asm"[..], b"\0asm\x0d\0\x01", b"\0asm\x0d\0\x01\0\xff"] {
         assert_refused(bytes, "not valid WebAssembly: ");
     }
-    assert_refused(&vec![0; 10], "the file is not WebAssembly");
+    assert_refused(&[0; 10], "the file is not WebAssembly");
     let mut large = b"\0asm\x0d\0\x01\0".to_vec();
     large.resize((64 << 20) + 1, 0);
     assert_refused(&large, "bytes: 67108865, and at most 67108864 are accepted");
@@ -443,6 +443,9 @@ fn numbered(count: usize, mut item: impl FnMut(&mut String, usize)) -> String {
     })
 }
 
+/// What is limited, the limit, and text that has so many of it.
+type Limited<'a> = (&'static str, u64, &'a dyn Fn(usize) -> String);
+
 /// For each limit, the largest module body that is accepted and one that is one too large.
 #[test]
 fn each_limit_of_a_module_is_exact() {
@@ -459,7 +462,7 @@ fn each_limit_of_a_module_is_exact() {
             write!(text, "(type $t{i} (func))").unwrap()
         })
     };
-    let cases: [(&str, u64, &dyn Fn(usize) -> String); 10] = [
+    let cases: [Limited; 10] = [
         ("locals of a function", 20_000, &|n| {
             format!("(func (local {}))", many(n, "i64 "))
         }),
@@ -504,7 +507,7 @@ fn each_limit_of_a_component_is_exact() {
             many(count, "(core instance (instantiate $x))")
         )
     };
-    let cases: [(&str, u64, &dyn Fn(usize) -> String); 7] = [
+    let cases: [Limited; 7] = [
         ("core instances", 64, &|n| instances("", n - 1)),
         ("core modules", 64, &|n| many(n - 1, "(core module)")),
         ("memories of all core instances", 16, &|n| {
