@@ -19,6 +19,7 @@ pub mod project;
 pub mod template;
 pub mod term;
 pub mod toolchain;
+pub mod watch;
 
 pub use exit::Exit;
 pub use problem::Problem;
