@@ -1,0 +1,129 @@
+//! What parent and worker say to each other.
+
+use std::collections::BTreeMap;
+
+use opensky_protocol::{Abort, Class, Digest, Profile, Transcript, Work};
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+
+use crate::{engine::Backend, worker::lockdown::SandboxReport};
+
+/// The first message to every worker: what it may use, and the engine that it will need.
+#[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) struct Setup {
+    pub engine: EngineKind,
+    /// Bytes of memory, code and stacks included.
+    pub memory: u64,
+    /// Bytes of any file it writes.
+    pub file: u64,
+    /// Seconds of processor time, all threads together.
+    pub cpu: u64,
+    /// Threads that compile.
+    pub threads: u32,
+}
+
+/// What has to be equal for native code to run.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) struct EngineKind {
+    pub profile: Profile,
+    pulley: bool,
+}
+
+impl EngineKind {
+    pub fn new(profile: Profile, backend: Backend) -> Self {
+        Self {
+            profile,
+            pulley: backend == Backend::Pulley,
+        }
+    }
+
+    pub fn backend(&self) -> Backend {
+        if self.pulley {
+            Backend::Pulley
+        } else {
+            Backend::Cranelift
+        }
+    }
+}
+
+/// The first message from every worker: it is locked in, and ready.
+#[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) struct Ready(pub Result<SandboxReport, String>);
+
+/// To a compile worker, with two files: the component, and an empty one for the native code.
+#[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) struct Compile;
+
+/// From a compile worker: how many bytes it wrote.
+#[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) struct Compiled(pub Result<u64, Abort>);
+
+/// To a run worker.
+#[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) enum Request {
+    /// The one program that it will ever run: with the native code as a file.
+    Load(EngineKind),
+    /// The inputs of the units that follow, in place of those before; with a file that holds the
+    /// bytes of each [`Part::Apart`], one after the other, where there are any.
+    Inputs(Vec<(Digest, Part)>),
+    /// Units, answered in this order, each with one [`Answer`].
+    Run(Vec<Work>),
+}
+
+/// From a run worker, to [`Request::Load`].
+#[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) struct Loaded(pub Result<(), Abort>);
+
+/// From a run worker, for each unit. The bytes of each [`Part::Apart`] follow the message: the
+/// outputs by name, then the log.
+#[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) enum Answer {
+    Run(Told),
+    Abort(Abort),
+    /// The program does not export what the unit's world calls.
+    NoEntry,
+}
+
+/// What a run worker says of a unit that it ran. Believed by nobody: see `judge`.
+#[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) struct Told {
+    pub class: Class,
+    pub fuel: u64,
+    pub outputs: BTreeMap<String, Part>,
+    pub transcript: Transcript,
+    pub states: Vec<Digest>,
+    pub detail: Option<String>,
+    pub log: Part,
+    pub memory: u64,
+    pub wall_nanos: u64,
+}
+
+/// Bytes that are in the message, or outside of it where copying them twice would show.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) enum Part {
+    Here(Vec<u8>),
+    /// This many, in the file or after the message.
+    Apart(u64),
+}
+
+impl Part {
+    /// The longest part that is carried in a message.
+    const HERE: usize = 16 << 10;
+
+    /// A part for `bytes`; those that go apart are given to `apart`.
+    pub fn new<B: AsRef<[u8]>>(bytes: B, apart: &mut Vec<B>) -> Self {
+        let len = bytes.as_ref().len();
+        if len <= Self::HERE {
+            return Self::Here(bytes.as_ref().to_vec());
+        }
+        apart.push(bytes);
+        Self::Apart(len as u64)
+    }
+
+    /// Bytes of it that are not in the message.
+    pub fn apart(&self) -> u64 {
+        match self {
+            Self::Here(_) => 0,
+            Self::Apart(len) => *len,
+        }
+    }
+}
