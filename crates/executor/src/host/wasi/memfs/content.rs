@@ -48,7 +48,7 @@ impl MemFs {
     }
 
     /// The bytes of a file that may be changed.
-    fn own(&mut self, ino: Ino) -> Result<&mut Vec<u8>, Errno> {
+    pub(super) fn own(&mut self, ino: Ino) -> Result<&mut Vec<u8>, Errno> {
         match &mut self.node_mut(ino).kind {
             Kind::File(Content::Own(bytes)) => Ok(bytes),
             Kind::File(Content::Shared(_)) => Err(Errno::ReadOnly),

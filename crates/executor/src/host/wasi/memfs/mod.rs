@@ -7,6 +7,8 @@
 mod content;
 mod names;
 mod path;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -289,16 +291,13 @@ impl MemFs {
             return Err(Errno::Invalid.into());
         }
         let links = match how {
-            How {
-                create: true,
-                exclusive: true,
-                ..
-            } => Links::Keep,
+            How { create: true, .. } if how.exclusive || !how.follow => Links::Keep,
+            How { create: true, .. } => Links::KeepBeforeSlash,
             How { follow: true, .. } => Links::Follow,
             _ => Links::FollowBeforeSlash,
         };
         let walk = self.walk(base, path, links)?;
-        if how.create && walk.slash {
+        if how.create && walk.slash && matches!(walk.last, Last::Name(_)) {
             return Err(Errno::IsDirectory.into());
         }
         let ino = match (walk.found, &walk.last) {

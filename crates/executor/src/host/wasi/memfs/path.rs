@@ -18,6 +18,8 @@ pub(in super::super) enum Links {
     Follow,
     /// The link is meant, unless a slash follows.
     FollowBeforeSlash,
+    /// Its target is meant, unless a slash follows.
+    KeepBeforeSlash,
     /// The link is meant.
     Keep,
 }
@@ -106,6 +108,7 @@ impl MemFs {
                     _ if !last => true,
                     Links::Follow => true,
                     Links::FollowBeforeSlash => slash,
+                    Links::KeepBeforeSlash => !slash,
                     Links::Keep => false,
                 };
                 if follow {
