@@ -158,8 +158,8 @@ impl JobSpec {
         Some(self.work(World::Stepper { steps }, Shard::WHOLE, inputs))
     }
 
-    /// How many units the plan has, given the outputs of those that ran. `None` if there are shards
-    /// or partitions beyond the limits, or a stepper that is not done.
+    /// How many units the plan has, given the outputs of those that ran. `None` if there are no
+    /// partitions, shards or partitions beyond the limits, or a stepper that is not done.
     fn units(&self, outputs: &[&Outputs]) -> Option<usize> {
         match &self.plan {
             JobPlan::MapReduce {
@@ -169,7 +169,7 @@ impl JobSpec {
             } => {
                 let partitions = *partitions as usize;
                 let cells = shards.len().checked_mul(partitions)?;
-                let fits = shards.len() <= MAX_SHARDS && cells <= MAX_CELLS;
+                let fits = partitions > 0 && shards.len() <= MAX_SHARDS && cells <= MAX_CELLS;
                 fits.then_some(shards.len() + partitions + usize::from(*finish))
             }
             JobPlan::Stepper { .. } => {

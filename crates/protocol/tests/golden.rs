@@ -1,0 +1,231 @@
+//! The bytes and digests that every version must keep: whoever changes one of these breaks every
+//! receipt there is.
+
+mod sample;
+
+use expect_test::{Expect, expect};
+use opensky_protocol::{
+    Class, Digest, Group, Limits, Outputs, Partition, Transcript, Work, World, codec, compare_key,
+    merkle_root, names,
+};
+
+/// Short values in full, long ones by length and digest.
+fn check(bytes: &[u8], expected: Expect) {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = if bytes.len() <= 400 {
+        hex
+    } else {
+        format!("{} bytes, {}", bytes.len(), Digest::of(bytes))
+    };
+    expected.assert_eq(&text);
+}
+
+fn check_digest(digest: Digest, expected: Expect) {
+    expected.assert_eq(&digest.to_string());
+}
+
+#[test]
+fn work_unit_and_seed() {
+    let work = sample::work();
+    check(
+        &codec::encode(&work),
+        expect![
+            "04300101010101010101010101010101010101010101010101010101010101010101000828646174612f612e637376030303030303030303030303030303030303030303030303030303030303030314696e707574020202020202020202020202020202020202020202020202020202020202020208082d760004104c414e470443081464657074680433106d6f646510666173740100000003000000090909090909090909090909090909090909090909090909090909090909090900f1536500000000e803000000000000000000400000000000000010000000000000100000000000"
+        ],
+    );
+    check_digest(
+        work.unit(),
+        expect!["f387e2ad22ff84cc9cccf4010ecb2efc243e8cc06b7d506b708c69dbc9c7aff3"],
+    );
+    check_digest(
+        Work::seed(&work.unit()),
+        expect!["40216eff6615e475148d0a1cb35ef7ec11470ae49cddcd9a86659f6744c171ed"],
+    );
+}
+
+#[test]
+fn worlds_and_classes() {
+    let worlds = [
+        World::Job,
+        World::Map { partitions: 5 },
+        World::Reduce,
+        World::Finish,
+        World::Stepper { steps: 6 },
+        World::Command,
+    ];
+    check(
+        &codec::encode(&worlds),
+        expect!["0001050000000203040600000005"],
+    );
+    let classes = [
+        Class::Ok,
+        Class::Err,
+        Class::OutOfFuel,
+        Class::Panic,
+        Class::Trap,
+        Class::Limit,
+    ];
+    check(&codec::encode(&classes), expect!["000102030405"]);
+    check(
+        &codec::encode(&Limits::DEFAULT),
+        expect!["00e8764817000000000000400000000000000010000000000000100000000000"],
+    );
+}
+
+#[test]
+fn transcript() {
+    let unit = sample::digest(1);
+    check_digest(
+        Transcript::start(&unit).root,
+        expect!["8abdb7cf5fcf053f8bcbe81278c62af0351f318246abc477b2846588d47437af"],
+    );
+    let transcript = sample::transcript(&unit);
+    check(
+        &codec::encode(&transcript),
+        expect![
+            "20d9c0f40b45c27967138f400924448dbadc65b031dc8e26b0b6155b2b27cae402000000000000000884776173693a72616e646f6d2f72616e646f6d236765742d72616e646f6d2d75363404040404040404040404040404040404040404040404040404040404040404040505050505050505050505050505050505050505050505050505050505050505686f70656e736b793a636f6d707574652f7265706f7274236c6f6706060606060606060606060606060606060606060606060606060606060606060707070707070707070707070707070707070707070707070707070707070707"
+        ],
+    );
+}
+
+#[test]
+fn compare_keys() {
+    let key = |class| {
+        let [unit, output, transcript] = [1, 2, 3].map(sample::digest);
+        compare_key(&unit, class, &output, &transcript, 4)
+    };
+    check_digest(
+        key(Class::Ok),
+        expect!["92d2a9c783d89466322c1a5d07088f0091cdf1b243b240c56a1b7fef0abdb249"],
+    );
+    check_digest(
+        key(Class::Err),
+        expect!["72b7ecb3da7e29056dda7514a8c5589feddb8948138acc578b004c6ce3fb0d63"],
+    );
+    check_digest(
+        key(Class::OutOfFuel),
+        expect!["2380c3771745842d989178784fcbde9e25a2d2f9699943b9495a70fcdf96ba97"],
+    );
+    check_digest(
+        key(Class::Panic),
+        expect!["ae96cf9f2e845baf59465e10d0f79b54a34f4b46135cbfd4362c5d81e3a184a4"],
+    );
+    check_digest(
+        key(Class::Trap),
+        expect!["4cd58121bb50a99ff1d0d868a77f7e728492bbebf111c0935611b226ada8c209"],
+    );
+    check_digest(
+        key(Class::Limit),
+        expect!["08da133d8150b9aa3524aaf6329495090f69d4a09155f3408759a11f44db6d22"],
+    );
+}
+
+#[test]
+fn output_digests() {
+    check_digest(
+        Outputs::default().digest(),
+        expect!["4f3ebca6131fb858fe07204b08c93da62c6a103f27ec7d4727f98a58aba3c60a"],
+    );
+    let one = sample::outputs(&[(names::OUTPUT, b"42")]);
+    assert_eq!(one.digest(), Digest::of(b"42"));
+    let two = sample::outputs(&[(names::OUTPUT, b"42"), ("out/a", b"")]);
+    check(
+        &codec::encode(&two),
+        expect![
+            "08146f75742f61af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f32620000000000000000186f7574707574da136474d7575c325f702bb7aa75f1123864033cc488bf7d9c074eadaf9bd0d30200000000000000"
+        ],
+    );
+    check_digest(
+        two.digest(),
+        expect!["6990c3b65f46f5dec82933853d3d3a990e383344af56cabbde8c608cee1a6e22"],
+    );
+}
+
+#[test]
+fn names_of_inputs_and_outputs() {
+    let all = [
+        names::shard(7),
+        names::partition(u32::MAX),
+        names::blob(&sample::digest(0xab)),
+        names::file("a/b"),
+    ];
+    expect![[r#"
+        shard/00000007
+        partition/4294967295
+        blob/abababababababababababababababababababababababababababababababab
+        out/a/b"#]]
+    .assert_eq(&all.join("\n"));
+}
+
+#[test]
+fn receipt_file() {
+    check(
+        &sample::receipt().to_file(),
+        expect!["832 bytes, 6acb6eb41eb4b3bc573ffa0a4afedf842aba1fadf5000557ab82b440a0184d32"],
+    );
+    let mut ordered = sample::receipt();
+    ordered.ticket = Some(sample::ticket(ordered.statement.unit));
+    check(
+        &ordered.to_file(),
+        expect!["1081 bytes, c9b52d2b5a8a52874348620e53fb9cf23e5df3f4160c7096bd554408ef93c67c"],
+    );
+}
+
+#[test]
+fn job_receipt_file() {
+    let receipt = sample::map_reduce_receipt();
+    check_digest(
+        receipt.spec.id(),
+        expect!["51a6b821cfcd2338f7e5efb130e45083453f927ad8a4ffd5b30cdc025f0fa132"],
+    );
+    check_digest(
+        receipt.output,
+        expect!["2f8bdc4303b3efffb9461170282c8f9844b7044095cec4775bf44d8ce93620d8"],
+    );
+    check(
+        &receipt.to_file(),
+        expect!["4708 bytes, bfb615c7f204d4e37c2c379739b13069bee64ba3de28b3c3ade0f5ddbc267b0d"],
+    );
+}
+
+#[test]
+fn ticket() {
+    check(
+        &codec::encode(&sample::ticket(sample::digest(1))),
+        expect![
+            "01010101010101010101010101010101010101010101010101010101010101010a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0100000000000000000000000000000002000000000000000000000000000000ffffffffffffffffffffffffffffffff0200d2496b0000000098a5505d83abe33ef0e9ff84f7d0f39c298a91c16c3922a2e785a9085b42d225e2fc6899d83178071b179e668d55e337824c206cb4f54958f7456e68fec3c60f"
+        ],
+    );
+}
+
+#[test]
+fn partition() {
+    let mut partition = Partition::default();
+    for (key, values) in [
+        (&b"a"[..], vec![vec![1], vec![]]),
+        (b"bc", vec![vec![2, 3]]),
+    ] {
+        let key = key.to_vec();
+        partition.push(Group { key, values });
+    }
+    check(
+        &codec::encode(&partition),
+        expect!["0804610804010008626304080203"],
+    );
+}
+
+#[test]
+fn merkle_roots() {
+    check_digest(
+        merkle_root::<u8>([]),
+        expect!["bc963296fcc3719e484828db9b65c897db657f7b6c0d2a517ed8881f89b87367"],
+    );
+    check_digest(
+        merkle_root([1u8]),
+        expect!["ce62a2727791e927ead65c87683912645202ba5c18b0b0612107f6c0f92da917"],
+    );
+    check_digest(
+        merkle_root([1u8, 2, 3]),
+        expect!["fb74a10f07f6e4c934d4a196b2c2e2eb47f4539d23e46bb31b4674b2b7c986c2"],
+    );
+}
