@@ -193,7 +193,9 @@ impl Receipt {
 }
 
 impl Statement {
-    fn new(
+    /// What `node` says of the result of `work`, unsigned. `fuel` is what was used; it is replaced by
+    /// the limit where the class makes it inexact.
+    pub fn new(
         node: NodeKey,
         work: &Work,
         class: Class,
