@@ -5,8 +5,6 @@ use alloc::vec::Vec;
 
 use parity_scale_codec::{DecodeWithMemLimit, DecodeWithMemTracking, Encode};
 
-use crate::Digest;
-
 /// What decoding one value may allocate. Larger than any file we write: a receipt of a job with
 /// [`MAX_SHARDS`](crate::MAX_SHARDS) shards stays below it.
 pub const MEMORY_LIMIT: usize = 256 << 20;
@@ -83,8 +81,8 @@ const CHECKSUM: usize = 32;
 pub fn seal(kind: FileKind, value: &impl Encode) -> Vec<u8> {
     let mut bytes = kind.magic().to_vec();
     value.encode_to(&mut bytes);
-    let checksum = Digest::of(&bytes);
-    bytes.extend(checksum.0);
+    let checksum = blake3::hash(&bytes);
+    bytes.extend(checksum.as_bytes());
     bytes
 }
 
@@ -99,7 +97,7 @@ pub fn open<T: DecodeWithMemTracking + Encode>(
         .checked_sub(CHECKSUM)
         .ok_or(CodecError::Malformed)?;
     let sealed = &bytes[..kind.magic().len() + cut];
-    if Digest::of(sealed).0 != body[cut..] {
+    if blake3::hash(sealed).as_bytes()[..] != body[cut..] {
         return Err(CodecError::Checksum);
     }
     decode(&body[..cut])

@@ -9,10 +9,9 @@ use crate::{
     Shard, Signature, Work, World,
     codec::{self, CodecError, FileKind},
     merkle_root, names,
+    work::MAX_SHARDS,
 };
 
-/// Shards of one map-reduce job.
-pub const MAX_SHARDS: usize = 65_536;
 /// Shards times partitions of one job: each is a blob that travels, and a line of a work.
 const MAX_CELLS: usize = 4 << 20;
 

@@ -22,7 +22,7 @@ mod transcript;
 mod work;
 
 pub use digest::{Digest, ParseDigestError};
-pub use job::{JobError, JobPlan, JobReceipt, JobSpec, MAX_SHARDS};
+pub use job::{JobError, JobPlan, JobReceipt, JobSpec};
 pub use key::{NodeKey, SecretKey, Signature};
 pub use merkle::merkle_root;
 pub use outcome::{Abort, Class, GuestError};
@@ -31,4 +31,4 @@ pub use receipt::{Receipt, ReceiptError, Statement, compare_key};
 pub use shuffle::{Group, Partition, merge, partition_of};
 pub use ticket::{PriceTerms, Ticket};
 pub use transcript::{Call, Transcript};
-pub use work::{Limits, Profile, Shard, Work, WorkError, World};
+pub use work::{Limits, MAX_SHARDS, Profile, Shard, Work, WorkError, World};

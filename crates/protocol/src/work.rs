@@ -166,12 +166,14 @@ pub enum WorkError {
     },
 }
 
+/// Shards of one map-reduce job.
+pub const MAX_SHARDS: usize = 65_536;
 /// Steps of one stepper unit. One state digest each: the list stays below 3 MiB.
 const MAX_STEPS: u32 = 65_536;
 /// Partitions of a map unit. Each is an output of its own.
 const MAX_PARTITIONS: u32 = 4_096;
 /// Inputs of one unit: a reduce unit has one for each shard.
-const MAX_INPUTS: usize = crate::MAX_SHARDS;
+const MAX_INPUTS: usize = MAX_SHARDS;
 /// Arguments, variables and parameters: each list's entries, and their bytes together.
 const MAX_TEXTS: usize = 4_096;
 const MAX_TEXT_BYTES: usize = 1 << 20;
