@@ -1,1 +1,1 @@
-//! (being written)
+//! Proof over the whole: tests that look at the workspace from outside live in this package's tests/.

@@ -1,0 +1,258 @@
+//! Which crate may know which, and who may name which technology.
+
+use cargo_metadata::{Dependency, DependencyKind, Package};
+
+use crate::workspace::{folder, member, members, none_broken, root, shipped};
+
+/// A crate of ours, the crates of ours that it may use, and why no others.
+const ROOMS: &[(&str, &[&str], &str)] = &[
+    (
+        "opensky-protocol",
+        &[],
+        "the nouns stand below everything: a chain's runtime uses them without the rest",
+    ),
+    (
+        "opensky-executor",
+        &["opensky-protocol"],
+        "an adapter knows the nouns, never another adapter: each can be replaced alone",
+    ),
+    (
+        "opensky-storage",
+        &["opensky-protocol"],
+        "an adapter knows the nouns, never another adapter: each can be replaced alone",
+    ),
+    (
+        "opensky-cli",
+        &["opensky-executor", "opensky-protocol", "opensky-storage"],
+        "the shell at the top connects the crates below it; guests' crates are no part of the host",
+    ),
+    (
+        "opensky-sdk",
+        &["opensky-sdk-macros"],
+        "guests see the contract in wit/ and nothing of the host",
+    ),
+    (
+        "opensky-sdk-macros",
+        &[],
+        "macros run in the compiler and need nothing of ours",
+    ),
+    (
+        "opensky-kernels",
+        &["opensky-sdk"],
+        "a guest like any other, that is measured natively too",
+    ),
+    (
+        "opensky-xtask",
+        &[],
+        "the first command of a newcomer must compile in seconds; it starts the other binaries",
+    ),
+];
+
+/// May use every crate of ours; nothing uses them.
+const TOPS: &[&str] = &["opensky-testkit", "opensky-benches", "opensky-cli"];
+
+/// Families of dependencies, the members that may name them, and why only those.
+const TECHNOLOGIES: &[(&str, &[&str], &str)] = &[
+    (
+        "wasmtime",
+        &["opensky-executor", "opensky-benches"],
+        "an engine's upgrade must touch one crate (benches compare that crate with the engine itself)",
+    ),
+    (
+        "redb",
+        &["opensky-storage", "opensky-ledger"],
+        "rows have one home, and the embedded ledger is the other one",
+    ),
+    (
+        "libp2p",
+        &["opensky-network"],
+        "one task in one crate owns the swarm",
+    ),
+    (
+        "subxt",
+        &["opensky-ledger"],
+        "the chain is known by its metadata, in one crate",
+    ),
+    (
+        "axum",
+        &["opensky-gateway"],
+        "HTTP is one way in, not what the rest is built on",
+    ),
+    (
+        "anyhow",
+        &["opensky-cli", "opensky-xtask"],
+        "a library's errors are types that its caller can match on",
+    ),
+];
+
+/// Who may print: tools for people. Everybody else returns values or logs with tracing.
+const PRINTERS: &[&str] = &["opensky-cli", "opensky-xtask", "opensky-benches"];
+
+fn is_example(package: &Package) -> bool {
+    folder(package).starts_with(root().join("examples"))
+}
+
+fn ours(package: &Package) -> impl Iterator<Item = &Dependency> {
+    let dependencies = package.dependencies.iter();
+    dependencies.filter(|dependency| dependency.path.is_some())
+}
+
+#[test]
+fn every_crate_has_a_place_and_knows_only_what_is_below_it() {
+    let mut broken = Vec::new();
+    for package in members() {
+        let name = package.name.as_str();
+        let (allowed, why) = match ROOMS.iter().find(|(room, ..)| *room == name) {
+            Some((_, allowed, why)) => (*allowed, *why),
+            None if is_example(package) => (
+                &["opensky-sdk"][..],
+                "an example shows what an author writes, and an author has the SDK alone",
+            ),
+            None if TOPS.contains(&name) => continue,
+            None => {
+                broken.push(format!(
+                    "`{name}` has no place: a new crate is a change of the design, made here"
+                ));
+                continue;
+            }
+        };
+        // The macros' documentation shows them in use.
+        let is_shown = |dependency: &Dependency| {
+            name == "opensky-sdk-macros"
+                && dependency.name == "opensky-sdk"
+                && dependency.kind == DependencyKind::Development
+        };
+        for dependency in ours(package).filter(|dependency| !is_shown(dependency)) {
+            if !allowed.contains(&dependency.name.as_str()) {
+                broken.push(format!("`{name}` uses `{}`: {why}", dependency.name));
+            }
+        }
+    }
+    none_broken(broken, "The crates no longer keep to their rooms:");
+}
+
+#[test]
+fn nothing_depends_on_what_is_at_the_top() {
+    let mut broken = Vec::new();
+    for package in members() {
+        for dependency in ours(package) {
+            let is_top = TOPS.contains(&dependency.name.as_str());
+            if is_top && !TOPS.contains(&package.name.as_str()) {
+                broken.push(format!("`{}` uses `{}`", package.name, dependency.name));
+            }
+        }
+    }
+    none_broken(
+        broken,
+        "Shells and proofs are used by nobody, so they can change freely:",
+    );
+}
+
+#[test]
+fn each_technology_is_named_by_its_own_crate_alone() {
+    let mut broken = Vec::new();
+    for package in members() {
+        for dependency in &package.dependencies {
+            for (technology, allowed, why) in TECHNOLOGIES {
+                let is_of_it = dependency.name.split('-').next() == Some(technology);
+                if is_of_it && !allowed.contains(&package.name.as_str()) {
+                    broken.push(format!(
+                        "`{}` uses `{}`: {why}",
+                        package.name, dependency.name
+                    ));
+                }
+            }
+        }
+    }
+    none_broken(broken, "A technology has left its crate:");
+}
+
+#[test]
+fn only_tools_for_people_print() {
+    const PRINTS: [&str; 4] = ["println!(", "eprintln!(", "print!(", "eprint!("];
+    let silent = members()
+        .into_iter()
+        .filter(|package| !PRINTERS.contains(&package.name.as_str()) && !is_example(package));
+    let mut broken = Vec::new();
+    for source in silent.flat_map(shipped) {
+        let prints = |line: &str| PRINTS.iter().any(|word| line.contains(word));
+        for (at, _) in source.shipped_code().filter(|(_, line)| prints(line)) {
+            broken.push(format!("{}:{at}", source.name()));
+        }
+    }
+    none_broken(
+        broken,
+        "Libraries return values or log with tracing; these lines print:",
+    );
+}
+
+/// What `protocol` may not name, and why.
+const IMPURE: &[(&str, &str)] = &[
+    ("async ", "it decides nothing over time"),
+    (".await", "it decides nothing over time"),
+    ("extern crate std", "a chain's runtime has no std"),
+    ("std::", "a chain's runtime has no std: use core and alloc"),
+    (
+        "HashMap",
+        "its order differs from run to run, and these values are hashed",
+    ),
+    (
+        "HashSet",
+        "its order differs from run to run, and these values are hashed",
+    ),
+    ("SystemTime", "the time is an argument"),
+    ("Instant", "the time is an argument"),
+    ("getrandom", "randomness is an argument"),
+    ("OsRng", "randomness is an argument"),
+    (
+        "f32",
+        "floating point is not compared bit for bit everywhere",
+    ),
+    (
+        "f64",
+        "floating point is not compared bit for bit everywhere",
+    ),
+];
+
+#[test]
+fn protocol_is_pure() {
+    let mut broken = Vec::new();
+    let sources = shipped(member("opensky-protocol"));
+    assert!(!sources.is_empty(), "protocol has sources");
+    for source in &sources {
+        for (at, line) in source.shipped_code() {
+            let found = IMPURE.iter().filter(|(word, _)| has_word(line, word));
+            broken
+                .extend(found.map(|(word, why)| {
+                    format!("{}:{at}: `{}`: {why}", source.name(), word.trim())
+                }));
+        }
+    }
+    none_broken(
+        broken,
+        "`protocol` holds values and rules, no IO and no clock:",
+    );
+    let lib = sources
+        .iter()
+        .find(|source| source.name().ends_with("src/lib.rs"));
+    let is_no_std = lib.is_some_and(|lib| lib.text.lines().any(|line| line == "#![no_std]"));
+    assert!(
+        is_no_std,
+        "`protocol` is no_std: a chain's runtime uses it as it is"
+    );
+}
+
+/// Whether `word` is in `line` and does not merely end a longer name: `Instant` is not in `anInstant`.
+fn has_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+#[test]
+fn words_are_found_whole() {
+    assert!(has_word("use std::fs;", "std::"));
+    assert!(!has_word("use not_std::fs;", "std::"));
+    assert!(!has_word("let dyn_async = 1;", "async "));
+}
