@@ -1,0 +1,94 @@
+//! Starting other programs from the workspace's folder, and saying which.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, bail};
+
+/// The workspace's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this package is a folder of the workspace")
+}
+
+/// The cargo that started us.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs `command` to its end, its streams being ours. A failure is an error that says how to repeat it.
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", shown(command));
+    }
+    Ok(())
+}
+
+/// Whether `command` runs and succeeds; what it prints is dropped.
+pub fn succeeds(command: &mut Command) -> bool {
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// The line that a person types in the workspace's folder to do the same.
+pub fn shown(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(name, value)| {
+        let value = quoted(&value?.to_string_lossy());
+        Some(format!("{}={value}", name.to_string_lossy()))
+    });
+    let program = PathBuf::from(command.get_program());
+    let program = match program.file_name() {
+        Some(name) if name == "cargo" => "cargo".to_owned(),
+        _ => quoted(&program.to_string_lossy()),
+    };
+    let args = command.get_args().map(|arg| quoted(&arg.to_string_lossy()));
+    let words: Vec<_> = variables.chain([program]).chain(args).collect();
+    words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_command_can_be_pasted_into_a_shell() {
+        let mut command = Command::new("/somewhere/bin/cargo");
+        command
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .env_remove("GONE");
+        command.args(["doc", "it's", ""]);
+        assert_eq!(
+            shown(&command),
+            r"RUSTDOCFLAGS='-D warnings' cargo doc 'it'\''s' ''"
+        );
+    }
+
+    #[test]
+    fn failure_names_the_command() {
+        let error = run(Command::new("sh").args(["-c", "exit 3"])).expect_err("it fails");
+        assert_eq!(
+            error.to_string(),
+            "`sh -c 'exit 3'` failed (exit status: 3)"
+        );
+        assert!(run(&mut Command::new("/no/such/program")).is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask test`: everything that must hold before a change is merged.
+
+use std::process::Command;
+
+use crate::{
+    binary, run,
+    setup::{self, Consent},
+    stages::Stages,
+};
+
+/// Set up, then check formatting, lints, documentation, and run all tests.
+///
+/// What is quick to fail comes first. Stops at the first failure and prints the command that repeats
+/// it. Uses cargo-nextest where it is installed, else `cargo test`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    consent: Consent,
+}
+
+/// Runs the stages in order.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let mut stages = Stages::start();
+    stages.run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    let opensky = stages.step("build opensky", binary::build)?;
+    stages.run("set up", &mut setup::doctor(&opensky, args.consent))?;
+    stages.run("lints", &mut clippy())?;
+    stages.run("documentation", &mut doc())?;
+    stages.run("benchmark smoke", &mut bench_smoke())?;
+    stages.run_tests("documentation's examples", &mut doctests())?;
+    stages.run_tests("tests", &mut tests())?;
+    stages.summary();
+    Ok(())
+}
+
+fn clippy() -> Command {
+    let mut command = cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
+    command.args(["--", "-D", "warnings"]);
+    command
+}
+
+/// Libraries only: the SDK's library and a binary are both called `opensky`, and one would overwrite
+/// the other's pages.
+fn doc() -> Command {
+    let mut command = cargo(&["doc", "--locked", "--workspace", "--no-deps", "--lib"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
+fn bench_smoke() -> Command {
+    crate::bench::command("executor", &["--quick".to_owned()])
+}
+
+fn doctests() -> Command {
+    cargo(&["test", "--locked", "--workspace", "--doc"])
+}
+
+fn tests() -> Command {
+    match run::succeeds(run::cargo().args(["nextest", "--version"])) {
+        true => cargo(&["nextest", "run", "--locked", "--workspace"]),
+        false => cargo(&["test", "--locked", "--workspace", "--all-targets"]),
+    }
+}
+
+fn cargo(args: &[&str]) -> Command {
+    let mut command = run::cargo();
+    command.args(args);
+    command
+}
