@@ -1,1 +1,58 @@
-//! (being written)
+//! What the sandbox costs: each question is a module, each comparison is made side by side in one
+//! process, and every variant has to give the same answer before its time counts.
+
+mod figures;
+mod guest;
+mod kernels;
+mod layout;
+mod machine;
+mod measure;
+mod noop;
+mod plain;
+mod sign;
+mod start;
+
+use opensky_executor::{Backend, PROFILE_0, Sandbox, on_guest_thread, worker::Launcher};
+
+pub use figures::{Figures, Impossible};
+pub use measure::Differs;
+
+/// Why there is no answer: whatever failed, as it says it itself.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How much time an answer is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effort {
+    /// Small sizes, few rounds: that everything runs and agrees. The figures mean nothing.
+    Quick,
+    /// Minutes: figures to write down.
+    Full,
+}
+
+impl Effort {
+    /// `quick` or `full`, whichever this is.
+    fn pick<T>(self, quick: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Full => full,
+        }
+    }
+}
+
+/// What one unit costs, in all its parts. Prints tables to stdout while it measures. `launcher` says
+/// how this binary is started as a worker process.
+pub fn executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Error> {
+    on_guest_thread(|| measure_executor(effort, launcher))
+}
+
+fn measure_executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Error> {
+    println!("{}", machine::describe()?);
+    let guests = guest::build()?;
+    let sandbox = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift)?;
+    let mut figures = Figures::default();
+    kernels::measure(effort, &sandbox, &guests.kernels, &mut figures)?;
+    let hello = noop::measure(effort, &sandbox, &guests.hello, &mut figures)?;
+    start::measure(effort, &sandbox, &guests, launcher, &mut figures)?;
+    sign::measure(effort, &hello, &mut figures)?;
+    Ok(figures)
+}

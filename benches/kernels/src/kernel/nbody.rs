@@ -37,21 +37,23 @@ fn advance(bodies: &mut [Body; BODIES]) {
     for first in 0..BODIES {
         for second in first + 1..BODIES {
             let [a, b] = [bodies[first], bodies[second]];
-            let mut distance = [0.0; 3];
-            for axis in 0..3 {
-                distance[axis] = a.position[axis] - b.position[axis];
-            }
+            let distance: [f64; 3] =
+                std::array::from_fn(|axis| a.position[axis] - b.position[axis]);
             let square: f64 = distance.iter().map(|d| d * d).sum::<f64>() + 0.01;
             let magnitude = STEP / (square * square.sqrt());
-            for axis in 0..3 {
-                bodies[first].velocity[axis] -= distance[axis] * b.mass * magnitude;
-                bodies[second].velocity[axis] += distance[axis] * a.mass * magnitude;
-            }
+            push(&mut bodies[first], distance, -b.mass * magnitude);
+            push(&mut bodies[second], distance, a.mass * magnitude);
         }
     }
     for body in bodies {
-        for axis in 0..3 {
-            body.position[axis] += STEP * body.velocity[axis];
+        for (position, velocity) in body.position.iter_mut().zip(body.velocity) {
+            *position += STEP * velocity;
         }
+    }
+}
+
+fn push(body: &mut Body, distance: [f64; 3], strength: f64) {
+    for (velocity, distance) in body.velocity.iter_mut().zip(distance) {
+        *velocity += distance * strength;
     }
 }

@@ -1,0 +1,100 @@
+//! Plain wasmtime: what an embedder gets who follows its documentation and asks for nothing else.
+
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+    component::{Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker},
+};
+
+use crate::Error;
+
+/// A way to configure plain wasmtime.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setting {
+    /// The defaults, with a pool of instances.
+    Pool,
+    /// A pool that copies data segments and keeps small memories mapped: what suits the smallest
+    /// guests best.
+    SmallPool,
+    /// As `Pool`, with wasmtime's own fuel and its canonical NaNs.
+    FuelAndNan,
+}
+
+/// A component, compiled and linked.
+pub struct Plain {
+    pre: InstancePre<()>,
+    run: ComponentExportIndex,
+    fuel: Option<u64>,
+}
+
+/// `opensky:compute/types.job-error`.
+#[derive(ComponentType, Lift, Debug, thiserror::Error)]
+#[component(variant)]
+enum JobError {
+    #[component(name = "invalid-input")]
+    #[error("invalid input: {0}")]
+    InvalidInput(String),
+    #[component(name = "failed")]
+    #[error("failed: {0}")]
+    Failed(String),
+    #[component(name = "missing-blob")]
+    #[error("missing blob {0:?}")]
+    MissingBlob((u64, u64, u64, u64)),
+}
+
+/// The component does not export a job.
+#[derive(Debug, thiserror::Error)]
+#[error("the component does not export a job")]
+struct NoJob;
+
+const JOB: &str = "opensky:compute/job@0.1.0";
+
+impl Plain {
+    /// Compiles and links a component that exports a job. What it imports it must not call.
+    pub fn new(component: &[u8], setting: Setting) -> Result<Self, Error> {
+        let engine = Engine::new(&config(setting))?;
+        let component = Component::from_binary(&engine, component)?;
+        let mut linker = Linker::new(&engine);
+        linker.define_unknown_imports_as_traps(&component)?;
+        let pre = linker.instantiate_pre(&component)?;
+        let interface = component.get_export_index(None, JOB).ok_or(NoJob)?;
+        let run = component.get_export_index(Some(&interface), "run");
+        Ok(Self {
+            pre,
+            run: run.ok_or(NoJob)?,
+            fuel: (setting == Setting::FuelAndNan).then_some(u64::MAX),
+        })
+    }
+
+    /// Makes an instance and calls it once.
+    pub fn run(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut store = Store::new(self.pre.engine(), ());
+        if let Some(fuel) = self.fuel {
+            store.set_fuel(fuel)?;
+        }
+        let instance = self.pre.instantiate(&mut store)?;
+        let run = instance
+            .get_typed_func::<(&[u8],), (Result<Vec<u8>, JobError>,)>(&mut store, self.run)?;
+        let (output,) = run.call(&mut store, (input,))?;
+        Ok(output?)
+    }
+}
+
+fn config(setting: Setting) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    let mut config = Config::new();
+    config.concurrency_support(false);
+    match setting {
+        Setting::Pool => {}
+        Setting::SmallPool => {
+            config.memory_init_cow(false);
+            pool.linear_memory_keep_resident(64 << 10);
+            pool.table_keep_resident(64 << 10);
+        }
+        Setting::FuelAndNan => {
+            config.consume_fuel(true);
+            config.cranelift_nan_canonicalization(true);
+        }
+    }
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
