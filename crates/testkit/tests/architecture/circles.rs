@@ -118,6 +118,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         self.imports(&item.tree, &mut Vec::new(), exported.then_some(true));
     }
 
+    /// `pub(super)` says who may look, not what is used.
+    fn visit_visibility(&mut self, _: &'ast Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let parts: Vec<_> = path
             .segments
@@ -201,7 +204,7 @@ fn walk(
     done: &mut BTreeSet<Module>,
 ) -> Option<Vec<Module>> {
     if let Some(begin) = path.iter().position(|before| before == at) {
-        return Some([&path[begin..], &[at.clone()]].concat());
+        return Some([&path[begin..], std::slice::from_ref(at)].concat());
     }
     if done.contains(at) {
         return None;
@@ -269,7 +272,7 @@ fn module(path: &str) -> Module {
 fn circle_through_a_re_export_is_found() {
     let lib = "mod a; mod b; pub use a::A; pub use b::{B, make as build};";
     let a = "use crate::B; pub struct A(B);";
-    let calm = "pub struct B; pub fn make() {}";
+    let calm = "pub(super) struct B; pub(crate) fn make() {}";
     let back = "pub struct B; pub fn make() -> crate::a::A { todo() }";
     let tested = "pub struct B; pub fn make() {} #[cfg(test)] mod tests { use crate::A; }";
     let found = |b| circle_of(&[(module(""), lib), (module("a"), a), (module("b"), b)]);
