@@ -49,10 +49,12 @@ pub(super) fn define(types: &mut Interface<'_>) -> wasmtime::Result<()> {
 impl Call<'_> {
     /// A handle to a directory that is there.
     pub(super) fn descriptor(&mut self, ino: Ino) -> Result<Resource<Descriptor>, Error> {
-        let files = self.files();
-        files.reopen(ino);
+        let opened = self.try_files(|files| {
+            files.reopen(ino);
+            Ok(files.writable(ino))
+        })?;
         let mut flags = DescriptorFlags::READ;
-        if files.writable(ino) {
+        if opened == Ok(true) {
             flags |= DescriptorFlags::MUTATE_DIRECTORY;
         }
         Ok(self.keep(Descriptor { ino, flags })?)

@@ -91,59 +91,60 @@ impl MemFs {
         loop {
             self.budget.spend_work(STEP)?;
             let dir = *dirs.last().expect("the base is never left");
-            let entries = &self.directory(dir)?.entries;
             let part = rest.next();
-            let found = match part.name.as_str() {
-                "." | "" => Some(dir),
-                ".." => {
-                    dirs.pop();
-                    Some(*dirs.last().ok_or(Errno::NotPermitted)?)
+            let (last, found) = self.step(&mut dirs, &part)?;
+            if let Some(target) = self.target_to_follow(found, &part, links) {
+                expanded += 1;
+                if expanded > MAX_LINKS {
+                    return Err(Errno::Loop.into());
                 }
-                name if name.len() > MAX_NAME => return Err(Errno::NameTooLong.into()),
-                name => entries.get(name).copied(),
-            };
-            let Part { slash, last, .. } = part;
-            if let Some(Kind::Link(target)) = found.map(|ino| &self.node(ino).kind) {
-                let follow = match links {
-                    _ if !last => true,
-                    Links::Follow => true,
-                    Links::FollowBeforeSlash => slash,
-                    Links::KeepBeforeSlash => !slash,
-                    Links::Keep => false,
-                };
-                if follow {
-                    expanded += 1;
-                    if expanded > MAX_LINKS {
-                        return Err(Errno::Loop.into());
-                    }
-                    if target.starts_with('/') {
-                        return Err(Errno::NotPermitted.into());
-                    }
-                    rest.expand(target, &part);
-                    self.budget.spend_work(rest.text.len() as u64)?;
-                    continue;
-                }
-            }
-            let named = !matches!(part.name.as_str(), "." | ".." | "");
-            match found {
-                _ if last => {
-                    let last = match part.name.as_str() {
-                        "." | "" => Last::Dot,
-                        ".." => Last::DotDot,
-                        _ => Last::Name(part.name),
-                    };
-                    return Ok(Walk {
-                        dir,
-                        last,
-                        found,
-                        slash,
-                    });
-                }
-                Some(ino) if named => dirs.push(ino),
-                Some(_) => {}
-                None => return Err(Errno::NoEntry.into()),
+                rest.expand(target, &part);
+                self.budget.spend_work(rest.text.len() as u64)?;
+            } else if part.last {
+                return Ok(Walk {
+                    dir,
+                    last,
+                    found,
+                    slash: part.slash,
+                });
+            } else if let Last::Name(_) = last {
+                dirs.push(found.ok_or(Errno::NoEntry)?);
             }
         }
+    }
+
+    /// What `part` names in the last of `dirs`; `..` goes back to the one before.
+    fn step(&self, dirs: &mut Vec<Ino>, part: &Part) -> Result<(Last, Option<Ino>), Errno> {
+        let dir = *dirs.last().expect("the base is never left");
+        let entries = &self.directory(dir)?.entries;
+        match part.name.as_str() {
+            "." | "" => Ok((Last::Dot, Some(dir))),
+            ".." => {
+                dirs.pop();
+                let parent = dirs.last().ok_or(Errno::NotPermitted)?;
+                Ok((Last::DotDot, Some(*parent)))
+            }
+            name if name.len() > MAX_NAME => Err(Errno::NameTooLong),
+            name => {
+                let found = entries.get(name).copied();
+                Ok((Last::Name(name.to_owned()), found))
+            }
+        }
+    }
+
+    /// The target of the link that was found, where it is meant.
+    fn target_to_follow(&self, found: Option<Ino>, part: &Part, links: Links) -> Option<&str> {
+        let Kind::Link(target) = &self.node(found?).kind else {
+            return None;
+        };
+        let follow = match links {
+            _ if !part.last => true,
+            Links::Follow => true,
+            Links::FollowBeforeSlash => part.slash,
+            Links::KeepBeforeSlash => !part.slash,
+            Links::Keep => false,
+        };
+        follow.then_some(target)
     }
 
     /// The object at `path`.
