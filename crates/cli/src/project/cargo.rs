@@ -54,13 +54,15 @@ impl Candidate {
 
 /// Builds the selected target for the sandbox.
 pub fn build(dir: &Path, selection: &Selection) -> Result<PathBuf, Problem> {
-    let toolchain = Toolchain::require(dir)?;
+    let mut toolchain = Toolchain::require(dir)?;
     for name in toolchain::ignored_flags() {
         term::note(&format!(
             "{name} is for the host and is not used here; flags for guests go to `[target.{TARGET}]` in .cargo/config.toml"
         ));
     }
-    let candidate = choose(&metadata(&toolchain, dir)?, dir, selection)?;
+    let metadata = metadata(&toolchain, dir)?;
+    let candidate = choose(&metadata, dir, selection)?;
+    toolchain.rustflags.extend(private_paths(&metadata));
     let mut command = toolchain.cargo(dir, "build");
     command
         .args(["--release", "--target", TARGET, "--config", NO_DEBUG_INFO])
@@ -82,6 +84,18 @@ fn metadata(toolchain: &Toolchain, dir: &Path) -> Result<Metadata, Problem> {
     }
     serde_json::from_slice(&output.stdout)
         .map_err(|error| Problem::host("cargo's metadata has an unknown form").because(error))
+}
+
+/// Cargo names files of dependencies outside the workspace by their whole path, which would end up
+/// in the component: it would differ with the place of a checkout.
+fn private_paths(metadata: &Metadata) -> impl Iterator<Item = String> {
+    let packages = metadata.packages.iter();
+    packages
+        .flat_map(|package| &package.dependencies)
+        .filter_map(|dependency| {
+            let folder = dependency.path.as_ref()?;
+            Some(format!("--remap-path-prefix={folder}=/{}", dependency.name))
+        })
 }
 
 fn cannot_start(error: std::io::Error) -> Problem {
