@@ -1,0 +1,90 @@
+//! Writes the inputs that fuzzing starts from, a few kilobytes, into `corpus`.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use opensky_executor::adapt;
+use opensky_protocol::{
+    Class, Digest, JobPlan, JobReceipt, JobSpec, Limits, Output, Outputs, Profile, Receipt,
+    SecretKey, Transcript, codec, names,
+};
+
+fn main() -> io::Result<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    write(&corpus.join("admission"), programs())?;
+    write(&corpus.join("receipt"), receipts())
+}
+
+fn write(folder: &Path, seeds: Vec<Vec<u8>>) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for seed in seeds {
+        fs::write(folder.join(Digest::of(&seed).to_string()), seed)?;
+    }
+    Ok(())
+}
+
+/// A preview-1 command, the component it becomes, and a component by hand.
+fn programs() -> Vec<Vec<u8>> {
+    let command = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write"
+            (func (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (table 1 funcref) (elem (i32.const 0) func 0)
+        (data (i32.const 8) "hello")
+        (func (export "_start") (local i32)
+            (block (br_table 0 0 (i32.const 0)))))"#;
+    let component = r#"(component
+        (import "wasi:cli/exit@0.2.0" (instance))
+        (core module $m (func (export "run") (result i32) (i32.const 0)))
+        (core instance $i (instantiate $m))
+        (func $run (result (result)) (canon lift (core func $i "run")))
+        (component $shim (import "run" (func $f (result (result)))) (export "run" (func $f)))
+        (instance $run (instantiate $shim (with "run" (func $run))))
+        (export "wasi:cli/run@0.2.0" (instance $run)))"#;
+    let command = wat::parse_str(command).expect("the text is valid");
+    let adapted = adapt(&command).expect("the module is a command");
+    let component = wat::parse_str(component).expect("the text is valid");
+    vec![command, adapted, component]
+}
+
+/// A job receipt of two units and each of them, as files and as bare values.
+fn receipts() -> Vec<Vec<u8>> {
+    let secret = SecretKey::from_seed(&[1; 32]);
+    let spec = JobSpec {
+        profile: Profile::new("0"),
+        program: Digest::of(b"program"),
+        inputs: BTreeMap::new(),
+        args: vec!["-v".into()],
+        env: BTreeMap::from([("LANG".into(), "C".into())]),
+        params: BTreeMap::from([("depth".into(), "3".into())]),
+        entropy: [2; 32],
+        virtual_time: 1_700_000_000,
+        limits: Limits::DEFAULT,
+        plan: JobPlan::MapReduce {
+            shards: vec![Digest::of(b"shard")],
+            partitions: 1,
+            finish: false,
+        },
+    };
+    let unit = |work, name: String| {
+        let work: opensky_protocol::Work = work;
+        let mut transcript = Transcript::start(&work.unit());
+        transcript.push("a:b/c#d", Digest::of(b"in"), Digest::of(b"out"));
+        let outputs = Outputs(BTreeMap::from([(name, Output::of(b"bytes"))]));
+        Receipt::sign(&secret, work, Class::Ok, 5, transcript, outputs, Vec::new())
+    };
+    let map = unit(
+        spec.map_work(0).expect("the plan has one"),
+        names::partition(0),
+    );
+    let reduce = spec.reduce_work(0, &[&map.outputs]);
+    let reduce = unit(reduce.expect("the plan has one"), names::OUTPUT.into());
+    let units = vec![map.clone(), reduce];
+    let job = JobReceipt::sign(&secret, spec, units).expect("the units follow from the plan");
+    vec![
+        codec::encode(&map),
+        codec::encode(&job),
+        codec::encode(&map.work),
+        map.to_file(),
+        job.to_file(),
+    ]
+}
