@@ -9,16 +9,22 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 pub mod command;
+pub mod drive;
 pub mod exit;
 pub mod host;
+pub mod local;
 pub mod logging;
 pub mod paths;
 pub mod problem;
 pub mod progress;
 pub mod project;
+pub mod report;
+pub mod shards;
+pub mod source;
 pub mod template;
 pub mod term;
 pub mod toolchain;
+pub mod value;
 pub mod watch;
 
 pub use exit::Exit;

@@ -36,3 +36,57 @@ impl Drop for Spinner {
         self.0.finish_and_clear();
     }
 }
+
+/// A bar on stderr that appears when the first number is known. Draws nothing where stderr is no
+/// terminal.
+#[derive(Debug)]
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// Nothing is drawn yet but a spinner.
+    pub fn start() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(style("{spinner:.cyan} {msg} {elapsed:.dim}"));
+        bar.set_message("running");
+        bar.enable_steady_tick(TICK);
+        Self(bar)
+    }
+
+    /// Shows how far a stage is. An `all` of 0 stands for not known.
+    pub fn set(&self, stage: &str, done: usize, all: usize) {
+        match all {
+            0 => {
+                self.0
+                    .set_style(style("{spinner:.cyan} {msg} {pos} {elapsed:.dim}"));
+                self.0.unset_length();
+            }
+            _ => {
+                self.0
+                    .set_style(style("{msg:>8} {bar:32.cyan} {pos}/{len} {elapsed:.dim}"));
+                self.0.set_length(all as u64);
+            }
+        }
+        self.0.set_message(stage.to_owned());
+        self.0.set_position(done as u64);
+    }
+
+    /// Prints something between two redraws.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is constant and valid")
+}

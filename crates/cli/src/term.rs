@@ -51,6 +51,11 @@ pub fn json_to_stdout(value: &serde_json::Value) -> io::Result<()> {
     to_stdout(&format!("{value:#}\n"))
 }
 
+/// Writes one JSON value and a line end to stderr, where reports go when stdout is the output's.
+pub fn json_to_stderr(value: &serde_json::Value) {
+    to_stderr(&format!("{value:#}\n"));
+}
+
 /// Writes bytes to stdout as they are: a job's output.
 pub fn bytes_to_stdout(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

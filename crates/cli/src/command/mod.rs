@@ -5,8 +5,15 @@ use clap::Subcommand;
 use crate::Exit;
 
 pub mod build;
+pub mod dev;
 pub mod doctor;
+pub mod inspect;
+pub mod key;
 pub mod new;
+pub mod receipt;
+pub mod run;
+pub mod verify;
+pub mod worker;
 
 /// What `opensky` can do. A command's own file has its help text.
 #[derive(Debug, Subcommand)]
@@ -14,7 +21,15 @@ pub mod new;
 pub enum Command {
     New(new::Args),
     Build(build::Args),
+    Run(Box<run::Args>),
+    Dev(Box<dev::Args>),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+    Receipt(receipt::Args),
+    Key(key::Args),
     Doctor(doctor::Args),
+    #[command(hide = true)]
+    Worker(worker::Args),
 }
 
 impl Command {
@@ -23,7 +38,14 @@ impl Command {
         match self {
             Self::New(args) => new::run(args),
             Self::Build(args) => build::run(args),
+            Self::Run(args) => run::run(*args),
+            Self::Dev(args) => dev::run(*args),
+            Self::Inspect(args) => inspect::run(args),
+            Self::Verify(args) => verify::run(args),
+            Self::Receipt(args) => receipt::run(args),
+            Self::Key(args) => key::run(args),
             Self::Doctor(args) => doctor::run(args),
+            Self::Worker(args) => worker::run(args),
         }
     }
 }

@@ -1,0 +1,218 @@
+//! What is said of a run: lines for people, one JSON object for programs.
+
+use std::{path::Path, time::Duration};
+
+use opensky_executor::Run;
+use opensky_protocol::{Class, GuestError, JobReceipt, Receipt};
+use serde_json::{Value, json};
+
+use crate::{
+    Exit,
+    drive::Done,
+    term::{self, BAD, DIM, GOOD, NOTE, PLAIN},
+};
+
+/// A wasm page, in bytes.
+const PAGE: u64 = 65536;
+
+/// The exit code that goes with a class of outcome.
+pub fn exit(class: Class) -> Exit {
+    match class {
+        Class::Ok => Exit::Success,
+        _ => Exit::Failure,
+    }
+}
+
+/// The report of one unit. The fields are documented in the README and never change their meaning.
+pub fn unit_json(run: &Run, receipt: &Receipt, path: Option<&Path>) -> Value {
+    let said = &receipt.statement;
+    json!({
+        "kind": "unit",
+        "outcome": run.class.name(),
+        "exit_code": exit_code(run),
+        "error": run.error.as_ref().map(ToString::to_string),
+        "detail": run.detail,
+        "fuel": said.fuel,
+        "unit": said.unit.to_string(),
+        "output_digest": said.output.to_string(),
+        "output_bytes": said.output_len,
+        "transcript": said.transcript.to_string(),
+        "calls": said.calls,
+        "compare_key": said.compare_key.to_string(),
+        "profile": said.profile.id(),
+        "memory_pages": run.memory / PAGE,
+        "wall_us": micros(run.wall),
+        "log": String::from_utf8_lossy(&run.log),
+        "receipt": path,
+    })
+}
+
+/// The report of a job of many units.
+pub fn job_json(
+    job: Option<&JobReceipt>,
+    done: &[Done],
+    wall: Duration,
+    path: Option<&Path>,
+) -> Value {
+    let class = outcome(done);
+    let failed = done.last().filter(|unit| unit.run.class != Class::Ok);
+    json!({
+        "kind": "job",
+        "outcome": class.name(),
+        "error": failed.and_then(|unit| unit.run.error.as_ref()).map(ToString::to_string),
+        "detail": failed.and_then(|unit| unit.run.detail.clone()),
+        "fuel": fuel(done),
+        "job": job.map(|job| job.spec.id().to_string()),
+        "units": done.len(),
+        "output_digest": job.map(|job| job.output.to_string()),
+        "profile": done.last().map(|unit| unit.receipt.statement.profile.id().to_owned()),
+        "memory_pages": peak(done) / PAGE,
+        "wall_us": micros(wall),
+        "log": done.iter().map(|unit| String::from_utf8_lossy(&unit.run.log)).collect::<String>(),
+        "receipt": path,
+    })
+}
+
+/// The report of one unit for people.
+pub fn unit_text(run: &Run, receipt: &Receipt, path: Option<&Path>) -> String {
+    let said = &receipt.statement;
+    let mut rows = vec![
+        ("outcome", outcome_text(run)),
+        ("fuel", fuel_text(said.fuel, run.wall)),
+        (
+            "output",
+            format!(
+                "{} {DIM}{}{PLAIN}",
+                term::size(said.output_len),
+                said.output
+            ),
+        ),
+        ("memory", term::size(run.memory)),
+        ("host calls", said.calls.to_string()),
+    ];
+    receipt_rows(&mut rows, path);
+    term::columns(rows)
+}
+
+/// The report of a job of many units for people.
+pub fn job_text(
+    done: &[Done],
+    output: Option<usize>,
+    wall: Duration,
+    path: Option<&Path>,
+) -> String {
+    let last = done.last().expect("a job has a unit");
+    let mut rows = vec![
+        ("outcome", outcome_text(&last.run)),
+        ("units", done.len().to_string()),
+        ("fuel", fuel_text(fuel(done), wall)),
+    ];
+    if let Some(len) = output {
+        rows.push(("output", term::size(len as u64)));
+    }
+    rows.push((
+        "memory",
+        format!("{} at most in one unit", term::size(peak(done))),
+    ));
+    receipt_rows(&mut rows, path);
+    term::columns(rows)
+}
+
+fn receipt_rows(rows: &mut Vec<(&str, String)>, path: Option<&Path>) {
+    if let Some(path) = path {
+        rows.push(("receipt", path.display().to_string()));
+        rows.push((
+            "check it",
+            format!("{NOTE}opensky verify {}{PLAIN}", path.display()),
+        ));
+    }
+}
+
+/// The outcome of a job: that of its last unit.
+pub fn outcome(done: &[Done]) -> Class {
+    done.last().map_or(Class::Ok, |unit| unit.run.class)
+}
+
+fn fuel(done: &[Done]) -> u64 {
+    done.iter().fold(0, |sum, unit| {
+        sum.saturating_add(unit.receipt.statement.fuel)
+    })
+}
+
+fn peak(done: &[Done]) -> u64 {
+    done.iter().map(|unit| unit.run.memory).max().unwrap_or(0)
+}
+
+fn micros(wall: Duration) -> u64 {
+    u64::try_from(wall.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The whole exit code of a command; a job that failed by its own word has none.
+fn exit_code(run: &Run) -> Option<u8> {
+    match (run.class, &run.error) {
+        (Class::Ok, _) => Some(0),
+        (_, Some(GuestError::Exit(code))) => Some(*code),
+        _ => None,
+    }
+}
+
+fn outcome_text(run: &Run) -> String {
+    let name = run.class.name();
+    let why = match (&run.error, &run.detail) {
+        (Some(error), _) => format!(": {error}"),
+        (None, Some(detail)) => format!(": {}", first_paragraph(detail)),
+        (None, None) => String::new(),
+    };
+    match run.class {
+        Class::Ok => format!("{GOOD}{name}{PLAIN}"),
+        Class::OutOfFuel => {
+            format!(
+                "{BAD}{name}{PLAIN}: the unit needs more than its limit; give it more with --fuel"
+            )
+        }
+        _ => format!("{BAD}{name}{PLAIN}{why}"),
+    }
+}
+
+fn first_paragraph(detail: &str) -> String {
+    const LINES: usize = 14;
+    detail
+        .trim_end()
+        .lines()
+        .take(LINES)
+        .collect::<Vec<_>>()
+        .join("\n              ")
+}
+
+fn fuel_text(fuel: u64, wall: Duration) -> String {
+    let rate = fuel as f64 / wall.as_secs_f64().max(1e-9);
+    let exact = group(fuel);
+    format!(
+        "{exact} in {wall:.2?} {DIM}({:.0} Mfuel/s){PLAIN}",
+        rate / 1e6
+    )
+}
+
+/// Digits in groups of three, for reading.
+pub fn group(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
+        .collect();
+    groups.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        assert_eq!(group(0), "0");
+        assert_eq!(group(1234567), "1 234 567");
+        assert_eq!(group(123456), "123 456");
+    }
+}

@@ -1,0 +1,117 @@
+//! What a person names as the thing to run: a file, a folder, or the project they stand in.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use opensky_executor::{
+    Admitted, adapt, admit,
+    inspect::{Inspection, Kind, Refusal, inspect},
+};
+
+use crate::{Problem, project};
+
+/// More than admission accepts of a component; text and modules to be adapted may be larger.
+const MAX_FILE: u64 = 256 << 20;
+
+/// A component that may run here.
+pub struct Source {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// What admission found.
+    pub admitted: Admitted,
+}
+
+/// Finds the component that `target` means: a folder is built first; text is translated, and a
+/// preview-1 command adapted.
+pub fn load(target: &Path) -> Result<Source, Problem> {
+    let file = match target.is_dir() {
+        true => project::build_project(target)?,
+        false => target.to_owned(),
+    };
+    let bytes = component(&file)?;
+    let admitted = admit(&bytes).map_err(|refusal| refused(&file, &refusal))?;
+    Ok(Source {
+        file,
+        bytes,
+        admitted,
+    })
+}
+
+/// Reads a file as it is, and tells what it is.
+pub fn look(file: &Path) -> Result<Inspection, Problem> {
+    inspect(&wasm(file)?).map_err(|refusal| refused(file, &refusal))
+}
+
+/// The component in a file: text is translated, a preview-1 command adapted.
+pub fn component(file: &Path) -> Result<Vec<u8>, Problem> {
+    let bytes = wasm(file)?;
+    let inspection = inspect(&bytes).map_err(|refusal| refused(file, &refusal))?;
+    match inspection.kind {
+        Kind::Preview1Command => adapt(&bytes).map_err(|refusal| refused(file, &refusal)),
+        Kind::Component | Kind::CoreModule => Ok(bytes),
+    }
+}
+
+/// The file's bytes in the binary format.
+fn wasm(file: &Path) -> Result<Vec<u8>, Problem> {
+    let bytes = read(file, "the program")?;
+    if bytes.starts_with(b"\0asm") || !is_text(file, &bytes) {
+        return Ok(bytes);
+    }
+    wat::Parser::new()
+        .parse_bytes(Some(file), &bytes)
+        .map(|wasm| wasm.into_owned())
+        .map_err(|error| {
+            Problem::refused(format!("`{}` is not WebAssembly text", file.display()))
+                .because(error.to_string())
+        })
+}
+
+fn is_text(file: &Path, bytes: &[u8]) -> bool {
+    let named = file.extension().is_some_and(|extension| extension == "wat");
+    named || bytes.trim_ascii_start().starts_with(b"(")
+}
+
+fn refused(file: &Path, refusal: &Refusal) -> Problem {
+    Problem::refused(format!("the sandbox refuses `{}`", file.display()))
+        .because(refusal.to_string())
+}
+
+/// Reads a whole file that a person named, or standard input where they named `-`.
+pub fn read(file: &Path, what: &str) -> Result<Vec<u8>, Problem> {
+    let failed = |error: std::io::Error| {
+        Problem::usage(format!("cannot read {what} `{}`", file.display()))
+            .because(error)
+            .help("check the path and its permissions")
+    };
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        return Ok(bytes);
+    }
+    if file.is_dir() {
+        return Err(
+            Problem::usage(format!("{what} `{}` is a folder", file.display())).help("give a file"),
+        );
+    }
+    let opened = std::fs::File::open(file).map_err(failed)?;
+    opened
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(Problem::usage(format!(
+            "{what} `{}` is larger than 256 MiB",
+            file.display()
+        ))
+        .help("cut it into shards, or pass it in parts"));
+    }
+    Ok(bytes)
+}

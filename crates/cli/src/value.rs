@@ -1,0 +1,100 @@
+//! How numbers, sizes and pairs are written on the command line.
+
+use opensky_protocol::Digest;
+
+/// A number with an optional SI suffix: `5000`, `200M`, `1.5G`, `1_000`.
+pub fn count(text: &str) -> Result<u64, String> {
+    scaled(text, &[("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)])
+        .ok_or_else(|| format!("`{text}` is no count: write 5000, 200M or 1.5G"))
+}
+
+/// A size in bytes: `4096`, `64KiB`, `512MiB`, `1.5GiB`; `K`, `M` and `G` are binary too.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, f64); 10] = [
+        ("KiB", 1024.0),
+        ("MiB", 1_048_576.0),
+        ("GiB", 1_073_741_824.0),
+        ("KB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("K", 1024.0),
+        ("M", 1_048_576.0),
+        ("G", 1_073_741_824.0),
+        ("B", 1.0),
+    ];
+    scaled(text, &UNITS).ok_or_else(|| format!("`{text}` is no size: write 4096, 64KiB or 1.5GiB"))
+}
+
+/// Whole numbers are exact; with a suffix a fraction is allowed and the product is rounded.
+fn scaled(text: &str, units: &[(&str, f64)]) -> Option<u64> {
+    let text = text.replace('_', "");
+    let unit = units.iter().find(|(suffix, _)| text.ends_with(suffix));
+    let Some((suffix, scale)) = unit else {
+        return text.parse().ok();
+    };
+    let number: f64 = text.strip_suffix(suffix)?.trim_end().parse().ok()?;
+    let value = (number * scale).round();
+    (0.0..9e18).contains(&value).then_some(value as u64)
+}
+
+/// `KEY=VALUE`; the key is not empty, the value may be.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err(format!("`{text}` is not KEY=VALUE")),
+    }
+}
+
+/// 32 bytes as up to 64 hexadecimal digits; fewer stand for the low bytes.
+pub fn seed(text: &str) -> Result<[u8; 32], String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    if digits.is_empty() || digits.len() > 64 {
+        return Err(format!(
+            "`{text}` is no seed: write 1 to 64 hexadecimal digits"
+        ));
+    }
+    let padded = format!("{digits:0>64}");
+    let digest: Digest = padded
+        .parse()
+        .map_err(|_| format!("`{text}` is no seed: write 1 to 64 hexadecimal digits"))?;
+    Ok(digest.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_sizes_take_suffixes() {
+        assert_eq!(count("1_000"), Ok(1000));
+        assert_eq!(count("1.5G"), Ok(1_500_000_000));
+        assert_eq!(count("18446744073709551615"), Ok(u64::MAX));
+        assert_eq!(bytes("64KiB"), Ok(65536));
+        assert_eq!(bytes("1.5GiB"), Ok(1_610_612_736));
+        assert_eq!(bytes("10MB"), Ok(10_000_000));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in [
+            "",
+            "-1",
+            "1.5",
+            "many",
+            "G",
+            "nanG",
+            "infG",
+            "99999999999999999999",
+            "1e30G",
+        ] {
+            assert!(count(text).is_err(), "{text}");
+        }
+        for text in ["", "-1KiB", "KiB", "9e99GiB"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        assert!(pair("=x").is_err() && pair("x").is_err());
+        assert_eq!(pair("k=a=b"), Ok(("k".into(), "a=b".into())));
+        assert!(seed("xyz").is_err() && seed("").is_err() && seed(&"0".repeat(65)).is_err());
+        assert_eq!(seed("ff").expect("hexadecimal")[31], 255);
+    }
+}
