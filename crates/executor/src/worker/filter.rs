@@ -1,4 +1,5 @@
-//! The system calls that a worker may make, once it has what it needs. Any other kills it.
+//! The system calls that a worker may make, once it has what it needs. Opening a file fails; any
+//! other call kills it.
 
 use std::collections::BTreeMap;
 
@@ -58,6 +59,13 @@ const CALLS: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
+/// Calls that fail as if nobody had the right, and kill nobody: the standard libraries look into `/proc`
+/// and `/sys` by themselves, for instance before they give memory back, and do without.
+#[cfg(target_arch = "x86_64")]
+const REFUSED: &[i64] = &[libc::SYS_openat, libc::SYS_open];
+#[cfg(not(target_arch = "x86_64"))]
+const REFUSED: &[i64] = &[libc::SYS_openat];
+
 /// Lets a run worker do what loading one program takes, in all its threads.
 pub(super) fn before_load() -> Result<(), FilterError> {
     let mut rules = basic()?;
@@ -94,7 +102,8 @@ pub(super) fn compiling() -> Result<(), FilterError> {
 }
 
 fn basic() -> Result<Rules, BackendError> {
-    let mut rules: Rules = CALLS.iter().map(|call| (*call, vec![])).collect();
+    let calls = CALLS.iter().chain(REFUSED);
+    let mut rules: Rules = calls.map(|call| (*call, vec![])).collect();
     // Private mappings count against the memory limit, shared ones do not. Not executable: code is
     // written first and protected then.
     let kind = libc::MAP_TYPE as u64;
@@ -129,7 +138,14 @@ fn condition(
     SeccompCondition::new(argument, Dword, operator, value)
 }
 
+/// Of two filters the stricter answer holds, so what is refused by the first stays refused.
 fn allow_only(rules: Rules) -> Result<(), FilterError> {
+    install(SeccompFilter::new(
+        REFUSED.iter().map(|call| (*call, vec![])).collect(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EACCES as u32),
+        architecture()?,
+    )?)?;
     install(SeccompFilter::new(
         rules,
         SeccompAction::KillProcess,

@@ -127,3 +127,47 @@ fn landlock() -> Result<Option<u32>, RulesetError> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::ErrorKind, net::TcpStream, thread};
+
+    use super::*;
+
+    /// Landlock holds the thread that asks for it, so a test's own thread can try.
+    #[test]
+    fn landlock_leaves_no_file_and_no_connection() {
+        let tried = thread::spawn(|| {
+            let abi = landlock().expect("the rules can be made");
+            (
+                abi,
+                File::open("/etc/passwd"),
+                File::create("/tmp/worker"),
+                TcpStream::connect("127.0.0.1:9"),
+            )
+        });
+        let (abi, read, written, connected) = tried.join().expect("nothing here panics");
+        let Some(abi) = abi else {
+            eprintln!("skipped: no Landlock in this kernel");
+            return;
+        };
+        assert_eq!(
+            read.expect_err("denied").kind(),
+            ErrorKind::PermissionDenied
+        );
+        assert_eq!(
+            written.expect_err("denied").kind(),
+            ErrorKind::PermissionDenied
+        );
+        if abi >= 4 {
+            assert_eq!(
+                connected.expect_err("denied").kind(),
+                ErrorKind::PermissionDenied
+            );
+        }
+        assert!(
+            File::open("/etc/passwd").is_ok(),
+            "other threads are as they were"
+        );
+    }
+}

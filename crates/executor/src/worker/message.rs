@@ -127,3 +127,10 @@ impl Part {
         }
     }
 }
+
+/// Text for people, cut to a page.
+pub(super) fn clip(mut text: String) -> String {
+    const PAGE: usize = 8 << 10;
+    text.truncate(text.floor_char_boundary(PAGE));
+    text
+}

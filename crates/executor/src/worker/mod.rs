@@ -7,17 +7,23 @@
 mod compile;
 mod compiler;
 mod filter;
+mod hand;
+mod judge;
 mod line;
 mod lockdown;
 mod message;
+mod pool;
 mod process;
+mod run;
 pub(crate) mod sealed;
 
 use std::{ffi::OsString, path::PathBuf};
 
 pub use self::{
     compiler::{CompileLimits, Compiler},
+    hand::Watchdog,
     lockdown::SandboxReport,
+    pool::{Pool, PoolOptions},
 };
 use self::{
     line::{Lost, WorkerEnd},
@@ -78,7 +84,7 @@ fn serve(kind: Kind) -> Result<(), Lost> {
     let report = lockdown::restrict(&setup);
     match kind {
         Kind::Compile => compile::serve(&mut parent, &setup, report),
-        Kind::Run => Err(Lost::Rules("later")),
+        Kind::Run => run::serve(&mut parent, &setup, report),
     }
 }
 

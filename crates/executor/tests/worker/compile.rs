@@ -106,7 +106,7 @@ fn compile_bomb_is_killed() {
 
 fn compile_that_eats_memory_is_killed() {
     let limits = CompileLimits {
-        memory: 64 << 20,
+        memory: 48 << 20,
         threads: NonZeroUsize::MIN,
         ..CompileLimits::default()
     };

@@ -1,9 +1,12 @@
 //! Worker processes for real: this binary is the test's driver and, started again, the worker.
 
 mod compile;
+mod figures;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 mod programs;
+mod rogue;
+mod run;
 
 use std::env;
 
@@ -14,6 +17,8 @@ fn main() {
     let args: Vec<String> = env::args().collect();
     match args.get(1).map(String::as_str) {
         Some("worker") => worker::main(kind(&args[2])),
+        Some("figures") => figures::print(),
+        Some(mode) if mode.starts_with("rogue-") => rogue::main(&mode[6..], kind(&args[2])),
         _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit(),
     }
 }
@@ -26,8 +31,9 @@ fn kind(name: &str) -> Kind {
 }
 
 fn trials() -> Vec<Trial> {
-    compile::TESTS
-        .iter()
+    [compile::TESTS, run::TESTS, rogue::TESTS]
+        .into_iter()
+        .flatten()
         .map(|&(name, test)| {
             Trial::test(name, move || {
                 test();
