@@ -1,5 +1,6 @@
 //! Worker processes for real: this binary is the test's driver and, started again, the worker.
 
+mod cache;
 mod compile;
 mod figures;
 #[path = "../fixture/mod.rs"]
@@ -31,7 +32,7 @@ fn kind(name: &str) -> Kind {
 }
 
 fn trials() -> Vec<Trial> {
-    [compile::TESTS, run::TESTS, rogue::TESTS]
+    [cache::TESTS, compile::TESTS, run::TESTS, rogue::TESTS]
         .into_iter()
         .flatten()
         .map(|&(name, test)| {
