@@ -1,0 +1,181 @@
+//! The ways to run a unit, and that they cannot be told apart.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use opensky_executor::{
+    Backend, Cache, Inputs, PROFILE_0, Program, Run, RunError, Sandbox, on_guest_thread,
+    worker::{Compiler, Pool, PoolOptions},
+};
+use opensky_protocol::{Class, Digest, NodeKey, Outputs, Statement, Work};
+
+use crate::{
+    corpus::{Guest, guests},
+    launcher,
+};
+
+/// How often a unit is run in one sandbox: leftovers of one run would show in a later one.
+const RUNS: usize = 100;
+/// Threads that run the same unit at the same time. More than there are processors.
+const THREADS: usize = 8;
+
+/// All of a run that is signed, and what else must not differ.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    compare_key: Digest,
+    class: Class,
+    fuel: u64,
+    outputs: BTreeMap<String, Digest>,
+    transcript: Digest,
+    log: Vec<u8>,
+    memory: u64,
+}
+
+impl Seen {
+    fn of(work: &Work, run: Result<Run, RunError>) -> Self {
+        let run = run.expect("the guest has a result");
+        let outputs = Outputs::of(&run.outputs);
+        let node = NodeKey([1; 32]);
+        let (class, fuel) = (run.class, run.fuel);
+        let said = Statement::new(node, work, class, fuel, &run.transcript, &outputs);
+        let digests = outputs
+            .0
+            .iter()
+            .map(|(name, output)| (name.clone(), output.digest));
+        Self {
+            compare_key: said.compare_key,
+            class: run.class,
+            fuel: run.fuel,
+            outputs: digests.collect(),
+            transcript: run.transcript.root,
+            log: run.log,
+            memory: run.memory,
+        }
+    }
+}
+
+fn pooled(backend: Backend) -> Sandbox {
+    Sandbox::new(&PROFILE_0.profile(), backend).expect("the engine starts")
+}
+
+fn without_pool() -> Sandbox {
+    Sandbox::without_pool(&PROFILE_0.profile(), Backend::Cranelift).expect("the engine starts")
+}
+
+fn compiled(sandbox: &Sandbox, guest: &Guest) -> Program {
+    sandbox
+        .compile(&guest.component)
+        .expect("the guest compiles")
+}
+
+fn once(sandbox: &Sandbox, program: &Program, work: &Arc<Work>, inputs: &Inputs) -> Seen {
+    Seen::of(work, sandbox.run(program, work, inputs, None))
+}
+
+pub fn check(guest: &Guest) {
+    let (work, inputs) = guest.work([0; 32]);
+    let sandbox = without_pool();
+    let first = once(&sandbox, &compiled(&sandbox, guest), &work, &inputs);
+    assert_eq!(first.class, guest.class);
+
+    let sandbox = pooled(Backend::Cranelift);
+    let program = compiled(&sandbox, guest);
+    for nth in 1..=RUNS {
+        assert_eq!(
+            once(&sandbox, &program, &work, &inputs),
+            first,
+            "run {nth} with the pool"
+        );
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                on_guest_thread(|| {
+                    for _ in 0..5 {
+                        assert_eq!(
+                            once(&sandbox, &program, &work, &inputs),
+                            first,
+                            "in a thread"
+                        );
+                    }
+                });
+            });
+        }
+    });
+    in_workers(guest, &sandbox, &work, &inputs, &first);
+    on_the_other_backend(guest, &work, &inputs, &first);
+}
+
+/// Compiled in a process, taken from the cache, run in another process.
+fn in_workers(guest: &Guest, sandbox: &Sandbox, work: &Arc<Work>, inputs: &Inputs, first: &Seen) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let compiler = || {
+        let cache = Cache::open(folder.path(), Cache::DEFAULT_LIMIT);
+        Compiler::new(cache, launcher())
+    };
+    compiler()
+        .artifact(sandbox, &guest.component)
+        .expect("the guest compiles");
+    let cached = compiler()
+        .compile(sandbox, &guest.component)
+        .expect("the cache has it");
+    assert_eq!(
+        once(sandbox, &cached, work, inputs),
+        *first,
+        "from the cache"
+    );
+
+    let artifact = compiler()
+        .artifact(sandbox, &guest.component)
+        .expect("the cache has it");
+    let pool = Pool::new(launcher(), PoolOptions::default());
+    let works = [work.clone(), work.clone(), work.clone()];
+    for requester in [NodeKey([1; 32]), NodeKey([2; 32])] {
+        for run in pool.run(&artifact, &requester, &works, inputs) {
+            assert_eq!(Seen::of(work, run), *first, "in a worker");
+        }
+    }
+}
+
+/// What is promised of the other back end is the result, not what it cost.
+fn on_the_other_backend(guest: &Guest, work: &Arc<Work>, inputs: &Inputs, first: &Seen) {
+    let sandbox = pooled(Backend::Pulley);
+    let there = once(&sandbox, &compiled(&sandbox, guest), work, inputs);
+    assert_eq!(there.class, first.class);
+    assert_eq!(there.outputs, first.outputs);
+    assert_eq!(there.transcript, first.transcript);
+    assert_eq!(there.log, first.log);
+}
+
+pub fn seed_decides() {
+    let guest = guests()
+        .into_iter()
+        .find(|guest| guest.name == "randomness");
+    let guest = guest.expect("the corpus has it");
+    let sandbox = pooled(Backend::Cranelift);
+    let program = compiled(&sandbox, &guest);
+    let outputs = |entropy: [u8; 32]| {
+        let (work, inputs) = guest.work(entropy);
+        once(&sandbox, &program, &work, &inputs).outputs
+    };
+    assert_eq!(outputs([1; 32]), outputs([1; 32]));
+    assert_ne!(outputs([1; 32]), outputs([2; 32]));
+}
+
+/// The file was written on one machine: on every other, these are the results too. A change of it is
+/// a change of the profile.
+pub fn results_are_golden() {
+    let sandbox = pooled(Backend::Cranelift);
+    let lines = guests().into_iter().map(|guest| {
+        let (work, inputs) = guest.work([0; 32]);
+        let seen = once(&sandbox, &compiled(&sandbox, &guest), &work, &inputs);
+        let Seen {
+            compare_key,
+            class,
+            fuel,
+            ..
+        } = seen;
+        format!("{compare_key} {class} {fuel} {}\n", guest.name)
+    });
+    let text = lines.collect::<String>();
+    expect_test::expect_file!["golden.txt"].assert_eq(&text);
+}
