@@ -167,8 +167,12 @@ fn next_steps(dir: &Path, template: Template) -> String {
     } else {
         ""
     };
+    let run = match template {
+        Template::Stepper => "echo 100000 > limit.txt\n  opensky run . --input limit.txt",
+        _ => "opensky run . --input README.md",
+    };
     format!(
-        "\nNext:\n  cd {}\n{test}  opensky build\n  opensky run . --input README.md   {DIM}# README.md has more{PLAIN}\n",
+        "\nNext:\n  cd {}\n{test}  opensky build\n  {run}   {DIM}# README.md has more{PLAIN}\n",
         dir.display()
     )
 }
