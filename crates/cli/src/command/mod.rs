@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use crate::Exit;
 
+pub mod bench;
 pub mod build;
 pub mod dev;
 pub mod doctor;
@@ -27,6 +28,7 @@ pub enum Command {
     Verify(verify::Args),
     Receipt(receipt::Args),
     Key(key::Args),
+    Bench(bench::Args),
     Doctor(doctor::Args),
     #[command(hide = true)]
     Worker(worker::Args),
@@ -44,6 +46,7 @@ impl Command {
             Self::Verify(args) => verify::run(args),
             Self::Receipt(args) => receipt::run(args),
             Self::Key(args) => key::run(args),
+            Self::Bench(args) => bench::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Worker(args) => worker::run(args),
         }

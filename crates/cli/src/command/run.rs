@@ -39,6 +39,7 @@ pub struct Args {
     /// A component, a preview-1 module, WebAssembly text, or a project to build first.
     #[arg(default_value = ".")]
     pub target: PathBuf,
+    /// What influences the result, and how it is computed.
     #[command(flatten)]
     pub unit: Unit,
     /// Where the output goes, instead of stdout.
