@@ -34,7 +34,9 @@ fn time(f: impl FnOnce()) -> Duration {
 pub fn print() {
     let component = echo();
     let units = |count: usize| -> Vec<Arc<Work>> {
-        vec![Arc::new(work(&component, World::Job, b"hello")); count]
+        (0..count)
+            .map(|_| Arc::new(work(&component, World::Job, b"hello")))
+            .collect()
     };
     let inputs = inputs(&[b"hello"]);
     println!(

@@ -1,4 +1,8 @@
 //! Worker processes for real: this binary is the test's driver and, started again, the worker.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test without the test harness's attribute"
+)]
 
 mod cache;
 mod compile;

@@ -38,7 +38,7 @@ tests! {
 pub const ALICE: NodeKey = NodeKey([1; 32]);
 pub const BOB: NodeKey = NodeKey([2; 32]);
 
-/// Writes 1 to 40 bytes of log, puts a blob and returns its input with a suffix.
+/// Ends only when its fuel does.
 const LOOP: &str = "(loop $again (br $again)) (unreachable)";
 
 pub fn artifact(component: &[u8]) -> Artifact {
