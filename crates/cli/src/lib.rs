@@ -9,6 +9,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 pub mod command;
+pub mod deliver;
 pub mod drive;
 pub mod exit;
 pub mod host;
@@ -19,6 +20,7 @@ pub mod problem;
 pub mod progress;
 pub mod project;
 pub mod report;
+pub mod request;
 pub mod shards;
 pub mod source;
 pub mod template;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use opensky_executor::{
-    Backend, Cache, PROFILE_0, Program, Sandbox,
+    Backend, Cache, PROFILE_0, Program, RunError, Sandbox,
     worker::{Compiler, Launcher},
 };
 use opensky_protocol::{Abort, Profile, SecretKey};
@@ -68,6 +68,14 @@ pub fn aborted(abort: &Abort) -> Problem {
     }
 }
 
+/// What a unit that could not be run means to a person.
+pub fn failed(error: RunError) -> Problem {
+    match error {
+        RunError::Abort(abort) => aborted(&abort),
+        other => Problem::refused(other.to_string()),
+    }
+}
+
 /// Where programs and inputs are kept, so that receipts can be checked again.
 pub fn store() -> Result<Store, Problem> {
     let path = paths::data()?.join("blobs");
@@ -76,6 +84,14 @@ pub fn store() -> Result<Store, Problem> {
             .because(error)
             .help("set XDG_DATA_HOME to a folder that can be written")
     })
+}
+
+/// Puts into the store what a receipt will be about.
+pub fn keep(store: &Store, bytes: &[u8]) -> Result<(), Problem> {
+    store
+        .put(bytes)
+        .map(drop)
+        .map_err(|error| Problem::host("cannot keep what the receipt is about").because(error))
 }
 
 /// The file that holds the node's secret key.

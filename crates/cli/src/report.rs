@@ -24,7 +24,7 @@ pub fn exit(class: Class) -> Exit {
 }
 
 /// The report of one unit. The fields are documented in the README and never change their meaning.
-pub fn unit_json(run: &Run, receipt: &Receipt, path: Option<&Path>) -> Value {
+pub fn unit_json(run: &Run, receipt: &Receipt, path: &Path) -> Value {
     let said = &receipt.statement;
     json!({
         "kind": "unit",
@@ -48,12 +48,7 @@ pub fn unit_json(run: &Run, receipt: &Receipt, path: Option<&Path>) -> Value {
 }
 
 /// The report of a job of many units.
-pub fn job_json(
-    job: Option<&JobReceipt>,
-    done: &[Done],
-    wall: Duration,
-    path: Option<&Path>,
-) -> Value {
+pub fn job_json(job: Option<&JobReceipt>, done: &[Done], wall: Duration, path: &Path) -> Value {
     let class = outcome(done);
     let failed = done.last().filter(|unit| unit.run.class != Class::Ok);
     json!({
@@ -74,7 +69,7 @@ pub fn job_json(
 }
 
 /// The report of one unit for people.
-pub fn unit_text(run: &Run, receipt: &Receipt, path: Option<&Path>) -> String {
+pub fn unit_text(run: &Run, receipt: &Receipt, path: &Path) -> String {
     let said = &receipt.statement;
     let mut rows = vec![
         ("outcome", outcome_text(run)),
@@ -90,17 +85,12 @@ pub fn unit_text(run: &Run, receipt: &Receipt, path: Option<&Path>) -> String {
         ("memory", term::size(run.memory)),
         ("host calls", said.calls.to_string()),
     ];
-    receipt_rows(&mut rows, path);
+    rows.extend(receipt_rows(path));
     term::columns(rows)
 }
 
 /// The report of a job of many units for people.
-pub fn job_text(
-    done: &[Done],
-    output: Option<usize>,
-    wall: Duration,
-    path: Option<&Path>,
-) -> String {
+pub fn job_text(done: &[Done], output: Option<usize>, wall: Duration, path: &Path) -> String {
     let last = done.last().expect("a job has a unit");
     let mut rows = vec![
         ("outcome", outcome_text(&last.run)),
@@ -114,18 +104,16 @@ pub fn job_text(
         "memory",
         format!("{} at most in one unit", term::size(peak(done))),
     ));
-    receipt_rows(&mut rows, path);
+    rows.extend(receipt_rows(path));
     term::columns(rows)
 }
 
-fn receipt_rows(rows: &mut Vec<(&str, String)>, path: Option<&Path>) {
-    if let Some(path) = path {
-        rows.push(("receipt", path.display().to_string()));
-        rows.push((
-            "check it",
-            format!("{NOTE}opensky verify {}{PLAIN}", path.display()),
-        ));
-    }
+fn receipt_rows(path: &Path) -> [(&'static str, String); 2] {
+    let path = path.display();
+    [
+        ("receipt", path.to_string()),
+        ("check it", format!("{NOTE}opensky verify {path}{PLAIN}")),
+    ]
 }
 
 /// The outcome of a job: that of its last unit.

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::{
     Exit, Problem,
-    command::run::{BackendName, failed},
-    local,
+    local::{self, failed},
     progress::Bar,
+    request::BackendName,
     term::{self, Format},
 };
 

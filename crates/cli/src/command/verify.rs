@@ -15,10 +15,10 @@ use serde_json::json;
 
 use crate::{
     Exit, Problem,
-    command::run::{BackendName, failed, threads},
     drive::{Done, Driver},
-    local,
+    local::{self, failed},
     progress::Bar,
+    request::{BackendName, threads},
     source,
     term::{self, BAD, DIM, Format, GOOD, NOTE, PLAIN},
     value,

@@ -1,0 +1,67 @@
+//! Where outputs and receipts go.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use opensky_protocol::Digest;
+
+use crate::{Problem, paths, term};
+
+/// Writes a receipt where it was asked for, or to the data folder; answers where it is.
+pub fn receipt(asked: Option<&Path>, id: &Digest, bytes: &[u8]) -> Result<PathBuf, Problem> {
+    let path = match asked {
+        Some(path) => path.to_owned(),
+        None => paths::data()?
+            .join("receipts")
+            .join(format!("r-{:.16}.receipt", id.to_string())),
+    };
+    write_file(&path, bytes, "the receipt")?;
+    Ok(path)
+}
+
+/// Writes the output to a file, or to stdout.
+pub fn output(asked: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
+    match asked {
+        Some(path) => Ok(write_file(path, bytes, "the output")?),
+        None => Ok(term::bytes_to_stdout(bytes)?),
+    }
+}
+
+/// Writes the other outputs to a folder. Files under /out keep their paths; blobs are named by digest. Names were made by the host and
+/// hold no `..`, and nothing is written through a link that leads out of the folder.
+pub fn others(dir: &Path, outputs: &BTreeMap<String, Vec<u8>>) -> Result<(), Problem> {
+    let failed = |error: std::io::Error| {
+        Problem::host(format!("cannot write the outputs to `{}`", dir.display())).because(error)
+    };
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let root = cap_std::fs::Dir::open_ambient_dir(dir, cap_std::ambient_authority());
+    let root = root.map_err(failed)?;
+    for (name, bytes) in outputs {
+        let path = match name.split_once('/') {
+            Some(("out", path)) => Path::new(path),
+            Some(("blob", _)) => Path::new(name),
+            _ => continue,
+        };
+        if let Some(folder) = path.parent() {
+            root.create_dir_all(folder).map_err(failed)?;
+        }
+        root.write(path, bytes).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Writes a whole file, with the folders above it.
+fn write_file(path: &Path, bytes: &[u8], what: &str) -> Result<(), Problem> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), std::fs::create_dir_all);
+    made.and_then(|()| std::fs::write(path, bytes))
+        .map_err(|error| {
+            Problem::host(format!("cannot write {what} to `{}`", path.display()))
+                .because(error)
+                .help("check that the folder can be written and the disk is not full")
+        })
+}

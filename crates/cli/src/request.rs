@@ -1,0 +1,281 @@
+//! What a person asks to be run: the flags that make a unit's work or a job's spec.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+use opensky_executor::{Backend, Inputs, PROFILE_0, inspect::Entry};
+use opensky_protocol::{Digest, JobPlan, JobSpec, Limits, Shard, Work, World, names};
+use opensky_storage::Store;
+
+use crate::{
+    Problem, local, shards,
+    source::{self, Source},
+    value,
+};
+
+/// What influences a result, and how it is computed.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Unit {
+    /// The input, `-` for stdin. For map-reduce, may be given many times: one shard each.
+    #[arg(short, long, value_name = "FILE|-")]
+    pub input: Vec<PathBuf>,
+    /// A named input: a file /in/NAME for a command, a blob in the manifest for a job.
+    #[arg(long = "in", value_name = "NAME=FILE", value_parser = value::pair)]
+    pub named: Vec<(String, String)>,
+    /// A command-line argument for the program.
+    #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub args: Vec<String>,
+    /// An environment variable for the program.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair)]
+    pub env: Vec<(String, String)>,
+    /// A parameter for the program.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair)]
+    pub param: Vec<(String, String)>,
+    /// The fuel limit of each unit: 5000, 200M, 1.5G.
+    #[arg(long, value_name = "COUNT", value_parser = value::count, default_value = "100G")]
+    pub fuel: u64,
+    /// The memory limit of each unit: 64KiB, 512MiB, 2GiB.
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes, default_value = "1GiB")]
+    pub memory: u64,
+    /// The limit on all outputs of each unit.
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes, default_value = "256MiB")]
+    pub max_output: u64,
+    /// The limit on log and standard error of each unit.
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes, default_value = "1MiB")]
+    pub max_log: u64,
+    /// Entropy for the program's random numbers, in hexadecimal.
+    #[arg(long, value_name = "HEX", value_parser = value::seed, default_value = "0")]
+    pub seed: [u8; 32],
+    /// The virtual clock's start, in Unix seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub time: u64,
+    /// What to call, where the program exports several.
+    #[arg(long, value_enum)]
+    pub world: Option<Family>,
+    /// Map-reduce: how many partitions, and so reduce units.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub partitions: std::num::NonZeroU32,
+    /// Map-reduce: cut the inputs into shards of this many lines.
+    #[arg(long, value_name = "N", conflicts_with = "shard_bytes")]
+    pub shard_lines: Option<NonZeroUsize>,
+    /// Map-reduce: cut the inputs into shards of at most this size.
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
+    pub shard_bytes: Option<u64>,
+    /// Stepper: steps of one unit.
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub steps: std::num::NonZeroU32,
+    /// Units at once. As many as there are processors when nothing is said.
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// What executes the program. The result is the same.
+    #[arg(long, value_enum, default_value_t)]
+    pub backend: BackendName,
+}
+
+/// What a program exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Family {
+    Job,
+    MapReduce,
+    Stepper,
+    Command,
+}
+
+/// A backend by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub enum BackendName {
+    /// Native code.
+    #[default]
+    Cranelift,
+    /// An interpreter, to check results with.
+    Pulley,
+}
+
+impl From<BackendName> for Backend {
+    fn from(name: BackendName) -> Self {
+        match name {
+            BackendName::Cranelift => Self::Cranelift,
+            BackendName::Pulley => Self::Pulley,
+        }
+    }
+}
+
+impl Unit {
+    /// What each unit may use.
+    fn limits(&self) -> Limits {
+        Limits {
+            fuel: self.fuel,
+            memory: self.memory,
+            output: self.max_output,
+            log: self.max_log,
+        }
+    }
+
+    /// The work of a program that is one unit. What it is about goes to the store.
+    pub fn work(
+        &self,
+        source: &Source,
+        entry: Entry,
+        given: Given,
+        store: &Store,
+    ) -> Result<(Work, Inputs), Problem> {
+        let mut inputs = Inputs::default();
+        let mut digests = BTreeMap::new();
+        let main = given
+            .main
+            .into_iter()
+            .map(|bytes| (names::INPUT.to_owned(), bytes));
+        for (name, bytes) in main.chain(given.named) {
+            local::keep(store, &bytes)?;
+            digests.insert(name, inputs.insert(bytes));
+        }
+        let work = Work {
+            profile: PROFILE_0.profile(),
+            program: source.admitted.digest(),
+            world: if entry == Entry::Command {
+                World::Command
+            } else {
+                World::Job
+            },
+            inputs: digests,
+            args: self.args.clone(),
+            env: self.env.iter().cloned().collect(),
+            params: self.param.iter().cloned().collect(),
+            shard: Shard::WHOLE,
+            entropy: self.seed,
+            virtual_time: self.time,
+            limits: self.limits(),
+        };
+        possible(&work)?;
+        Ok((work, inputs))
+    }
+
+    /// The spec of a program that is many units. What it is about goes to the store.
+    pub fn spec(
+        &self,
+        source: &Source,
+        entry: Entry,
+        given: Given,
+        store: &Store,
+    ) -> Result<(JobSpec, Inputs), Problem> {
+        let mut inputs = Inputs::default();
+        let plan = self.plan(entry, given.main, store, &mut inputs)?;
+        let mut named = BTreeMap::new();
+        for (name, bytes) in given.named {
+            local::keep(store, &bytes)?;
+            named.insert(name, inputs.insert(bytes));
+        }
+        let spec = JobSpec {
+            profile: PROFILE_0.profile(),
+            program: source.admitted.digest(),
+            inputs: named,
+            args: self.args.clone(),
+            env: self.env.iter().cloned().collect(),
+            params: self.param.iter().cloned().collect(),
+            entropy: self.seed,
+            virtual_time: self.time,
+            limits: self.limits(),
+            plan,
+        };
+        let first = spec.map_work(0).or_else(|| spec.first_steps());
+        possible(&first.expect("every plan has a first unit"))?;
+        Ok((spec, inputs))
+    }
+
+    fn plan(
+        &self,
+        entry: Entry,
+        main: Vec<Vec<u8>>,
+        store: &Store,
+        inputs: &mut Inputs,
+    ) -> Result<JobPlan, Problem> {
+        let mut add = |bytes: Vec<u8>| -> Result<Digest, Problem> {
+            local::keep(store, &bytes)?;
+            Ok(inputs.insert(bytes))
+        };
+        if entry == Entry::Stepper {
+            let input = add(main.into_iter().next().unwrap_or_default())?;
+            return Ok(JobPlan::Stepper {
+                input,
+                steps: self.steps.get(),
+            });
+        }
+        let cut = shards::cut(main, self.shard_lines, self.shard_bytes)?;
+        let shards: Result<Vec<Digest>, Problem> = cut.into_iter().map(&mut add).collect();
+        let finish = entry == Entry::MapReduce { finish: true };
+        Ok(JobPlan::MapReduce {
+            shards: shards?,
+            partitions: self.partitions.get(),
+            finish,
+        })
+    }
+}
+
+fn possible(work: &Work) -> Result<(), Problem> {
+    work.check()
+        .map_err(|error| Problem::usage(error.to_string()))
+}
+
+/// What of the program is to be called.
+pub fn entry(source: &Source, asked: Option<Family>) -> Result<Entry, Problem> {
+    let entries = &source.admitted.inspection().entries;
+    let Some(asked) = asked else {
+        return Ok(source.admitted.entry());
+    };
+    let found = entries.iter().find(|entry| {
+        matches!(
+            (entry, asked),
+            (Entry::Job, Family::Job)
+                | (Entry::MapReduce { .. }, Family::MapReduce)
+                | (Entry::Stepper, Family::Stepper)
+                | (Entry::Command, Family::Command)
+        )
+    });
+    let all: Vec<_> = entries.iter().map(|entry| entry.name()).collect();
+    found.copied().ok_or_else(|| {
+        Problem::refused("the program does not export that world")
+            .help(format!("it exports: {}", all.join(", ")))
+    })
+}
+
+/// The inputs as read: the main ones in order, and the named ones.
+pub struct Given {
+    /// The main ones, in the order given.
+    pub main: Vec<Vec<u8>>,
+    /// The named ones.
+    pub named: BTreeMap<String, Vec<u8>>,
+}
+
+/// Reads every input that is named.
+pub fn read_inputs(unit: &Unit, entry: Entry) -> Result<Given, Problem> {
+    if unit.input.len() > 1 && !matches!(entry, Entry::MapReduce { .. }) {
+        return Err(Problem::usage(format!("a {} has one input", entry.name()))
+            .help("give --input once; more files go in with --in NAME=FILE"));
+    }
+    let main: Result<Vec<_>, _> = unit
+        .input
+        .iter()
+        .map(|file| source::read(file, "the input"))
+        .collect();
+    let mut named = BTreeMap::new();
+    for (name, file) in &unit.named {
+        let bytes = source::read(Path::new(file), "the input")?;
+        if name == names::INPUT || named.insert(name.clone(), bytes).is_some() {
+            return Err(Problem::usage(format!("the input `{name}` is given twice"))
+                .help("use each NAME of --in once; the main input is --input"));
+        }
+    }
+    Ok(Given { main: main?, named })
+}
+
+/// As many as asked for, or as there are processors.
+pub fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked
+        .or_else(|| std::thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
+}
