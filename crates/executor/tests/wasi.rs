@@ -331,8 +331,7 @@ fn sockets_are_denied() {
 }
 
 /// A program of preview 1, made as C compilers make them: it copies `/in/data` to `/out/copy` by the
-/// calls that libc would use, and exits with the number of its arguments: the published adapter
-/// makes that 1, since it knows success and failure only.
+/// calls that libc would use, and exits with the number of its arguments.
 const PREVIEW_1: &str = r#"(module
     (import "wasi_snapshot_preview1" "path_open"
         (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
@@ -376,8 +375,53 @@ fn preview_1_programs_run_adapted() {
     work.inputs.insert("data".into(), Digest::of(&data));
     work.args = vec!["one".into(), "two".into()];
     let run = run_with(&component, work, &data);
-    assert_eq!(run.error, Some(GuestError::Exit(1)), "{:?}", run.detail);
+    assert_eq!(run.error, Some(GuestError::Exit(3)), "{:?}", run.detail);
     assert_eq!(run.outputs["out/copy"], data);
+}
+
+/// How a preview-1 command ends whose `_start` is this body.
+fn ending(body: &str) -> (Class, Option<GuestError>) {
+    let module = format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $again (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") {body}))"#
+    );
+    let component = adapt(&wat::parse_str(module).unwrap()).unwrap();
+    let run = run_with(&component, work(&component, World::Command, b""), b"");
+    (run.class, run.error)
+}
+
+#[test]
+fn preview_1_exit_codes_are_kept_as_an_operating_system_does() {
+    let exited = |code| (Class::Err, Some(GuestError::Exit(code)));
+    assert_eq!(
+        ending("(call $exit (i32.const 7)) (unreachable)"),
+        exited(7)
+    );
+    assert_eq!(ending("(call $again (i32.const 255))"), exited(255));
+    assert_eq!(ending("(call $exit (i32.const 300))"), exited(44));
+    assert_eq!(ending("(call $exit (i32.const -1))"), exited(255));
+    assert_eq!(
+        ending("(drop (call $yield)) (call $exit (i32.const 0)) (unreachable)"),
+        (Class::Ok, None)
+    );
+    assert_eq!(ending("(call $exit (i32.const 256))"), (Class::Ok, None));
+    assert_eq!(ending(""), (Class::Ok, None));
+    assert_eq!(ending("(unreachable)").0, Class::Panic);
+}
+
+#[test]
+fn preview_1_command_that_only_exits_needs_no_more_than_that() {
+    let module = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $exit (i32.const 7))))"#;
+    let component = adapt(&wat::parse_str(module).unwrap()).unwrap();
+    let run = run_with(&component, work(&component, World::Command, b""), b"");
+    assert_eq!(run.error, Some(GuestError::Exit(7)));
 }
 
 /// The component of a Rust program, or `None` where this machine cannot build one.
