@@ -283,8 +283,9 @@ impl Shared {
                     self.wait(state, BACKOFF)
                 }
             }
-        } else if state.waiting > 0 && state.spares.is_empty() && !state.warm.is_empty() {
-            // All seats are taken: who has waited longest for its own requester makes room.
+        } else if missing && !state.warm.is_empty() {
+            // All seats are taken: who has waited longest for its own requester makes room, before
+            // the next requester has to wait for it.
             let idle = state.warm.remove(0);
             state.alive -= 1;
             drop(state);
