@@ -43,7 +43,7 @@ pub(super) fn define(linker: &mut Linker<Host>, rules: &'static Rules) -> wasmti
     )?;
     blobs.func("[method]reader.read", read)?;
     blobs.func("[constructor]writer", |call, ()| {
-        Ok((call.table.push(Writer::default())?,))
+        Ok((call.keep(Writer::default())?,))
     })?;
     blobs.func(
         "[method]writer.write",
@@ -71,7 +71,7 @@ fn open(
         return Ok((Err(BlobError::NotInManifest),));
     };
     let reader = Reader(blob.clone());
-    Ok((Ok(call.table.push(reader)?),))
+    Ok((Ok(call.keep(reader)?),))
 }
 
 fn read(

@@ -1,0 +1,202 @@
+//! What units of the worlds with several calls do: steppers here by hand-written modules, map-reduce
+//! by what goes in and comes out of its partitions.
+
+mod fixture;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use fixture::{PRELUDE, component, sandbox, work};
+use opensky_executor::{Inputs, Run, Sandbox};
+use opensky_protocol::{
+    Class, Digest, Group, GuestError, Outputs, Partition, Work, World, codec, names,
+};
+
+/// Counts a one-byte state down to zero, then answers with its seed's first word. Each step would
+/// see what an earlier one left in memory: it traps if the instance is not fresh.
+fn countdown() -> Vec<u8> {
+    let module = format!(
+        r#"(module
+            (import "opensky:compute/context@0.1.0" "seed" (func $seed (param i32)))
+            {PRELUDE}
+            (func $more (param $ptr i32) (param $len i32) (result i32)
+                (i32.store8 (i32.const 64) (i32.const 0))
+                (i32.store8 (i32.const 72) (i32.const 0))
+                (i32.store (i32.const 76) (local.get $ptr))
+                (i32.store (i32.const 80) (local.get $len))
+                (i32.const 64))
+            (func (export "opensky:compute/stepper@0.1.0#init")
+                (param $ptr i32) (param $len i32) (result i32)
+                (i32.store8 (i32.const 64) (i32.const 0))
+                (i32.store (i32.const 72) (local.get $ptr))
+                (i32.store (i32.const 76) (local.get $len))
+                (i32.const 64))
+            (func (export "opensky:compute/stepper@0.1.0#step")
+                (param $ptr i32) (param $len i32) (result i32)
+                (if (i32.load8_u (i32.const 200)) (then (unreachable)))
+                (i32.store8 (i32.const 200) (i32.const 1))
+                (if (i32.load8_u (local.get $ptr))
+                    (then
+                        (i32.store8 (local.get $ptr)
+                            (i32.sub (i32.load8_u (local.get $ptr)) (i32.const 1)))
+                        (return (call $more (local.get $ptr) (local.get $len)))))
+                (call $seed (i32.const 128))
+                (drop (call $more (i32.const 128) (i32.const 8)))
+                (i32.store8 (i32.const 72) (i32.const 1))
+                (i32.const 64)))"#
+    );
+    component("stepper-world", &module)
+}
+
+fn run(sandbox: &Sandbox, component: &[u8], work: Work, blobs: &[&[u8]]) -> Run {
+    let program = sandbox.compile(component).expect("it compiles");
+    let mut inputs = Inputs::default();
+    blobs.iter().for_each(|blob| {
+        inputs.insert(*blob);
+    });
+    sandbox
+        .run(&program, &Arc::new(work), &inputs, None)
+        .expect("the guest has a result")
+}
+
+#[test]
+fn stepper_stops_after_its_steps_and_lists_its_states() {
+    let component = countdown();
+    let first = work(&component, World::Stepper { steps: 2 }, &[3]);
+    let run = run(&sandbox(), &component, first, &[&[3]]);
+    assert_eq!(
+        (run.class, run.outputs[names::STATE].as_slice()),
+        (Class::Ok, &[1][..])
+    );
+    let states: Vec<Digest> = [3, 2, 1]
+        .iter()
+        .map(|state| Digest::of(&[*state]))
+        .collect();
+    assert_eq!(run.states, states);
+    assert_eq!(run.outputs[names::STATES], codec::encode(&states));
+}
+
+#[test]
+fn stepper_that_goes_on_ends_as_one_that_never_stopped_but_for_its_seed() {
+    let component = countdown();
+    let sandbox = sandbox();
+    let whole = run(
+        &sandbox,
+        &component,
+        work(&component, World::Stepper { steps: 9 }, &[3]),
+        &[&[3]],
+    );
+    assert_eq!(whole.outputs[names::OUTPUT].len(), 8);
+    assert_eq!(whole.states.len(), 4);
+
+    let mut rest = work(&component, World::Stepper { steps: 9 }, &[]);
+    rest.inputs = BTreeMap::from([(names::STATE.into(), Digest::of(&[1]))]);
+    let rest = run(&sandbox, &component, rest, &[&[1]]);
+    assert_eq!((rest.class, rest.states.len()), (Class::Ok, 1));
+    assert_ne!(rest.outputs[names::OUTPUT], whole.outputs[names::OUTPUT]);
+}
+
+/// Maps each byte of a shard to a record with that byte as the key and the shard's length as the
+/// value; combines to the first value; reduces to the key and the first byte of every value.
+fn bytes() -> Vec<u8> {
+    let module = format!(
+        r#"(module {PRELUDE}
+            (func $answer (param $ptr i32) (param $len i32) (result i32)
+                (i32.store8 (i32.const 64) (i32.const 0))
+                (i32.store (i32.const 72) (local.get $ptr))
+                (i32.store (i32.const 76) (local.get $len))
+                (i32.const 64))
+            (func (export "opensky:compute/map-reduce@0.1.0#map-shard")
+                (param $ptr i32) (param $len i32) (result i32) (local $i i32) (local $at i32) (local $to i32)
+                (i32.store8 (i32.const 200) (local.get $len))
+                (local.set $to (call $alloc (i32.const 0) (i32.const 0) (i32.const 4)
+                    (i32.mul (local.get $len) (i32.const 16))))
+                (local.set $at (local.get $to))
+                (block $done (loop $next
+                    (br_if $done (i32.ge_u (local.get $i) (local.get $len)))
+                    (i32.store (local.get $at) (i32.add (local.get $ptr) (local.get $i)))
+                    (i32.store offset=4 (local.get $at) (i32.const 1))
+                    (i32.store offset=8 (local.get $at) (i32.const 200))
+                    (i32.store offset=12 (local.get $at) (i32.const 1))
+                    (local.set $at (i32.add (local.get $at) (i32.const 16)))
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (br $next)))
+                (call $answer (local.get $to) (local.get $len)))
+            (func (export "opensky:compute/map-reduce@0.1.0#combine")
+                (param $key i32) (param $key_len i32) (param $ptr i32) (param $len i32) (result i32)
+                (call $answer (local.get $ptr) (i32.const 1)))
+            (func (export "opensky:compute/map-reduce@0.1.0#reduce")
+                (param $key i32) (param $key_len i32) (param $ptr i32) (param $len i32) (result i32)
+                (local $i i32)
+                (i32.store8 (i32.const 300) (i32.load8_u (local.get $key)))
+                (block $done (loop $next
+                    (br_if $done (i32.ge_u (local.get $i) (local.get $len)))
+                    (i32.store8 offset=301 (local.get $i) (i32.load8_u (i32.load
+                        (i32.add (local.get $ptr) (i32.mul (local.get $i) (i32.const 8))))))
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (br $next)))
+                (call $answer (i32.const 300) (i32.add (local.get $len) (i32.const 1)))))"#
+    );
+    component("map-reduce-world", &module)
+}
+
+#[test]
+fn map_sorts_combines_and_partitions() {
+    let component = bytes();
+    let map = work(&component, World::Map { partitions: 3 }, b"banana");
+    let run = run(&sandbox(), &component, map, &[b"banana"]);
+    assert_eq!(run.class, Class::Ok);
+    assert_eq!(run.outputs.len(), 3);
+    let mut expected = vec![Partition::default(); 3];
+    for key in [b"a", b"b", b"n"] {
+        let index = opensky_protocol::partition_of(key, 3);
+        expected[index as usize].push(Group {
+            key: key.to_vec(),
+            values: vec![vec![6]],
+        });
+    }
+    for (index, partition) in (0..).zip(expected) {
+        assert_eq!(
+            run.outputs[&names::partition(index)],
+            codec::encode(&partition),
+            "{index}"
+        );
+    }
+}
+
+#[test]
+fn reduce_sees_keys_in_order_and_values_in_shard_order() {
+    let component = bytes();
+    let sandbox = sandbox();
+    let shards: Vec<Vec<u8>> = [&b"ba"[..], b"a", b"cab"]
+        .iter()
+        .map(|shard| {
+            let map = work(&component, World::Map { partitions: 1 }, shard);
+            run(&sandbox, &component, map, &[shard]).outputs[&names::partition(0)].clone()
+        })
+        .collect();
+    let blobs: Vec<&[u8]> = shards.iter().map(Vec::as_slice).collect();
+    let mut reduce = work(&component, World::Reduce, &[]);
+    reduce.inputs = (0..)
+        .zip(&blobs)
+        .map(|(i, blob)| (names::shard(i), Digest::of(blob)))
+        .collect();
+    let run = run(&sandbox, &component, reduce, &blobs);
+    assert_eq!(run.outputs[names::OUTPUT], b"a\x02\x01\x03b\x02\x03c\x03");
+    assert_eq!(
+        Outputs::of(&run.outputs).digest(),
+        Digest::of(b"a\x02\x01\x03b\x02\x03c\x03")
+    );
+}
+
+#[test]
+fn reduce_of_what_is_no_partition_is_the_requesters_error() {
+    let component = bytes();
+    let mut reduce = work(&component, World::Reduce, &[]);
+    reduce.inputs = BTreeMap::from([(names::shard(0), Digest::of(b"junk"))]);
+    let run = run(&sandbox(), &component, reduce, &[b"junk"]);
+    assert!(
+        matches!(run.error, Some(GuestError::InvalidInput(_))),
+        "{:?}",
+        run.error
+    );
+}
