@@ -51,8 +51,11 @@ pub fn component(file: &Path) -> Result<Vec<u8>, Problem> {
     let bytes = wasm(file)?;
     let inspection = inspect(&bytes).map_err(|refusal| refused(file, &refusal))?;
     match inspection.kind {
-        Kind::Preview1Command => adapt(&bytes).map_err(|refusal| refused(file, &refusal)),
-        Kind::Component | Kind::CoreModule => Ok(bytes),
+        Kind::Component => Ok(bytes),
+        // What keeps a core module from being a command is named on the way.
+        Kind::Preview1Command | Kind::CoreModule => {
+            adapt(&bytes).map_err(|refusal| refused(file, &refusal))
+        }
     }
 }
 
