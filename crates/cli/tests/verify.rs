@@ -1,0 +1,284 @@
+//! `opensky verify` from outside: match, mismatch, and what cannot be judged.
+
+mod session;
+
+use std::{fs, path::Path};
+
+use opensky_protocol::{
+    Class, Digest, JobReceipt, Outputs, Profile, Receipt, SecretKey, Transcript,
+};
+use session::{Session, cat, example, wat};
+
+/// A person who ran `cat.wat` on `in.txt` and has `its.receipt`.
+fn with_receipt() -> Session {
+    let person = Session::new();
+    person.write("cat.wat", cat());
+    person.write("in.txt", "abc");
+    let run = [
+        "run",
+        "cat.wat",
+        "--input",
+        "in.txt",
+        "--receipt",
+        "its.receipt",
+    ];
+    person.opensky(&run).is(0, &[]);
+    person
+}
+
+fn read(person: &Session, name: &str) -> Receipt {
+    Receipt::from_file(&person.read(name)).expect("we wrote it")
+}
+
+/// The same receipt with other claims, properly signed by somebody.
+struct Lie {
+    class: Class,
+    fuel: u64,
+    transcript: Transcript,
+    outputs: Outputs,
+    profile: Profile,
+}
+
+impl Lie {
+    fn about(truth: &Receipt) -> Self {
+        Self {
+            class: truth.statement.class,
+            fuel: truth.statement.fuel,
+            transcript: truth.transcript.clone(),
+            outputs: truth.outputs.clone(),
+            profile: truth.work.profile.clone(),
+        }
+    }
+
+    fn told(self, person: &Session, truth: &Receipt, name: &str) {
+        let mut work = truth.work.clone();
+        work.profile = self.profile;
+        let key = SecretKey::from_seed(&[7; 32]);
+        let mut calls = Transcript::start(&work.unit());
+        for call in &self.transcript.calls {
+            calls.push(&call.import, call.args, call.results);
+        }
+        let states = truth.states.clone();
+        let Self {
+            class,
+            fuel,
+            outputs,
+            ..
+        } = self;
+        let lie = Receipt::sign(&key, work, class, fuel, calls, outputs, states);
+        person.write(name, lie.to_file());
+    }
+}
+
+#[test]
+fn true_receipt_matches_on_both_backends() {
+    let person = with_receipt();
+    person.opensky(&["verify", "its.receipt"]).is(0, &["match"]);
+    let (ran, verdict) = person.json(&["verify", "its.receipt"]);
+    ran.is(0, &[]);
+    assert_eq!(verdict["verdict"], "match");
+    assert_eq!(
+        (&verdict["units_checked"], &verdict["units"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(verdict["differences"], serde_json::json!([]));
+    person
+        .opensky(&["verify", "its.receipt", "--backend", "pulley"])
+        .is(0, &["match"]);
+}
+
+#[test]
+fn failed_run_has_a_receipt_that_matches_too() {
+    let person = Session::new();
+    for body in ["(unreachable)", "(call $exit (i32.const 3))"] {
+        person.write("fails.wat", wat(body));
+        person
+            .opensky(&["run", "fails.wat", "--receipt", "f.receipt"])
+            .is(1, &[]);
+        person.opensky(&["verify", "f.receipt"]).is(0, &["match"]);
+    }
+}
+
+#[test]
+fn false_fuel_output_and_class_are_found_and_named() {
+    let person = with_receipt();
+    let truth = read(&person, "its.receipt");
+    let fuel = truth.statement.fuel + 1;
+    let lie = Lie {
+        fuel,
+        ..Lie::about(&truth)
+    };
+    lie.told(&person, &truth, "fuel.receipt");
+    let words = [
+        "mismatch",
+        "fuel",
+        &fuel.to_string(),
+        &truth.statement.fuel.to_string(),
+    ];
+    person.opensky(&["verify", "fuel.receipt"]).is(1, &words);
+
+    let output = [("output".to_owned(), b"abd".to_vec())].into();
+    let lie = Lie {
+        outputs: Outputs::of(&output),
+        ..Lie::about(&truth)
+    };
+    lie.told(&person, &truth, "output.receipt");
+    let (ran, verdict) = person.json(&["verify", "output.receipt"]);
+    ran.is(1, &[]);
+    assert_eq!(verdict["verdict"], "mismatch");
+    let differences = verdict["differences"].to_string();
+    assert!(
+        differences.contains(&Digest::of(b"abd").to_string()),
+        "{differences}"
+    );
+
+    let lie = Lie {
+        class: Class::Trap,
+        ..Lie::about(&truth)
+    };
+    lie.told(&person, &truth, "class.receipt");
+    person
+        .opensky(&["verify", "class.receipt"])
+        .is(1, &["mismatch", "outcome"]);
+}
+
+#[test]
+fn first_host_call_that_differs_is_named() {
+    let person = with_receipt();
+    let truth = read(&person, "its.receipt");
+    let mut transcript = Transcript::start(&truth.statement.unit);
+    for (at, call) in truth.transcript.calls.iter().enumerate() {
+        let results = match at {
+            1 => Digest::of(b"something else"),
+            _ => call.results,
+        };
+        transcript.push(&call.import, call.args, results);
+    }
+    let import = truth.transcript.calls[1].import.clone();
+    let lie = Lie {
+        transcript,
+        ..Lie::about(&truth)
+    };
+    lie.told(&person, &truth, "calls.receipt");
+    person
+        .opensky(&["verify", "calls.receipt"])
+        .is(1, &["mismatch", &import]);
+}
+
+#[test]
+fn stranger_needs_the_program_and_the_input() {
+    let person = with_receipt();
+    let stranger = Session::new();
+    for name in ["its.receipt", "cat.wat", "in.txt"] {
+        fs::copy(person.folder().join(name), stranger.folder().join(name)).expect("copied");
+    }
+    stranger.write("other.wat", wat("(unreachable)"));
+    let verify = |args: &[&str]| stranger.opensky(&[&["verify", "its.receipt"], args].concat());
+    verify(&[]).refuses(3, &["the program", "--component"]);
+    verify(&["--component", "cat.wat"]).refuses(3, &["input", "--input"]);
+    verify(&["--component", "other.wat", "--input", "in.txt"]).refuses(3, &["another program"]);
+    verify(&["--component", "cat.wat", "--input", "cat.wat"]).refuses(3, &["input"]);
+    verify(&["--component", "none.wat"]).refuses(2, &["none.wat"]);
+    verify(&["--component", "cat.wat", "--input", "in.txt"]).is(0, &["match"]);
+}
+
+#[test]
+fn receipt_of_an_unknown_profile_cannot_be_judged() {
+    let person = with_receipt();
+    let truth = read(&person, "its.receipt");
+    let lie = Lie {
+        profile: Profile::new("77-future"),
+        ..Lie::about(&truth)
+    };
+    lie.told(&person, &truth, "future.receipt");
+    person
+        .opensky(&["verify", "future.receipt"])
+        .refuses(3, &["77-future", "help: "]);
+}
+
+#[test]
+fn damaged_store_cannot_make_a_receipt_match_something_else() {
+    let person = with_receipt();
+    let blobs = person.data().join("blobs");
+    let damaged = flip_a_bit_of_each_file(&blobs);
+    assert!(damaged >= 2, "program and input are kept");
+    let ran = person.opensky(&["verify", "its.receipt"]);
+    assert!([3, 4].contains(&ran.code), "{ran:?}");
+    assert!(!ran.text().contains("match"), "{ran:?}");
+}
+
+fn flip_a_bit_of_each_file(folder: &Path) -> usize {
+    let mut count = 0;
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            count += flip_a_bit_of_each_file(&path);
+            continue;
+        }
+        let mut bytes = fs::read(&path).expect("a file");
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+            // The store's files are read-only.
+            fs::remove_file(&path).expect("it is ours");
+            fs::write(&path, bytes).expect("it is ours");
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn job_receipt_is_verified_whole_and_by_sample() {
+    let person = Session::with_warm_cache();
+    let scene = r#"{"width": 32, "height": 18, "rows": [0, 9]}
+{"width": 32, "height": 18, "rows": [9, 18]}
+"#;
+    person.write("scene.jsonl", scene);
+    let render = example("render");
+    let run = [
+        "run",
+        &render,
+        "--input",
+        "scene.jsonl",
+        "--shard-lines",
+        "1",
+    ];
+    let files = ["-o", "small.png", "--receipt", "job.receipt"];
+    person
+        .opensky(&[&run[..], &files[..]].concat())
+        .is(0, &["units"]);
+    assert!(person.read("small.png").starts_with(b"\x89PNG\r\n"));
+
+    person.opensky(&["verify", "job.receipt"]).is(0, &["match"]);
+    let (ran, verdict) = person.json(&["verify", "job.receipt", "--sample", "1"]);
+    ran.is(0, &[]);
+    assert_eq!(verdict["units_checked"], 1);
+    assert_eq!(verdict["units"], 4, "two maps, one reduce, one finish");
+
+    let truth = JobReceipt::from_file(&person.read("job.receipt")).expect("we wrote it");
+    let mut units = truth.units.clone();
+    let lied = &units[1];
+    let key = SecretKey::from_seed(&[7; 32]);
+    let (transcript, outputs) = (lied.transcript.clone(), lied.outputs.clone());
+    let (work, fuel) = (lied.work.clone(), lied.statement.fuel + 1);
+    units[1] = Receipt::sign(&key, work, Class::Ok, fuel, transcript, outputs, Vec::new());
+    // The broker must have signed the units, so all of them are signed again.
+    let units = units.into_iter().map(|unit| {
+        let (transcript, outputs) = (unit.transcript.clone(), unit.outputs.clone());
+        let said = unit.statement;
+        Receipt::sign(
+            &key,
+            unit.work,
+            said.class,
+            said.fuel,
+            transcript,
+            outputs,
+            unit.states,
+        )
+    });
+    let lie = JobReceipt::sign(&key, truth.spec.clone(), units.collect()).expect("a whole job");
+    person.write("lie.receipt", lie.to_file());
+    person
+        .opensky(&["verify", "lie.receipt"])
+        .is(1, &["mismatch", "unit 1", "fuel"]);
+}
