@@ -11,8 +11,12 @@ mod noop;
 mod plain;
 mod sign;
 mod start;
+mod worker;
 
-use opensky_executor::{Backend, PROFILE_0, Sandbox, on_guest_thread, worker::Launcher};
+use opensky_executor::{
+    Backend, Cache, PROFILE_0, Sandbox, on_guest_thread,
+    worker::{Compiler, Launcher},
+};
 
 pub use figures::{Figures, Impossible};
 pub use measure::Differs;
@@ -51,8 +55,13 @@ fn measure_executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Erro
     let sandbox = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift)?;
     let mut figures = Figures::default();
     kernels::measure(effort, &sandbox, &guests.kernels, &mut figures)?;
-    let hello = noop::measure(effort, &sandbox, &guests.hello, &mut figures)?;
-    start::measure(effort, &sandbox, &guests, launcher, &mut figures)?;
-    sign::measure(effort, &hello, &mut figures)?;
+    let statement = noop::measure(effort, &sandbox, &guests.hello, &mut figures)?;
+    let folder = tempfile::tempdir()?;
+    let cache = Cache::open(&folder.path().join("native"), Cache::DEFAULT_LIMIT);
+    let compiler = Compiler::new(cache, launcher.clone());
+    let artifact = compiler.artifact(&sandbox, &guests.hello)?;
+    worker::measure(effort, launcher, &guests.hello, &artifact, &mut figures)?;
+    start::measure(effort, &sandbox, &guests, &compiler, &mut figures)?;
+    sign::measure(effort, &statement, &mut figures)?;
     Ok(figures)
 }

@@ -12,9 +12,10 @@ use crate::{
     plain::{Plain, Setting},
 };
 
-/// What the guest is asked, and what it has to answer.
+/// What the guest is asked.
 pub const INPUT: &[u8] = b"Ada";
-const GREETING: &[u8] = b"Hello, Ada!\n";
+/// Its answer.
+pub const GREETING: &[u8] = b"Hello, Ada!\n";
 
 /// Work for a job with one input and the usual limits, and that input.
 pub fn work(component: &[u8], input: &[u8]) -> (Arc<Work>, Inputs) {

@@ -6,10 +6,7 @@ use std::{
     sync::{Arc, Barrier},
 };
 
-use opensky_executor::{
-    Backend, Cache, Inputs, Observer, PROFILE_0, Program, Sandbox,
-    worker::{Compiler, Launcher},
-};
+use opensky_executor::{Backend, Inputs, Observer, PROFILE_0, Program, Sandbox, worker::Compiler};
 use opensky_kernels::MEET;
 use opensky_protocol::Work;
 
@@ -23,12 +20,13 @@ use crate::{
 /// Units at once, to fill as many slots. Fewer than a pool has.
 const SLOTS: usize = 48;
 
-/// Measures compilation, a start from the cache, and idle slots.
+/// Measures compilation, a start from the cache, and idle slots. The compiler has compiled the
+/// smallest guest before.
 pub fn measure(
     effort: Effort,
     sandbox: &Sandbox,
     guests: &Guests,
-    launcher: &Launcher,
+    compiler: &Compiler,
     figures: &mut Figures,
 ) -> Result<(), Error> {
     let mut compile = [Contender::new("the sandbox", || {
@@ -39,14 +37,10 @@ pub fn measure(
     let megabytes = guests.kernels.len() as f64 / 1e6;
     figures.add("compile_mb_per_s", megabytes / time.as_secs_f64())?;
 
-    let folder = tempfile::tempdir()?;
-    let cache = Cache::open(&folder.path().join("native"), Cache::DEFAULT_LIMIT);
-    let compiler = Compiler::new(cache, launcher.clone());
     let mut start = [Contender::new("the cache", || {
         compiler.compile(sandbox, &guests.hello)?;
         Ok(0)
     })];
-    // The first round compiles.
     let time = best("start", effort.pick(3, 200), &mut start)?[0];
     figures.add("cached_start_us", micros(time))?;
 

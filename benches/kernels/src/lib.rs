@@ -40,13 +40,13 @@ pub const KERNELS: &[Kernel] = &[
     kernel("sieve", 1_000_000, 20_000, kernel::sieve::sieve),
     kernel("mandelbrot", 120, 16, kernel::mandelbrot::mandelbrot),
     kernel("matmul", 160, 24, kernel::matmul::scalar),
-    kernel("matmul_simd", 160, 24, kernel::matmul::simd),
+    kernel("matmul_simd", 160, 24, |n| kernel::matmul::simd(n)),
     kernel("blake3", 1_000_000, 20_000, kernel::blake3::blake3),
     kernel("sort", 40_000, 2_000, kernel::sort::sort),
     kernel("nbody", 12_000, 200, kernel::nbody::nbody),
     kernel("regex", 150_000, 2_000, kernel::regex::regex),
-    kernel("json", 1_200, 30, kernel::json::json),
-    kernel("interp", 400_000, 8_000, kernel::interp::interp),
+    kernel("json", 500, 30, kernel::json::json),
+    kernel("interp", 100_000, 8_000, kernel::interp::interp),
     kernel("words", 15_000, 500, kernel::words::words),
 ];
 

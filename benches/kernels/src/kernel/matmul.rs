@@ -10,22 +10,8 @@ pub fn scalar(n: u32) -> u64 {
 
 /// The same product where the compiler may use vectors.
 #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
-fn vectors(n: u32) -> u64 {
+pub fn simd(n: u32) -> u64 {
     product(n)
-}
-
-/// The same product, with vectors.
-#[cfg(target_arch = "wasm32")]
-pub fn simd(n: u32) -> u64 {
-    // SAFETY: a WebAssembly module that has vector instructions does not load at all where there
-    // are none.
-    unsafe { vectors(n) }
-}
-
-/// The same product, with vectors.
-#[cfg(not(target_arch = "wasm32"))]
-pub fn simd(n: u32) -> u64 {
-    vectors(n)
 }
 
 /// Every element's sum is made in the order of `k`, so vectors over `j` do not change a bit of it.
