@@ -56,10 +56,16 @@ pub fn json_to_stderr(value: &serde_json::Value) {
     to_stderr(&format!("{value:#}\n"));
 }
 
-/// Writes bytes to stdout as they are: a job's output.
+/// Writes bytes to stdout as they are: a job's output. On a terminal an unfinished last line is
+/// ended, so that the report begins on its own; into a file or a pipe go the bytes and no others.
 pub fn bytes_to_stdout(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    unless_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+    let unfinished = bytes.last().is_some_and(|byte| *byte != b'\n');
+    unless_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))?;
+    if unfinished && stdout.is_terminal() {
+        to_stderr("\n");
+    }
+    Ok(())
 }
 
 /// Tells the person something, on stderr. Nobody can be told when that fails, so it is dropped.
