@@ -82,7 +82,10 @@ fn census(opensky: &Path, files: &[PathBuf], results: &Results) -> anyhow::Resul
     command.args(["run", EXAMPLE, "--partitions", PARTITIONS]);
     command.arg("--output").arg(&results.output);
     command.arg("--receipt").arg(&results.receipt);
-    command.arg("--input").args(files).current_dir(run::root());
+    for file in files {
+        command.arg("--input").arg(file);
+    }
+    command.current_dir(run::root());
     // Its command line has hundreds of files, so a failure is not shown with all of it.
     let status = command.status().context("cannot start opensky")?;
     anyhow::ensure!(
