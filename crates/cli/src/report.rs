@@ -116,6 +116,17 @@ fn receipt_rows(path: &Path) -> [(&'static str, String); 2] {
     ]
 }
 
+/// One unit's log, where it is one of many: without what it says for debugging, unless the person
+/// asked for detail (`-vv`). The JSON report has all of it.
+pub fn log_of_many(log: &[u8]) -> String {
+    let detail = tracing::enabled!(tracing::Level::DEBUG);
+    let log = String::from_utf8_lossy(log);
+    let lines = log.split_inclusive('\n');
+    lines
+        .filter(|line| detail || !line.starts_with("debug: "))
+        .collect()
+}
+
 /// The outcome of a job: that of its last unit.
 pub fn outcome(done: &[Done]) -> Class {
     done.last().map_or(Class::Ok, |unit| unit.run.class)
@@ -196,6 +207,12 @@ pub fn group(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_lines_of_many_units_are_left_out() {
+        let log = b"debug: 1\ninfo: 2\n  debug: 3\nlast";
+        assert_eq!(log_of_many(log), "info: 2\n  debug: 3\nlast");
+    }
 
     #[test]
     fn digits_are_grouped_from_the_right() {

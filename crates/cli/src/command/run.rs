@@ -127,7 +127,7 @@ fn many_units(args: &Args, source: &Source, entry: Entry, given: Given) -> anyho
     bar.clear();
     if args.format == Format::Text {
         done.iter()
-            .for_each(|unit| term::to_stderr(&String::from_utf8_lossy(&unit.run.log)));
+            .for_each(|unit| term::to_stderr(&report::log_of_many(&unit.run.log)));
     }
     match ended {
         Ended::Output(output) => {
