@@ -39,7 +39,8 @@ pub fn measure(
             state(&pool, artifact, &works, &inputs)?;
             Ok(0)
         })];
-        let rounds = effort.pick(2, 4_000_usize.div_ceil(batch).max(20));
+        // Short batches fit between two turns of a busy scheduler; long ones need luck.
+        let rounds = effort.pick(2, 10_000_usize.div_ceil(batch).max(60));
         let time = best("a batch of units", rounds, &mut contenders)?[0];
         let name = format!("worker_noop_unit_us_batch{batch}");
         figures.add(name, micros(time) / batch as f64)?;
