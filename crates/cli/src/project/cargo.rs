@@ -8,7 +8,7 @@ use std::{
 
 use cargo_metadata::{Artifact, CrateType, Message, Metadata, Package, TargetKind};
 
-use super::{Selection, Target};
+use super::{Selection, Target, way_out};
 use crate::{
     Problem, term,
     toolchain::{self, TARGET, Toolchain},
@@ -42,6 +42,11 @@ impl Candidate {
         args
     }
 
+    /// A library answers by values, not by an exit code.
+    fn is_command(&self) -> bool {
+        matches!(self.target, Target::Bin(_) | Target::Example(_))
+    }
+
     fn made(&self, artifact: &Artifact) -> bool {
         let kind = match self.target {
             Target::Only | Target::Lib => TargetKind::CDyLib,
@@ -63,12 +68,19 @@ pub fn build(dir: &Path, selection: &Selection) -> Result<PathBuf, Problem> {
     let metadata = metadata(&toolchain, dir)?;
     let candidate = choose(&metadata, dir, selection)?;
     toolchain.rustflags.extend(private_paths(&metadata));
-    let mut command = toolchain.cargo(dir, "build");
+    let link_args = match candidate.is_command() {
+        true => way_out::link_args(&toolchain, metadata.target_directory.as_std_path())?,
+        false => Vec::new(),
+    };
+    // `cargo rustc` is `cargo build` with arguments for the last step alone.
+    let mut command = toolchain.cargo(dir, "rustc");
     command
         .args(["--release", "--target", TARGET, "--config", NO_DEBUG_INFO])
         .arg("--message-format=json-render-diagnostics")
         .args(candidate.args())
-        .args(&selection.cargo_args);
+        .args(&selection.cargo_args)
+        .arg("--")
+        .args(link_args);
     run(command, &candidate)
 }
 

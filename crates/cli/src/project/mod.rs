@@ -9,6 +9,7 @@ use crate::Problem;
 
 mod cargo;
 mod recipe;
+mod way_out;
 
 /// What of a project is built, in cargo's words. The default builds what there is, if that is one
 /// thing.
