@@ -1,7 +1,5 @@
 //! `cargo xtask bench`: one question about cost, answered on this machine.
 
-use std::process::Command;
-
 use crate::run;
 
 /// Measure what something costs here, and print one `name: value` line per figure.
@@ -31,12 +29,4 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .args(["--bin", &args.question, "--"])
         .args(&args.args);
     run::run(&mut command)
-}
-
-/// The same without optimisation, for the tests: whether it runs at all.
-pub fn command(question: &str, args: &[String]) -> Command {
-    let mut command = run::cargo();
-    command.args(["run", "--locked", "--package", "opensky-benches"]);
-    command.args(["--bin", question, "--"]).args(args);
-    command
 }

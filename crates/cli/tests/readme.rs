@@ -15,7 +15,7 @@ const NOT_TYPED: &[(&str, &str)] = &[
     ),
     (
         "cargo xtask bench executor",
-        "it needs an idle machine; its quick form is a stage of the tests",
+        "it needs an idle machine; a test of its package runs its quick form",
     ),
     (
         "cargo install --path crates/cli",
