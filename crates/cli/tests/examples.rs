@@ -33,8 +33,7 @@ fn csv_query_groups_and_sums() {
     let ran = person.opensky(&[&run[..], &args].concat());
     ran.is(0, &[]);
     let expected = "country  count  sum(people)\n-------  -----  -----------\n\
-                    CH           2        143.5\nFR           2          862\n";
-    let expected = expected.replace("FR           2", "FR           1");
+                    CH           2        143.5\nFR           1          862\n";
     assert_eq!(ran.text(), expected);
 }
 

@@ -192,7 +192,7 @@ fn work_is_what_the_command_line_says() {
     assert_eq!(ran.text(), "town\n----\nBern\nLyon\n");
     let (ran, report) = person.json(&["run", &query, "--arg", "--nonsense"]);
     ran.is(1, &["csv-query: "]);
-    assert_ne!(report["exit_code"], 0);
+    assert_eq!(report["exit_code"], 2, "its own code for bad arguments");
 }
 
 #[test]
