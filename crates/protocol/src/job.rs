@@ -6,10 +6,10 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
     Class, Digest, Limits, NodeKey, Output, Outputs, Profile, Receipt, ReceiptError, SecretKey,
-    Shard, Signature, Work, World,
+    Shard, Signature, Work, WorkError, World,
     codec::{self, CodecError, FileKind},
     merkle_root, names,
-    work::MAX_SHARDS,
+    work::{MAX_SHARDS, check_len},
 };
 
 /// Shards times partitions of one job: each is a blob that travels, and a line of a work.
@@ -66,6 +66,28 @@ impl JobSpec {
     /// The job's id: `H("opensky job 1", spec)`.
     pub fn id(&self) -> Digest {
         Digest::derive("opensky job 1", self)
+    }
+
+    /// Whether anyone could run this job, as far as that can be told before a unit ran.
+    pub fn check(&self) -> Result<(), WorkError> {
+        let JobPlan::MapReduce {
+            shards, partitions, ..
+        } = &self.plan
+        else {
+            return self.first_steps().map_or(Ok(()), |work| work.check());
+        };
+        let first = self
+            .map_work(0)
+            .ok_or(WorkError::Shard { index: 0, count: 0 })?;
+        first.check()?;
+        // A reduce unit has the job's named inputs and one of each shard.
+        check_len(
+            "shards and named inputs",
+            shards.len() + self.inputs.len(),
+            MAX_SHARDS,
+        )?;
+        let cells = shards.len().saturating_mul(*partitions as usize);
+        check_len("pairs of a shard and a partition", cells, MAX_CELLS)
     }
 
     /// The work of map unit `index`. `None` if the plan has no such unit.

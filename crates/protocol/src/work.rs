@@ -142,7 +142,7 @@ pub enum WorkError {
     },
     /// An input's name could not be a file's path below `/in`.
     #[error(
-        "`{0}` is not an input name: use 1 to 255 bytes of path below /in, without `.`, `..`, empty \
+        "{0:?} is not an input name: use 1 to 255 bytes of path below /in, without `.`, `..`, empty \
          parts, or control characters"
     )]
     InputName(String),
@@ -238,7 +238,7 @@ fn check_count(what: &'static str, value: u32, max: u32) -> Result<(), WorkError
     }
 }
 
-fn check_len(what: &'static str, value: usize, max: usize) -> Result<(), WorkError> {
+pub(crate) fn check_len(what: &'static str, value: usize, max: usize) -> Result<(), WorkError> {
     if value <= max {
         Ok(())
     } else {

@@ -331,6 +331,29 @@ fn steps_follow_each_other_and_end() {
     assert_eq!(sign(twice_the_first), Err(JobError::Plan(1)));
 }
 
+/// What no receipt could be signed for at the end is refused at the beginning.
+#[test]
+fn jobs_beyond_the_limits_are_impossible_from_the_start() {
+    let check = |shards, partitions| {
+        let plan = JobPlan::MapReduce {
+            shards: vec![sample::digest(2); shards],
+            partitions,
+            finish: false,
+        };
+        sample::spec(plan).check()
+    };
+    assert_eq!(check(1, 1), Ok(()));
+    assert_eq!(check(1_024, 4_096), Ok(()));
+    assert_eq!(check(MAX_SHARDS - 1, 1), Ok(()));
+    for (shards, partitions) in [(0, 1), (1, 0), (1, 4_097), (1_025, 4_096), (MAX_SHARDS, 1)] {
+        assert!(
+            check(shards, partitions).is_err(),
+            "{shards} x {partitions}"
+        );
+    }
+    assert_eq!(sample::stepper_spec().check(), Ok(()));
+}
+
 #[test]
 fn a_plan_names_only_its_own_units() {
     let spec = sample::map_reduce_spec();
