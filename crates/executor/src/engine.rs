@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use opensky_protocol::Profile;
+use wasmparser::WasmFeatures;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     Strategy, component::Linker,
@@ -147,6 +148,9 @@ fn features(config: &mut Config) {
     // Position-independent code needs it: a Python component is linked from that.
     config.wasm_extended_const(true);
 
+    config.wasm_gc(false);
+    config.gc_support(false);
+    config.wasm_features(WasmFeatures::FUNCTION_REFERENCES, false);
     config.wasm_relaxed_simd(false);
     config.relaxed_simd_deterministic(true);
     config.wasm_tail_call(false);
@@ -177,4 +181,68 @@ fn pool(rules: &Rules) -> PoolingAllocationConfig {
     pool.table_keep_resident(KEEP_RESIDENT);
     pool.pagemap_scan(Enabled::Auto);
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PROFILE_0;
+
+    /// What the engine says of itself, not what we asked for: a switch that a new version adds or
+    /// turns shows up here, and is a new profile.
+    #[test]
+    fn engine_is_set_as_profile_0_says() {
+        let config = config(&PROFILE_0, Backend::Cranelift).expect("the configuration is valid");
+        let engine = Engine::new(&config).expect("the engine starts");
+        let features = engine.get_wasm_features();
+        let on: Vec<&str> = features.iter_names().map(|(name, _)| name).collect();
+        let expected = [
+            "MUTABLE_GLOBAL",
+            "SATURATING_FLOAT_TO_INT",
+            "SIGN_EXTENSION",
+            "REFERENCE_TYPES",
+            "MULTI_VALUE",
+            "BULK_MEMORY",
+            "SIMD",
+            "FLOATS",
+            "MULTI_MEMORY",
+            "EXTENDED_CONST",
+            "COMPONENT_MODEL",
+        ];
+        assert_eq!(on, expected);
+        let switches = [
+            ("fuel", engine.get_consume_fuel()),
+            (
+                "NaN canonicalisation",
+                engine.get_cranelift_nan_canonicalization() == Some(true),
+            ),
+            (
+                "deterministic relaxed SIMD",
+                engine.get_relaxed_simd_deterministic(),
+            ),
+            ("no copy-on-write", !engine.get_memory_init_cow()),
+            ("no epochs", !engine.get_epoch_interruption()),
+            ("no concurrency", !engine.get_concurrency_support()),
+            ("no shared memory", !engine.get_shared_memory()),
+            (
+                "no inlining",
+                engine.get_compiler_inlining() == wasmtime::Inlining::No,
+            ),
+            (
+                "optimised for speed",
+                engine.get_cranelift_opt_level() == Some(OptLevel::Speed),
+            ),
+            ("memories stay in place", !engine.get_memory_may_move()),
+            (
+                "the guest's stack",
+                engine.get_max_wasm_stack() == GUEST_STACK,
+            ),
+            (
+                "Cranelift",
+                engine.get_strategy() == Some(Strategy::Cranelift),
+            ),
+        ];
+        let wrong: Vec<_> = switches.iter().filter(|(_, right)| !right).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
 }
