@@ -42,7 +42,7 @@ pub fn measure(
     guest: &[u8],
     figures: &mut Figures,
 ) -> Result<(), Error> {
-    let layouts = layout::variants(guest, effort.pick(2, 4))?;
+    let layouts = layout::variants(guest, effort.pick(1, 4))?;
     let variants: Result<Vec<_>, Error> = layouts
         .iter()
         .map(|guest| Variant::new(sandbox, guest))

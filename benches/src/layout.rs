@@ -79,3 +79,31 @@ fn store_nothing(index: u32) -> [Instruction<'static>; 3] {
         Instruction::I64Store(place),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use wasmparser::{Validator, WasmFeatures};
+
+    use super::*;
+
+    #[test]
+    fn layouts_are_valid_and_only_the_first_module_moves() {
+        let component = wat::parse_str(
+            r#"(component
+                (core module (memory 1) (func (export "f") (param i32) (local i64)) (func))
+                (core module (func)))"#,
+        )
+        .unwrap();
+        let variants = variants(&component, 4).unwrap();
+        assert_eq!(variants[0], component);
+        for (variant, stores) in variants.iter().zip(STORES) {
+            Validator::new_with_features(WasmFeatures::default())
+                .validate_all(variant)
+                .unwrap();
+            // Two constants and a store: 8 bytes each, and at most 3 for longer lengths.
+            let grown = variant.len() - component.len();
+            let stores = stores as usize * 7;
+            assert!((stores..=stores + 12).contains(&grown), "{grown}");
+        }
+    }
+}

@@ -51,16 +51,10 @@ pub fn measure(
 /// KiB of memory that a slot keeps after its unit: the growth from one used slot to many.
 fn idle_slot(guest: &[u8]) -> Result<f64, Error> {
     let (work, inputs) = work(guest, MEET);
-    let fresh = || -> Result<(Sandbox, Program), Error> {
-        let sandbox = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift)?;
-        let program = sandbox.compile(guest)?;
-        Ok((sandbox, program))
-    };
+    let sandbox = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift)?;
     // As many threads have run before, so that what the allocator keeps for each is not counted.
-    let (sandbox, program) = fresh()?;
-    meet(&sandbox, &program, &work, &inputs, SLOTS)?;
-
-    let (sandbox, program) = fresh()?;
+    threads_of(SLOTS);
+    let program = sandbox.compile(guest)?;
     meet(&sandbox, &program, &work, &inputs, 1)?;
     let one = resident()?;
     meet(&sandbox, &program, &work, &inputs, SLOTS)?;
@@ -77,6 +71,16 @@ impl Observer for Meeting {
     fn progress(&self, _: u64, _: Option<u64>) {
         self.0.wait();
     }
+}
+
+/// Lets so many threads take a little memory at the same time, and end.
+fn threads_of(count: usize) {
+    let meeting = Barrier::new(count);
+    let run = || {
+        std::hint::black_box(vec![1u8; 64 << 10]);
+        meeting.wait();
+    };
+    std::thread::scope(|scope| (0..count).for_each(|_| drop(scope.spawn(run))));
 }
 
 /// Runs units that are all alive at the same time.

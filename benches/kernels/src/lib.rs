@@ -40,7 +40,7 @@ pub const KERNELS: &[Kernel] = &[
     kernel("sieve", 1_000_000, 20_000, kernel::sieve::sieve),
     kernel("mandelbrot", 120, 16, kernel::mandelbrot::mandelbrot),
     kernel("matmul", 160, 24, kernel::matmul::scalar),
-    kernel("matmul_simd", 160, 24, |n| kernel::matmul::simd(n)),
+    kernel("matmul_simd", 160, 24, kernel::matmul::simd),
     kernel("blake3", 1_000_000, 20_000, kernel::blake3::blake3),
     kernel("sort", 40_000, 2_000, kernel::sort::sort),
     kernel("nbody", 12_000, 200, kernel::nbody::nbody),
