@@ -232,7 +232,7 @@ fn unreadable_input_is_named_where_the_reader_is_not_root() {
     let person = Session::new();
     person.write("cat.wat", cat());
     let secret = person.write("secret", "x");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("it is ours");
     let ran = person.opensky(&["run", "cat.wat", "--input", "secret"]);
     match rustix::process::geteuid().is_root() {
         // Root reads everything.
