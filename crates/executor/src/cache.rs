@@ -12,7 +12,7 @@ use cap_std::{
 };
 use opensky_protocol::Digest;
 use rustix::{
-    fs::{Timespec, Timestamps, UTIME_NOW, futimens},
+    fs::{OFlags, Timespec, Timestamps, UTIME_NOW, futimens},
     process::geteuid,
     rand::{GetRandomFlags, getrandom},
 };
@@ -126,8 +126,12 @@ impl Place {
     }
 
     fn read(&self, name: &str, key: &Digest) -> Result<Sealed, Unread> {
-        let file = self.dir.open(name)?;
-        let size = file.metadata()?.len();
+        let file = open_for_reading(&self.dir, name)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(Unread::Invalid);
+        }
+        let size = metadata.len();
         let mut file = file.into_std();
         let mut header = [0; HEADER];
         file.read_exact(&mut header)?;
@@ -248,6 +252,15 @@ fn make_private_dir(parent: &Dir, name: &Path) -> io::Result<()> {
     }
 }
 
+/// Opens whatever has that name without waiting: a pipe that somebody put there has no other end.
+fn open_for_reading(dir: &Dir, name: &str) -> io::Result<File> {
+    let without_waiting = OFlags::NONBLOCK.bits() as i32;
+    dir.open_with(
+        name,
+        OpenOptions::new().read(true).custom_flags(without_waiting),
+    )
+}
+
 fn private_file(dir: &Dir, name: &str) -> io::Result<File> {
     dir.open_with(
         name,
@@ -292,13 +305,13 @@ fn node_key(dir: &Dir) -> io::Result<[u8; 32]> {
 }
 
 fn read_key(dir: &Dir) -> io::Result<Option<[u8; 32]>> {
-    let mut file = match dir.open(KEY_FILE) {
+    let mut file = match open_for_reading(dir, KEY_FILE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
     let metadata = file.metadata()?;
     let private = metadata.mode() & 0o077 == 0 && metadata.uid() == geteuid().as_raw();
-    if private && metadata.len() == 32 {
+    if private && metadata.is_file() && metadata.len() == 32 {
         let mut key = [0; 32];
         file.read_exact(&mut key)?;
         return Ok(Some(key));
