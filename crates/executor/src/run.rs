@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -110,7 +111,8 @@ impl Sandbox {
         inputs: &Inputs,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Run, RunError> {
-        on_guest_thread(|| self.run_here(program, work, inputs, observer))
+        guest_thread(|| self.run_here(program, work, inputs, observer))
+            .map_err(|error| Abort::Internal(format!("no thread starts for the guest: {error}")))?
     }
 
     fn run_here(
@@ -278,7 +280,7 @@ fn classify(ended: Result<(), Ended>) -> Result<Classified, Abort> {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return of_stop(stop);
     }
-    let detail = Some(format!("{error:?}"));
+    let detail = Some(told(&error));
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Ok((Class::OutOfFuel, None, None)),
         Some(Trap::StackOverflow) => Err(Abort::Stack),
@@ -289,6 +291,23 @@ fn classify(ended: Result<(), Ended>) -> Result<Classified, Abort> {
         // The engine found that the guest broke the component model's rules.
         None => Ok((Class::Trap, None, detail)),
     }
+}
+
+/// An error and what is below it, for people. The engine's own long form would add where in this
+/// program it was made, if `RUST_BACKTRACE` is set. What comes from the guest, its functions' names,
+/// may be long: it is cut.
+fn told(error: &Error) -> String {
+    const MOST: usize = 8_000;
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("\n\nCaused by:\n    {cause}"));
+    }
+    if text.len() > MOST {
+        let last = error.root_cause();
+        text.truncate(text.floor_char_boundary(MOST));
+        text.push_str(&format!("…\n\nCaused by:\n    {last}"));
+    }
+    text
 }
 
 fn of_stop(stop: &Stop) -> Result<Classified, Abort> {
@@ -320,8 +339,13 @@ thread_local! {
 /// Calls `f` on a thread whose stack has room for a guest. Units that `f` runs then start none of
 /// their own; a call from such a thread is a plain call.
 pub fn on_guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    guest_thread(f).expect("the system starts one more thread")
+}
+
+/// The same; an error if the system starts no more threads.
+fn guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> io::Result<R> {
     if ON_GUEST_THREAD.get() {
-        return f();
+        return Ok(f());
     }
     std::thread::scope(|scope| {
         let marked = || {
@@ -331,10 +355,8 @@ pub fn on_guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
         let thread = std::thread::Builder::new()
             .name("guest".into())
             .stack_size(THREAD_STACK)
-            .spawn_scoped(scope, marked)
-            .expect("the system starts one more thread");
-        thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            .spawn_scoped(scope, marked)?;
+        let ended = thread.join();
+        Ok(ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
