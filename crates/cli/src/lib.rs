@@ -12,6 +12,7 @@ pub mod command;
 pub mod deliver;
 pub mod drive;
 pub mod exit;
+pub mod foreign;
 pub mod host;
 pub mod local;
 pub mod logging;

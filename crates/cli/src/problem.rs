@@ -6,7 +6,7 @@ use std::{
     io,
 };
 
-use crate::{Exit, term};
+use crate::{Exit, foreign, term};
 
 /// An error that knows its exit code and, where there is something to do about it, says what.
 ///
@@ -100,11 +100,18 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
 /// The lines that [`report`] prints.
 pub fn describe(error: &anyhow::Error) -> String {
     let (bad, note, plain) = (term::BAD, term::NOTE, term::PLAIN);
-    let mut text = format!("{bad}error{plain}: {error}\n");
+    let mut said = foreign::message(&error.to_string());
+    let mut text = format!("{bad}error{plain}: {said}\n");
     for cause in error.chain().skip(1) {
-        line(&mut text, format_args!("  because: {cause}"));
+        let cause = foreign::message(&cause.to_string());
+        // Some errors repeat in their own text the one below them.
+        if !said.ends_with(&cause) {
+            line(&mut text, format_args!("  because: {cause}"));
+        }
+        said = cause;
     }
     for help in problems(error).filter_map(|problem| problem.help.as_deref()) {
+        let help = foreign::message(help);
         line(&mut text, format_args!("{note}help{plain}: {help}"));
     }
     text

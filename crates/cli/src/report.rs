@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     Exit,
     drive::Done,
+    foreign,
     term::{self, BAD, DIM, GOOD, NOTE, PLAIN},
 };
 
@@ -122,9 +123,10 @@ pub fn log_of_many(log: &[u8]) -> String {
     let detail = tracing::enabled!(tracing::Level::DEBUG);
     let log = String::from_utf8_lossy(log);
     let lines = log.split_inclusive('\n');
-    lines
+    let kept: String = lines
         .filter(|line| detail || !line.starts_with("debug: "))
-        .collect()
+        .collect();
+    foreign::lines(&kept)
 }
 
 /// The outcome of a job: that of its last unit.
@@ -158,7 +160,7 @@ fn exit_code(run: &Run) -> Option<u8> {
 fn outcome_text(run: &Run) -> String {
     let name = run.class.name();
     let why = match (&run.error, &run.detail) {
-        (Some(error), _) => format!(": {error}"),
+        (Some(error), _) => format!(": {}", first_paragraph(&error.to_string())),
         (None, Some(detail)) => format!(": {}", first_paragraph(detail)),
         (None, None) => String::new(),
     };
@@ -175,7 +177,7 @@ fn outcome_text(run: &Run) -> String {
 
 fn first_paragraph(detail: &str) -> String {
     const LINES: usize = 14;
-    detail
+    foreign::message(detail)
         .trim_end()
         .lines()
         .take(LINES)

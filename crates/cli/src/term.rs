@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 use clap::{ValueEnum, builder::Styles};
 
+use crate::foreign;
+
 /// Good news.
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Bad news.
@@ -35,25 +37,25 @@ pub enum Format {
     Json,
 }
 
-/// Writes a result to stdout. Styles in `text` are dropped unless stdout is a terminal. A reader
+/// Writes a result to stdout. No control sequence but a style gets through. Styles in `text` are dropped unless stdout is a terminal. A reader
 /// that has gone away is not an error: the command's own verdict still counts.
 pub fn to_stdout(text: &str) -> io::Result<()> {
     unless_closed(
         anstream::stdout()
             .lock()
-            .write_all(text.as_bytes())
+            .write_all(foreign::styled(text).as_bytes())
             .and_then(|()| anstream::stdout().flush()),
     )
 }
 
 /// Writes one JSON value and a line end to stdout.
 pub fn json_to_stdout(value: &serde_json::Value) -> io::Result<()> {
-    to_stdout(&format!("{value:#}\n"))
+    to_stdout(&foreign::json(&format!("{value:#}\n")))
 }
 
 /// Writes one JSON value and a line end to stderr, where reports go when stdout is the output's.
 pub fn json_to_stderr(value: &serde_json::Value) {
-    to_stderr(&format!("{value:#}\n"));
+    to_stderr(&foreign::json(&format!("{value:#}\n")));
 }
 
 /// Writes bytes to stdout as they are: a job's output. On a terminal an unfinished last line is
@@ -68,8 +70,9 @@ pub fn bytes_to_stdout(bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells the person something, on stderr. Nobody can be told when that fails, so it is dropped.
+/// Tells the person something, on stderr. No control sequence but a style gets through. Nobody can be told when that fails, so it is dropped.
 pub fn to_stderr(text: &str) {
+    let text = foreign::styled(text);
     let written = anstream::stderr().lock().write_all(text.as_bytes());
     drop(written);
 }
@@ -107,7 +110,11 @@ pub fn confirm(question: &str) -> io::Result<bool> {
 fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("cannot write to standard output: {error}; send it somewhere else"),
+        )),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use opensky_executor::inspect::{Entry, Exports, Inspection, Kind, Refusal, inspe
 use serde_json::json;
 
 use crate::{
-    Exit, Problem,
+    Exit, Problem, foreign,
     project::{self, Selection, Target},
     term::{self, BAD, Format, GOOD, PLAIN},
 };
@@ -156,6 +156,7 @@ fn as_text(file: &Path, inspection: &Inspection) -> String {
     ]);
     for import in &inspection.imports {
         if let Some(refusal) = &import.refusal {
+            let refusal = foreign::message(&refusal.to_string());
             text.push_str(&format!("  {BAD}refused{PLAIN}  {refusal}\n"));
         }
     }

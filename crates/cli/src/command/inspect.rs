@@ -6,7 +6,7 @@ use opensky_executor::inspect::{Inspection, Kind};
 use serde_json::json;
 
 use crate::{
-    Exit, source,
+    Exit, foreign, source,
     term::{self, BAD, DIM, Format, GOOD, PLAIN},
 };
 
@@ -80,10 +80,14 @@ fn text(inspection: &Inspection) -> String {
     ]);
     for import in &inspection.imports {
         text.push_str(&match &import.refusal {
-            None => format!("    {GOOD}allowed{PLAIN}  {}\n", import.name),
+            None => format!(
+                "    {GOOD}allowed{PLAIN}  {}\n",
+                foreign::name(&import.name)
+            ),
             Some(why) => format!(
-                "    {BAD}refused{PLAIN}  {} {DIM}{why}{PLAIN}\n",
-                import.name
+                "    {BAD}refused{PLAIN}  {} {DIM}{}{PLAIN}\n",
+                foreign::name(&import.name),
+                foreign::message(&why.to_string())
             ),
         });
     }

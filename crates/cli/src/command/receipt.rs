@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     Exit,
     command::verify::bad,
-    report, source,
+    foreign, report, source,
     term::{self, DIM, Format, PLAIN},
 };
 
@@ -90,7 +90,7 @@ fn unit_text(receipt: &Receipt) -> String {
             format!("{} calls {DIM}{}{PLAIN}", said.calls, said.transcript),
         ),
         ("compare key", said.compare_key.to_string()),
-        ("profile", said.profile.to_string()),
+        ("profile", foreign::name(said.profile.id())),
         (
             "node",
             format!("{} {DIM}signature checked{PLAIN}", said.node),
@@ -105,13 +105,15 @@ fn unit_text(receipt: &Receipt) -> String {
     ]);
     for (name, digest) in &work.inputs {
         text.push_str(&format!(
-            "  {DIM}input{PLAIN}   {name} {DIM}{digest}{PLAIN}\n"
+            "  {DIM}input{PLAIN}   {} {DIM}{digest}{PLAIN}\n",
+            foreign::name(name)
         ));
     }
     for (name, output) in &receipt.outputs.0 {
         let size = term::size(output.len);
         text.push_str(&format!(
-            "  {DIM}output{PLAIN}  {name} {size} {DIM}{}{PLAIN}\n",
+            "  {DIM}output{PLAIN}  {} {size} {DIM}{}{PLAIN}\n",
+            foreign::name(name),
             output.digest
         ));
     }
@@ -205,7 +207,7 @@ fn job_text(job: &JobReceipt) -> String {
         ("units", format!("{}, all ok", job.units.len())),
         ("fuel", report::group(total_fuel(job))),
         ("output", job.output.to_string()),
-        ("profile", job.spec.profile.to_string()),
+        ("profile", foreign::name(job.spec.profile.id())),
         ("program", job.spec.program.to_string()),
         (
             "node",
