@@ -9,6 +9,33 @@ use opensky_protocol::Digest;
 
 use crate::{Problem, paths, term};
 
+/// Whether everything can go where it was asked for, as far as that can be told before a run that
+/// may take long.
+pub fn check(
+    output: Option<&Path>,
+    receipt: Option<&Path>,
+    out: Option<&Path>,
+) -> Result<(), Problem> {
+    for (flag, file) in [("--output", output), ("--receipt", receipt)] {
+        if let Some(file) = file.filter(|file| file.is_dir()) {
+            let what = format!("{flag} `{}` is a folder", file.display());
+            return Err(Problem::usage(what).help("give a file"));
+        }
+    }
+    if let Some(dir) = out.filter(|dir| dir.exists() && !dir.is_dir()) {
+        let what = format!("--out `{}` is not a folder", dir.display());
+        return Err(Problem::usage(what).help("give a folder, or one to be made"));
+    }
+    let absolute = |path: &Path| std::path::absolute(path).ok();
+    match (output.and_then(absolute), receipt.and_then(absolute)) {
+        (Some(output), Some(receipt)) if output == receipt => Err(Problem::usage(
+            "the output and the receipt cannot go to one file",
+        )
+        .help("give --output and --receipt different names")),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a receipt where it was asked for, or to the data folder; answers where it is.
 pub fn receipt(asked: Option<&Path>, id: &Digest, bytes: &[u8]) -> Result<PathBuf, Problem> {
     let path = match asked {

@@ -24,7 +24,8 @@ pub struct Done {
 pub enum Ended {
     /// Every unit succeeded. The job's output is these bytes.
     Output(Vec<u8>),
-    /// The last of the units did not succeed: the job has no output.
+    /// The last of the units did not succeed, or the job wanted more units than it may have: it has
+    /// no output.
     Failed,
 }
 
@@ -41,6 +42,8 @@ pub struct Driver<'a> {
     pub key: &'a SecretKey,
     /// Units at once.
     pub threads: NonZeroUsize,
+    /// Units that a stepper may go through. Only the program knows when it is done.
+    pub most_steps: usize,
     /// Told as units are done: stage, how many, of how many.
     pub progress: &'a (dyn Fn(&str, usize, usize) + Sync),
 }
@@ -125,6 +128,9 @@ impl Driver<'_> {
     ) -> Result<Ended, DriveError> {
         let mut next = spec.first_steps();
         while let Some(work) = next {
+            if done.len() == self.most_steps {
+                return Ok(Ended::Failed);
+            }
             (self.progress)("steps", done.len(), 0);
             let state = &with_outputs(inputs, done.last());
             let unit = self.unit(work, state)?;
@@ -165,9 +171,15 @@ impl Driver<'_> {
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..self.threads.get().min(works.len()) {
-                scope.spawn(|| on_guest_thread(run_units));
+            for _ in 1..self.threads.get().min(works.len()) {
+                // Fewer threads than asked for take longer, and that is all.
+                let thread = std::thread::Builder::new();
+                let started = thread.spawn_scoped(scope, || on_guest_thread(run_units));
+                if started.is_err() {
+                    break;
+                }
             }
+            on_guest_thread(run_units);
         });
         results
             .into_inner()

@@ -1,6 +1,9 @@
 //! Signs of life on a terminal for anything that takes longer than a second.
 
-use std::time::Duration;
+use std::{
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -21,7 +24,7 @@ impl Spinner {
                 .expect("the template is constant and valid"),
         );
         bar.set_message(message.into());
-        bar.enable_steady_tick(TICK);
+        tick(&bar);
         Self(bar)
     }
 
@@ -48,7 +51,7 @@ impl Bar {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_style(style("{spinner:.cyan} {msg} {elapsed:.dim}"));
         bar.set_message("running");
-        bar.enable_steady_tick(TICK);
+        tick(&bar);
         Self(bar)
     }
 
@@ -84,6 +87,13 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+/// Redraws from a thread of its own, where somebody sees it.
+fn tick(bar: &ProgressBar) {
+    if stderr().is_terminal() {
+        bar.enable_steady_tick(TICK);
     }
 }
 

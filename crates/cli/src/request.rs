@@ -8,7 +8,7 @@ use std::{
 
 use clap::ValueEnum;
 use opensky_executor::{Backend, Inputs, PROFILE_0, inspect::Entry};
-use opensky_protocol::{Digest, JobPlan, JobSpec, Limits, Shard, Work, World, names};
+use opensky_protocol::{Digest, JobPlan, JobSpec, Limits, Shard, Work, WorkError, World, names};
 use opensky_storage::Store;
 
 use crate::{
@@ -68,7 +68,7 @@ pub struct Unit {
     /// Stepper: steps of one unit.
     #[arg(long, value_name = "N", default_value = "1000")]
     pub steps: std::num::NonZeroU32,
-    /// Units at once. As many as there are processors when nothing is said.
+    /// Units at once, up to 256. As many as there are processors when nothing is said.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// What executes the program. The result is the same.
@@ -144,14 +144,14 @@ impl Unit {
             },
             inputs: digests,
             args: self.args.clone(),
-            env: self.env.iter().cloned().collect(),
-            params: self.param.iter().cloned().collect(),
+            env: once("--env", &self.env)?,
+            params: once("--param", &self.param)?,
             shard: Shard::WHOLE,
             entropy: self.seed,
             virtual_time: self.time,
             limits: self.limits(),
         };
-        possible(&work)?;
+        work.check().map_err(impossible)?;
         Ok((work, inputs))
     }
 
@@ -175,15 +175,14 @@ impl Unit {
             program: source.admitted.digest(),
             inputs: named,
             args: self.args.clone(),
-            env: self.env.iter().cloned().collect(),
-            params: self.param.iter().cloned().collect(),
+            env: once("--env", &self.env)?,
+            params: once("--param", &self.param)?,
             entropy: self.seed,
             virtual_time: self.time,
             limits: self.limits(),
             plan,
         };
-        let first = spec.map_work(0).or_else(|| spec.first_steps());
-        possible(&first.expect("every plan has a first unit"))?;
+        spec.check().map_err(impossible)?;
         Ok((spec, inputs))
     }
 
@@ -216,9 +215,20 @@ impl Unit {
     }
 }
 
-fn possible(work: &Work) -> Result<(), Problem> {
-    work.check()
-        .map_err(|error| Problem::usage(error.to_string()))
+fn impossible(error: WorkError) -> Problem {
+    Problem::usage(error.to_string()).help("change what you ask for: opensky run --help")
+}
+
+/// The pairs by key. A key that is given twice is refused: one of the values would be lost.
+fn once(flag: &str, pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, Problem> {
+    let mut map = BTreeMap::new();
+    for (key, value) in pairs {
+        if map.insert(key.clone(), value.clone()).is_some() {
+            return Err(Problem::usage(format!("{flag} gives `{key}` twice"))
+                .help(format!("use each key of {flag} once")));
+        }
+    }
+    Ok(map)
 }
 
 /// What of the program is to be called.
@@ -273,9 +283,13 @@ pub fn read_inputs(unit: &Unit, entry: Entry) -> Result<Given, Problem> {
     Ok(Given { main: main?, named })
 }
 
-/// As many as asked for, or as there are processors.
+/// More threads than this only cost memory: each has a stack that a guest fits in.
+const MAX_THREADS: NonZeroUsize = NonZeroUsize::new(256).expect("it is not zero");
+
+/// As many as asked for, or as there are processors, within reason.
 pub fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked
         .or_else(|| std::thread::available_parallelism().ok())
         .unwrap_or(NonZeroUsize::MIN)
+        .min(MAX_THREADS)
 }

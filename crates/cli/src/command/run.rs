@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     Exit, Problem, deliver,
     drive::{self, Done, Driver, Ended},
-    local,
+    foreign, local,
     progress::Bar,
     report,
     request::{self, Given, Unit},
@@ -56,6 +56,11 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
+    deliver::check(
+        args.output.as_deref(),
+        args.receipt.as_deref(),
+        args.out.as_deref(),
+    )?;
     let source = source::load(&args.target)?;
     let entry = request::entry(&source, args.unit.world)?;
     let given = request::read_inputs(&args.unit, entry)?;
@@ -116,6 +121,7 @@ fn many_units(args: &Args, source: &Source, entry: Entry, given: Given) -> anyho
         program: &program,
         key: &key,
         threads: request::threads(args.unit.jobs),
+        most_steps: usize::MAX,
         progress: &|stage, done, all| bar.set(stage, done, all),
     };
     let start = Instant::now();
@@ -210,7 +216,7 @@ struct Watcher {
 impl Observer for Watcher {
     fn log(&self, text: &str) {
         if self.format == Format::Text {
-            self.bar.suspend(|| term::to_stderr(text));
+            self.bar.suspend(|| term::to_stderr(&foreign::lines(text)));
         }
     }
 

@@ -16,11 +16,12 @@ use serde_json::json;
 use crate::{
     Exit, Problem,
     drive::{Done, Driver},
+    foreign,
     local::{self, failed},
     progress::Bar,
     request::{BackendName, threads},
     source,
-    term::{self, BAD, DIM, Format, GOOD, NOTE, PLAIN},
+    term::{self, BAD, Format, GOOD, PLAIN},
     value,
 };
 
@@ -143,7 +144,7 @@ fn judge_unit(args: &Args, receipt: &Receipt) -> Result<Verdict, Problem> {
     let program = blobs.program(&sandbox, &receipt.work.program, args)?;
     let inputs = blobs.inputs(&receipt.work)?;
     let key = nobody();
-    let driver = driver(args, &sandbox, &program, &key, &|_, _, _| ());
+    let driver = driver(args, &sandbox, &program, &key, (1, &|_, _, _| ()));
     let again = driver.unit(receipt.work.clone(), &inputs).map_err(failed)?;
     Ok(Verdict {
         what: format!("unit {}", receipt.statement.unit),
@@ -161,7 +162,9 @@ fn judge_job(args: &Args, job: &JobReceipt) -> Result<Verdict, Problem> {
     let key = nobody();
     let bar = Bar::start();
     let progress = |stage: &str, done: usize, all: usize| bar.set(stage, done, all);
-    let driver = driver(args, &sandbox, &program, &key, &progress);
+    // A job that claims to have ended is not followed any further than that.
+    let limit = (job.units.len(), &progress as Progress<'_>);
+    let driver = driver(args, &sandbox, &program, &key, limit);
     let done = match args.sample {
         Some(count) => sample(job, &driver, &blobs, count.get())?,
         None => whole(job, &driver, &blobs)?,
@@ -184,10 +187,9 @@ fn judge_job(args: &Args, job: &JobReceipt) -> Result<Verdict, Problem> {
         what: format!("job {}", job.spec.id()),
         units: done.len(),
         of: job.units.len(),
-        fuel: done
-            .iter()
-            .map(|(_, unit)| unit.receipt.statement.fuel)
-            .sum(),
+        fuel: done.iter().fold(0, |sum: u64, (_, unit)| {
+            sum.saturating_add(unit.receipt.statement.fuel)
+        }),
         differences,
     })
 }
@@ -269,7 +271,7 @@ fn differences(theirs: &Receipt, ours: &Receipt) -> Vec<String> {
     let mut note = |what: &str, said: String, found: String| {
         if said != found {
             list.push(format!(
-                "{what}: the receipt says {NOTE}{said}{PLAIN}, here it is {NOTE}{found}{PLAIN}"
+                "{what}: the receipt says {said}, here it is {found}"
             ));
         }
     };
@@ -289,10 +291,12 @@ fn differences(theirs: &Receipt, ours: &Receipt) -> Vec<String> {
     if let Some(index) = theirs.transcript.first_difference(&ours.transcript) {
         let call = |receipt: &Receipt| {
             let call = receipt.transcript.calls.get(index);
-            call.map_or("no such call".to_owned(), |call| call.import.clone())
+            call.map_or("no such call".to_owned(), |call| {
+                foreign::name(&call.import)
+            })
         };
         list.push(format!(
-            "first differing host call: number {index}, {} {DIM}(here {}){PLAIN}",
+            "first differing host call: number {index}, {} (here {})",
             call(theirs),
             call(ours)
         ));
@@ -300,18 +304,21 @@ fn differences(theirs: &Receipt, ours: &Receipt) -> Vec<String> {
     list
 }
 
+type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
+
 fn driver<'a>(
     args: &Args,
     sandbox: &'a Sandbox,
     program: &'a Program,
     key: &'a SecretKey,
-    progress: &'a (dyn Fn(&str, usize, usize) + Sync),
+    (most_steps, progress): (usize, Progress<'a>),
 ) -> Driver<'a> {
     Driver {
         sandbox,
         program,
         key,
         threads: threads(args.jobs),
+        most_steps,
         progress,
     }
 }
