@@ -59,7 +59,9 @@ pub fn aborted(abort: &Abort) -> Problem {
         Abort::Stack => problem.help(
             "the program recurses too deeply for this profile: recurse less, or keep a stack of its own",
         ),
-        Abort::Compile(_) => problem.help("see what the file is with: opensky inspect FILE"),
+        Abort::Compile(_) => problem.help(
+            "try again on an idle machine; how large it is and its functions are: opensky inspect FILE",
+        ),
         Abort::Watchdog => problem.help("try again on an idle machine"),
         Abort::MissingInput(_) => problem.help("give the input again with --input or --in"),
         Abort::WorkerDied(_) | Abort::Internal(_) => {

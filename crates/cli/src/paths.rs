@@ -20,9 +20,19 @@ pub fn cache() -> Result<PathBuf, Problem> {
 }
 
 fn strategy() -> Result<Xdg, Problem> {
-    Xdg::new().map_err(|error| {
+    const HELP: &str = "set HOME, or XDG_DATA_HOME and XDG_CACHE_HOME, to absolute paths";
+    let strategy = Xdg::new().map_err(|error| {
         Problem::host("this user has no home folder")
             .because(error)
-            .help("set HOME, or XDG_DATA_HOME and XDG_CACHE_HOME")
-    })
+            .help(HELP)
+    })?;
+    // Relative ones would mean another identity and another store in every folder.
+    if [strategy.data_dir(), strategy.cache_dir()]
+        .iter()
+        .all(|folder| folder.is_absolute())
+    {
+        return Ok(strategy);
+    }
+    let home = strategy.home_dir().display();
+    Err(Problem::host(format!("the home folder `{home}` is not an absolute path")).help(HELP))
 }

@@ -91,13 +91,8 @@ pub fn read(file: &Path, what: &str) -> Result<Vec<u8>, Problem> {
             .because(error)
             .help("check the path and its permissions")
     };
-    let mut bytes = Vec::new();
     if file == Path::new("-") {
-        std::io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
-        return Ok(bytes);
+        return bounded(std::io::stdin().lock(), file, what)?.map_err(failed);
     }
     if file.is_dir() {
         return Err(
@@ -105,16 +100,18 @@ pub fn read(file: &Path, what: &str) -> Result<Vec<u8>, Problem> {
         );
     }
     let opened = std::fs::File::open(file).map_err(failed)?;
-    opened
-        .take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(Problem::usage(format!(
-            "{what} `{}` is larger than 256 MiB",
-            file.display()
-        ))
-        .help("cut it into shards, or pass it in parts"));
+    bounded(opened, file, what)?.map_err(failed)
+}
+
+/// All bytes, unless there are too many.
+fn bounded(from: impl Read, file: &Path, what: &str) -> Result<std::io::Result<Vec<u8>>, Problem> {
+    let mut bytes = Vec::new();
+    if let Err(error) = from.take(MAX_FILE + 1).read_to_end(&mut bytes) {
+        return Ok(Err(error));
     }
-    Ok(bytes)
+    if bytes.len() as u64 > MAX_FILE {
+        let what = format!("{what} `{}` is larger than 256 MiB", file.display());
+        return Err(Problem::usage(what).help("give a smaller file; cut an input into parts"));
+    }
+    Ok(Ok(bytes))
 }
