@@ -7,11 +7,13 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// The workspace's folder.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("this package is a folder of the workspace")
+/// The workspace's folder: that of the checkout in which `cargo xtask` was typed. Asked when it runs,
+/// because checkouts that share a target folder may share this binary too.
+pub fn root() -> PathBuf {
+    let built = || env!("CARGO_MANIFEST_DIR").into();
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(built, PathBuf::from);
+    let root = package.parent().map(Path::to_owned);
+    root.expect("this package is a folder of the workspace")
 }
 
 /// The cargo that started us.
