@@ -14,6 +14,8 @@ use crate::{Problem, project};
 
 /// More than admission accepts of a component; text and modules to be adapted may be larger.
 const MAX_FILE: u64 = 256 << 20;
+/// Parsing text takes about twenty times its size in memory.
+const MAX_TEXT: usize = 32 << 20;
 
 /// A component that may run here.
 pub struct Source {
@@ -64,6 +66,12 @@ fn wasm(file: &Path) -> Result<Vec<u8>, Problem> {
     let bytes = read(file, "the program")?;
     if bytes.starts_with(b"\0asm") || !is_text(file, &bytes) {
         return Ok(bytes);
+    }
+    if bytes.len() > MAX_TEXT {
+        return Err(
+            Problem::refused(format!("`{}` is more than 32 MiB of text", file.display()))
+                .help("translate it first, for instance with: wasm-tools parse"),
+        );
     }
     wat::Parser::new()
         .parse_bytes(Some(file), &bytes)
