@@ -169,6 +169,9 @@ impl Session<'_> {
             self.outputs.extend(put);
         } else {
             self.outputs.clear();
+        }
+        // A stepper that ended early has put out no list that its states could be checked by.
+        if !self.outputs.contains_key(names::STATES) {
             self.states.clear();
         }
         if let Some(error) = &error {

@@ -239,9 +239,10 @@ fn stepper(
         }
     };
     let mut output = None;
+    let unit_seed = session.seed();
     for _ in 0..steps {
         // Each step draws its own random numbers, and the same ones wherever the unit began.
-        let seed = (session.seed(), Digest::of(&state));
+        let seed = (unit_seed, Digest::of(&state));
         session
             .host()
             .renew(Digest::derive("opensky step seed 1", &seed));

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use fixture::{PRELUDE, component, sandbox, work};
 use opensky_executor::{Inputs, Run, Sandbox};
 use opensky_protocol::{
-    Class, Digest, Group, GuestError, Outputs, Partition, Work, World, codec, names,
+    Class, Digest, Group, GuestError, Outputs, Partition, Receipt, SecretKey, Work, World, codec,
+    names,
 };
 
 /// Counts a one-byte state down to zero, then answers with its seed's first word. Each step would
@@ -93,6 +94,40 @@ fn stepper_that_goes_on_ends_as_one_that_never_stopped_but_for_its_seed() {
     let rest = run(&sandbox, &component, rest, &[&[1]]);
     assert_eq!((rest.class, rest.states.len()), (Class::Ok, 1));
     assert_ne!(rest.outputs[names::OUTPUT], whole.outputs[names::OUTPUT]);
+}
+
+#[test]
+fn receipt_of_a_stepper_that_fails_midway_holds_together() {
+    let module = format!(
+        r#"(module {PRELUDE}
+            (func $answer (param $case i32) (param $ptr i32) (param $len i32) (result i32)
+                (i32.store8 (i32.const 64) (local.get $case))
+                (i32.store (i32.const 72) (local.get $ptr))
+                (i32.store (i32.const 76) (local.get $len))
+                (i32.const 64))
+            (func (export "opensky:compute/stepper@0.1.0#init")
+                (param $ptr i32) (param $len i32) (result i32)
+                (call $answer (i32.const 0) (local.get $ptr) (local.get $len)))
+            (func (export "opensky:compute/stepper@0.1.0#step")
+                (param $ptr i32) (param $len i32) (result i32)
+                (call $answer (i32.const 1) (i32.const 0) (i32.const 0))))"#
+    );
+    let component = component("stepper-world", &module);
+    let work = work(&component, World::Stepper { steps: 2 }, &[3]);
+    let run = run(&sandbox(), &component, work.clone(), &[&[3]]);
+    assert_eq!(run.class, Class::Err);
+    let outputs = Outputs::of(&run.outputs);
+    let secret = SecretKey::from_seed(&[1; 32]);
+    let receipt = Receipt::sign(
+        &secret,
+        work,
+        run.class,
+        run.fuel,
+        run.transcript,
+        outputs,
+        run.states,
+    );
+    assert_eq!(receipt.check(), Ok(()));
 }
 
 /// Maps each byte of a shard to a record with that byte as the key and the shard's length as the
