@@ -27,7 +27,7 @@ pub struct Statement {
     pub transcript: Digest,
     /// How many host calls the transcript holds.
     pub calls: u64,
-    /// Fuel used for `Ok` and `Err`; the limit for every other class.
+    /// Fuel used where the profile counts the class exactly ([`Profile::counts`]), else the limit.
     pub fuel: u64,
     /// The rules of execution.
     pub profile: Profile,
@@ -38,8 +38,10 @@ pub struct Statement {
 }
 
 /// What two providers' results are compared by. `Ok` and `Err`: unit, class, output, transcript and
-/// fuel; every other class: unit and class, because the rest is not exact at a trap.
+/// fuel; every other class: unit and class, because the rest is not exact at a trap, and fuel where
+/// `profile` makes it exact.
 pub fn compare_key(
+    profile: &Profile,
     unit: &Digest,
     class: Class,
     output: &Digest,
@@ -49,9 +51,8 @@ pub fn compare_key(
     const DOMAIN: &str = "opensky result 1";
     match class {
         Class::Ok | Class::Err => Digest::derive(DOMAIN, &(unit, class, output, transcript, fuel)),
-        Class::OutOfFuel | Class::Panic | Class::Trap | Class::Limit => {
-            Digest::derive(DOMAIN, &(unit, class))
-        }
+        _ if profile.counts(class) => Digest::derive(DOMAIN, &(unit, class, fuel)),
+        _ => Digest::derive(DOMAIN, &(unit, class)),
     }
 }
 
@@ -205,20 +206,21 @@ impl Statement {
     ) -> Self {
         let unit = work.unit();
         let output = outputs.digest();
-        let fuel = match class {
-            Class::Ok | Class::Err => fuel,
-            Class::OutOfFuel | Class::Panic | Class::Trap | Class::Limit => work.limits.fuel,
+        let profile = &work.profile;
+        let fuel = match profile.counts(class) {
+            true => fuel,
+            false => work.limits.fuel,
         };
         Self {
             unit,
-            compare_key: compare_key(&unit, class, &output, &transcript.root, fuel),
+            compare_key: compare_key(profile, &unit, class, &output, &transcript.root, fuel),
             class,
             output,
             output_len: outputs.len(),
             transcript: transcript.root,
             calls: transcript.count,
             fuel,
-            profile: work.profile.clone(),
+            profile: profile.clone(),
             node,
             operator: node.0,
         }

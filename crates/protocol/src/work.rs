@@ -5,7 +5,7 @@ use core::fmt;
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
-use crate::Digest;
+use crate::{Class, Digest};
 
 /// The exact rules of execution. Receipts of one profile compare bit for bit.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode, DecodeWithMemTracking)]
@@ -20,6 +20,19 @@ impl Profile {
     /// The id, as written in receipts.
     pub fn id(&self) -> &str {
         &self.0
+    }
+
+    /// Whether the fuel of a result of this class is exact, and so a part of what is compared. Where
+    /// it is not, a unit costs its limit.
+    ///
+    /// Every profile counts `Ok` and `Err`. From profile 1 on a guest hands over what it has left
+    /// before it panics; where it cannot, its panic costs the limit.
+    pub fn counts(&self, class: Class) -> bool {
+        match class {
+            Class::Ok | Class::Err => true,
+            Class::Panic => self.0 != "0" && !self.0.starts_with("0-"),
+            Class::OutOfFuel | Class::Trap | Class::Limit => false,
+        }
     }
 }
 

@@ -5,8 +5,8 @@ mod sample;
 
 use expect_test::{Expect, expect};
 use opensky_protocol::{
-    Class, Digest, Group, Limits, Outputs, Partition, Transcript, Work, World, codec, compare_key,
-    merkle_root, names,
+    Class, Digest, Group, Limits, Outputs, Partition, Profile, Transcript, Work, World, codec,
+    compare_key, merkle_root, names,
 };
 
 /// Short values in full, long ones by length and digest.
@@ -90,10 +90,12 @@ fn transcript() {
 
 #[test]
 fn compare_keys() {
-    let key = |class| {
+    let key_under = |profile, class| {
         let [unit, output, transcript] = [1, 2, 3].map(sample::digest);
-        compare_key(&unit, class, &output, &transcript, 4)
+        let profile = Profile::new(profile);
+        compare_key(&profile, &unit, class, &output, &transcript, 4)
     };
+    let key = |class| key_under("0", class);
     check_digest(
         key(Class::Ok),
         expect!["92d2a9c783d89466322c1a5d07088f0091cdf1b243b240c56a1b7fef0abdb249"],
@@ -118,6 +120,19 @@ fn compare_keys() {
         key(Class::Limit),
         expect!["08da133d8150b9aa3524aaf6329495090f69d4a09155f3408759a11f44db6d22"],
     );
+    check_digest(
+        key_under("1", Class::Panic),
+        expect!["4b2d504e068522bc4a58f61350446b9d9cc8c4b5df1d6b99422caf8f9b92b0d5"],
+    );
+    for class in [
+        Class::Ok,
+        Class::Err,
+        Class::OutOfFuel,
+        Class::Trap,
+        Class::Limit,
+    ] {
+        assert_eq!(key_under("1", class), key(class), "{class}");
+    }
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn a_statement_that_differs_from_its_parts_is_refused_by_name() {
 
 fn key_of(said: &Statement) -> Digest {
     opensky_protocol::compare_key(
+        &said.profile,
         &said.unit,
         said.class,
         &said.output,
@@ -109,6 +110,31 @@ fn fuel_of_a_class_that_makes_it_inexact_is_the_limit() {
         let mut cheaper = receipt;
         cheaper.statement.fuel = 1;
         assert_eq!(signed(cheaper).check(), inconsistent("fuel"));
+    }
+}
+
+#[test]
+fn fuel_of_a_panic_is_said_and_compared_from_profile_1_on() {
+    for (id, is_exact) in [
+        ("0", false),
+        ("0-wasmtime-48.0.8", false),
+        ("1-draft.1", true),
+        ("1", true),
+    ] {
+        let work = Work {
+            profile: Profile::new(id),
+            ..sample::work()
+        };
+        let said = sample::receipt_of(work.clone(), Class::Panic, Outputs::default()).statement;
+        assert_eq!(said.fuel == 500, is_exact, "{id}");
+        assert_eq!(said.fuel == work.limits.fuel, !is_exact, "{id}");
+        let mut other = said.clone();
+        other.fuel -= 1;
+        assert_eq!(key_of(&other) != said.compare_key, is_exact, "{id}");
+        let mut receipt = sample::receipt_of(work, Class::Panic, Outputs::default());
+        receipt.statement.fuel = receipt.work.limits.fuel + 1;
+        receipt.statement.compare_key = key_of(&receipt.statement);
+        assert_eq!(signed(receipt).check(), inconsistent("fuel"), "{id}");
     }
 }
 
