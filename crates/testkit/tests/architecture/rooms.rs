@@ -12,8 +12,13 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "the nouns stand below everything: a chain's runtime uses them without the rest",
     ),
     (
+        "opensky-meter",
+        &[],
+        "a pass from wasm to wasm stands alone: others use it without the rest",
+    ),
+    (
         "opensky-executor",
-        &["opensky-protocol"],
+        &["opensky-meter", "opensky-protocol"],
         "an adapter knows the nouns, never another adapter: each can be replaced alone",
     ),
     (
@@ -23,7 +28,12 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "opensky-cli",
-        &["opensky-executor", "opensky-protocol", "opensky-storage"],
+        &[
+            "opensky-executor",
+            "opensky-meter",
+            "opensky-protocol",
+            "opensky-storage",
+        ],
         "the shell at the top connects the crates below it; guests' crates are no part of the host",
     ),
     (
@@ -55,8 +65,9 @@ const TOPS: &[&str] = &["opensky-testkit", "opensky-benches", "opensky-cli"];
 const TECHNOLOGIES: &[(&str, &[&str], &str)] = &[
     (
         "wasmtime",
-        &["opensky-executor", "opensky-benches"],
-        "an engine's upgrade must touch one crate (benches compare that crate with the engine itself)",
+        &["opensky-executor", "opensky-benches", "opensky-meter"],
+        "an engine's upgrade must touch one crate (benches compare that crate with the engine itself, \
+         and meter's tests run what it makes)",
     ),
     (
         "redb",

@@ -1,0 +1,191 @@
+//! Reads a component once, before anything is written: it is validated, and refused if it has code
+//! where the meter does not reach.
+
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, Encoding,
+    Instance, Parser, Payload, Validator,
+};
+
+use super::modules::{Module, Modules};
+use crate::{METER, MeterError, features};
+
+/// The core modules of a component in their order.
+///
+/// The bodies of their functions are all that is not validated here: metering them does that.
+pub(super) fn survey(bytes: &[u8]) -> Result<Vec<Module<'_>>, MeterError> {
+    let mut survey = Survey::default();
+    let mut validator = Validator::new_with_features(features());
+    let mut parser = Parser::new(0);
+    parser.set_features(features());
+    for payload in parser.parse_all(bytes) {
+        let payload = payload?;
+        survey.check(&payload)?;
+        validator.payload(&payload)?;
+        survey.note(&payload)?;
+    }
+    Ok(survey.modules.finish())
+}
+
+#[derive(Default)]
+struct Survey<'a> {
+    /// What is being read, outermost first.
+    open: Vec<Encoding>,
+    modules: Modules<'a>,
+}
+
+const MODULE: &str = "a core module in the place of a component";
+const NESTED: &str = "a component inside of another one that has code of its own";
+const START: &str = "a component with a start function of its own";
+const MODULE_IMPORT: &str = "a component that imports core modules";
+const COMPONENT_IMPORT: &str = "a component that imports components";
+const MODULE_VALUE: &str = "a component that passes core modules around";
+const COMPONENT_VALUE: &str = "a component that passes components around";
+
+impl<'a> Survey<'a> {
+    /// What must hold before the validator sees a section.
+    fn check(&mut self, payload: &Payload<'a>) -> Result<(), MeterError> {
+        match (payload, self.open.as_slice()) {
+            (Payload::Version { encoding, .. }, outer) => {
+                if outer.is_empty() && *encoding == Encoding::Module {
+                    return Err(MeterError::Unsupported(MODULE));
+                }
+                self.open.push(*encoding);
+                Ok(())
+            }
+            (_, [.., Encoding::Module]) => Ok(()),
+            (_, [_]) => check_names(payload).and_then(|()| check_values(payload)),
+            _ => check_nested(payload).and_then(|()| check_values(payload)),
+        }
+    }
+
+    /// What follows from a section that is valid.
+    fn note(&mut self, payload: &Payload<'a>) -> Result<(), MeterError> {
+        match (payload, self.open.as_slice()) {
+            (Payload::End(_), _) => _ = self.open.pop(),
+            (_, [_, Encoding::Module]) => self.modules.note_in_module(payload)?,
+            (_, [_]) => self.modules.note(payload)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Nothing that the host or the core modules see has a name of the meter.
+fn check_names(payload: &Payload<'_>) -> Result<(), MeterError> {
+    match payload {
+        Payload::ComponentImportSection(imports) => {
+            for import in imports.clone() {
+                check_name(import?.name.name)?;
+            }
+        }
+        Payload::ComponentExportSection(exports) => {
+            for export in exports.clone() {
+                check_name(export?.name.name)?;
+            }
+        }
+        Payload::InstanceSection(instances) => {
+            for instance in instances.clone() {
+                if let Instance::Instantiate { args, .. } = instance?
+                    && args.iter().any(|arg| arg.name == METER)
+                {
+                    return Err(MeterError::Reserved(METER.into()));
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Names are compared as the component model does it: without their case, and without what is said
+/// of a function in brackets.
+fn check_name(name: &str) -> Result<(), MeterError> {
+    let plain = name.strip_prefix('[').and_then(|name| name.split_once(']'));
+    let plain = plain.map_or(name, |(_, plain)| plain);
+    let starts_with = |reserved: &str| {
+        let start = plain.as_bytes().get(..reserved.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(reserved.as_bytes()))
+    };
+    if starts_with("opensky-") || starts_with(METER) {
+        return Err(MeterError::Reserved(name.into()));
+    }
+    Ok(())
+}
+
+/// A component inside of another one has nothing that runs. The meter cannot be called from there,
+/// and what an engine does to pass values between components is not metered.
+fn check_nested(payload: &Payload<'_>) -> Result<(), MeterError> {
+    match payload {
+        Payload::ModuleSection { .. }
+        | Payload::InstanceSection(_)
+        | Payload::ComponentCanonicalSection(_) => Err(MeterError::Unsupported(NESTED)),
+        _ => Ok(()),
+    }
+}
+
+/// All code is in the core modules of the outermost component, and is instantiated there.
+fn check_values(payload: &Payload<'_>) -> Result<(), MeterError> {
+    match payload {
+        Payload::ComponentStartSection { .. } => return Err(MeterError::Unsupported(START)),
+        Payload::ComponentImportSection(imports) => {
+            for import in imports.clone() {
+                refuse(import?.ty.kind(), MODULE_IMPORT, COMPONENT_IMPORT)?;
+            }
+        }
+        Payload::ComponentExportSection(exports) => {
+            for export in exports.clone() {
+                check_value(export?.kind)?;
+            }
+        }
+        Payload::ComponentAliasSection(aliases) => {
+            for alias in aliases.clone() {
+                check_alias(&alias?)?;
+            }
+        }
+        Payload::ComponentInstanceSection(instances) => {
+            for instance in instances.clone() {
+                check_instance(&instance?)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn check_alias(alias: &ComponentAlias<'_>) -> Result<(), MeterError> {
+    match alias {
+        ComponentAlias::InstanceExport { kind, .. } => check_value(*kind),
+        ComponentAlias::Outer {
+            kind: ComponentOuterAliasKind::CoreModule,
+            ..
+        } => check_value(ComponentExternalKind::Module),
+        _ => Ok(()),
+    }
+}
+
+fn check_instance(instance: &ComponentInstance<'_>) -> Result<(), MeterError> {
+    match instance {
+        ComponentInstance::Instantiate { args, .. } => {
+            args.iter().try_for_each(|arg| check_value(arg.kind))
+        }
+        ComponentInstance::FromExports(exports) => exports
+            .iter()
+            .try_for_each(|export| check_value(export.kind)),
+    }
+}
+
+fn check_value(kind: ComponentExternalKind) -> Result<(), MeterError> {
+    refuse(kind, MODULE_VALUE, COMPONENT_VALUE)
+}
+
+fn refuse(
+    kind: ComponentExternalKind,
+    module: &'static str,
+    component: &'static str,
+) -> Result<(), MeterError> {
+    match kind {
+        ComponentExternalKind::Module => Err(MeterError::Unsupported(module)),
+        ComponentExternalKind::Component => Err(MeterError::Unsupported(component)),
+        _ => Ok(()),
+    }
+}

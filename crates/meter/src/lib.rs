@@ -1,0 +1,35 @@
+//! A deterministic profile for WebAssembly, as a pass from binary to binary: exact fuel, canonical
+//! NaNs and a limit on the depth of calls, with no engine in it.
+//!
+//! Any engine that keeps to the WebAssembly specification runs the result: the same input bytes give
+//! the same output bytes on every host, and a metered program has the same outcome, fuel included,
+//! wherever it runs. `SPEC.md` beside this crate says what is counted, and how exactly.
+
+mod calls;
+mod charges;
+mod classes;
+mod component;
+pub mod cost;
+mod edits;
+mod error;
+mod features;
+mod flow;
+mod instrument;
+mod loops;
+mod module;
+mod scan;
+#[cfg(test)]
+mod shapes;
+
+pub use self::{
+    component::{FUEL_LEFT, FUEL_LIMIT, FUEL_REPORT, component},
+    error::MeterError,
+    features::features,
+    module::{Context, Metered, module},
+};
+
+/// The pass and its rules. Any change to what a program is charged, or to where it ends, changes it.
+pub const VERSION: &str = "1-draft.1";
+
+/// The module that a metered module imports its meter from.
+pub const METER: &str = "opensky:meter";

@@ -1,0 +1,142 @@
+(module
+  (memory (export "memory") 1)
+  (func (export "bottom-tested") (result i32) (local $i i32)
+    (loop $again
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 1000))))
+    (local.get $i))
+  (func (export "top-tested") (result i32) (local $i i32)
+    (block $out
+      (loop $again
+        (br_if $out (i32.ge_u (local.get $i) (i32.const 100)))
+        (i32.store (i32.shl (local.get $i) (i32.const 2)) (local.get $i))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $again)))
+    (local.get $i))
+  (func (export "left-in-the-middle-by-return") (result i32) (local $i i32)
+    (loop $again
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (if (i32.eq (local.get $i) (i32.const 77)) (then (return (local.get $i))))
+      (i32.store8 (local.get $i) (i32.const 1))
+      (br $again))
+    (unreachable))
+  (func (export "left-with-a-value") (result i32) (local $i i32)
+    (block $out (result i32)
+      (loop $again
+        (local.set $i (i32.add (local.get $i) (i32.const 3)))
+        (drop (br_if $out (local.get $i) (i32.gt_u (local.get $i) (i32.const 50))))
+        (i32.store8 (local.get $i) (i32.const 1))
+        (br $again))
+      (unreachable)))
+  (func (export "two-ways-to-one-end") (result i32) (local $i i32)
+    (block $out
+      (loop $again
+        (local.set $i (i32.add (local.get $i) (i32.const 3)))
+        (br_if $out (i32.eq (local.get $i) (i32.const 30)))
+        (i32.store8 (local.get $i) (i32.const 1))
+        (i32.store8 (local.get $i) (i32.const 2))
+        (br_if $out (i32.eq (i32.load8_u (i32.const 99)) (i32.const 5)))
+        (i32.store8 (local.get $i) (i32.const 3))
+        (br $again)))
+    (local.get $i))
+  (func (export "continue") (result i32) (local $i i32) (local $n i32)
+    (loop $again
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.and (local.get $i) (i32.const 1)))
+      (local.set $n (i32.add (local.get $n) (local.get $i)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 64))))
+    (local.get $n))
+  (func (export "arms") (result i32) (local $i i32) (local $n i32)
+    (loop $again
+      (if (i32.and (local.get $i) (i32.const 2))
+        (then (local.set $n (i32.add (local.get $n) (i32.const 5))))
+        (else (i32.store8 (local.get $i) (local.get $n))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 64))))
+    (local.get $n))
+  (func (export "table") (result i32) (local $i i32) (local $n i32)
+    (block $out
+      (loop $again
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (block $a
+          (block $b
+            (br_table $a $b $again $a $b $out
+              (select (i32.const 5) (i32.rem_u (local.get $i) (i32.const 5))
+                (i32.gt_u (local.get $i) (i32.const 90)))))
+          (local.set $n (i32.add (local.get $n) (i32.const 7))))
+        (br $again)))
+    (local.get $n))
+  (func (export "nested") (result i32) (local $i i32) (local $j i32) (local $n i32)
+    (loop $outer
+      (local.set $j (i32.const 0))
+      (loop $inner
+        (local.set $n (i32.add (local.get $n) (local.get $j)))
+        (local.set $j (i32.add (local.get $j) (i32.const 1)))
+        (br_if $inner (i32.lt_u (local.get $j) (i32.const 10))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $outer (i32.lt_u (local.get $i) (i32.const 10))))
+    (local.get $n))
+  (func (export "inner-goes-on-with-the-outer") (result i32) (local $i i32) (local $j i32)
+    (loop $outer
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (local.set $j (i32.const 0))
+      (loop $inner
+        (local.set $j (i32.add (local.get $j) (i32.const 1)))
+        (br_if $outer (i32.and (i32.eq (local.get $j) (i32.const 5)) (i32.lt_u (local.get $i) (i32.const 9))))
+        (i32.store8 (local.get $j) (local.get $i))
+        (br_if $inner (i32.lt_u (local.get $j) (i32.const 12)))))
+    (local.get $i))
+  (func (export "loop-without-a-way-back") (result i32)
+    (loop (result i32) (i32.const 4)))
+  (func $callee (param $n i32) (result i32)
+    (if (result i32) (local.get $n) (then (i32.const 1)) (else (i32.const 2))))
+  (func (export "calls-in-a-loop") (result i32) (local $i i32) (local $n i32)
+    (loop $again
+      (local.set $n (i32.add (local.get $n) (call $callee (i32.and (local.get $i) (i32.const 1)))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 20))))
+    (local.get $n))
+  (func (export "call-between-loops") (result i32) (local $i i32)
+    (loop $again
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 20))))
+    (local.set $i (call $callee (local.get $i)))
+    (loop $again
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 40))))
+    (local.get $i))
+  (func $fib (export "fib-of-zero") (param i32) (result i32)
+    (if (result i32) (i32.lt_u (local.get 0) (i32.const 2))
+      (then (local.get 0))
+      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
+                     (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+  (func (export "fib") (result i32) (call $fib (i32.const 12)))
+  (func (export "branch-to-the-function") (result i32) (local $i i32)
+    (loop $again
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (drop (br_if 1 (local.get $i) (i32.gt_u (local.get $i) (i32.const 33))))
+      (br $again))
+    (unreachable))
+  (func (export "several-results") (result i32 i64) (local $i i32)
+    (loop $again
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 20))))
+    (local.get $i) (i64.const 7)
+    (br_if 0 (local.get $i))
+    (drop) (drop) (i32.const 1) (i64.const 2))
+  (func (export "bulk") (result i32) (local $i i32)
+    (loop $again
+      (memory.fill (i32.const 100) (local.get $i) (i32.const 1000))
+      (memory.copy (i32.const 2000) (i32.const 100) (i32.const 800))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 20))))
+    (memory.grow (i32.const 1)))
+  (func (export "checked-in-a-loop") (result i32) (local $i i32)
+    (block $bad
+      (loop $again
+        (br_if $bad (i32.eq (local.get $i) (i32.const 1000)))
+        (i32.store8 (local.get $i) (i32.const 1))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $i) (i32.const 100))))
+      (return (local.get $i)))
+    (unreachable)))
