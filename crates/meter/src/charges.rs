@@ -3,7 +3,7 @@
 use crate::{
     classes::classes,
     flow::{Flow, Way},
-    loops::{Loop, Loops},
+    loops::Loops,
 };
 
 /// A charge of so much is looked at when it is made.
@@ -17,7 +17,7 @@ pub(crate) struct Charges {
     /// What ways out of loops give back: an edge, and the fuel that was charged for blocks that do
     /// not run if it is taken.
     pub refunds: Vec<(usize, u64)>,
-    /// A loop calls nothing, so that the fuel is best kept in a local.
+    /// There is a loop, so that the fuel is best kept in a local.
     pub cached: bool,
 }
 
@@ -41,7 +41,7 @@ impl Charges {
         for (index, found) in loops.all.iter().enumerate() {
             let charge = &mut charges.blocks[found.header];
             charge.least = Some(0);
-            charges.cached |= found.innermost && !calls(flow, found);
+            charges.cached = true;
             if let Some(spine) = Spine::of(flow, loops, index, returns) {
                 charges.prepay(flow, &spine, &mut cost);
             }
@@ -86,10 +86,6 @@ impl Charges {
         self.blocks[header].amount += round as i64;
         self.blocks[header].least = Some(-(most as i64));
     }
-}
-
-fn calls(flow: &Flow, found: &Loop) -> bool {
-    found.blocks.iter().any(|&block| flow.blocks[block].calls)
 }
 
 /// The blocks that each full round of an innermost loop runs, and the ways out of the loop.

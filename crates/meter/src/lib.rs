@@ -33,3 +33,9 @@ pub const VERSION: &str = "1-draft.1";
 
 /// The module that a metered module imports its meter from.
 pub const METER: &str = "opensky:meter";
+
+/// Bytes of counted frames that may be under way: what the global `depth` starts with.
+pub const DEPTH: i32 = 8 << 20;
+
+/// Bytes of native stack with which no engine we know overflows before [`DEPTH`] is used up.
+pub const NATIVE_STACK: usize = 512 << 20;

@@ -30,9 +30,6 @@ pub(super) const METER_INSTANCE: u32 = 1;
 /// What the meter module imports its two functions from.
 const HOST: &str = "host";
 
-/// What the frames of all calls that are under way may count for together.
-const DEPTH_LIMIT: i32 = 1 << 20;
-
 /// A component of nothing but the prefix, whose instances take `startup` fuel before they run.
 pub(super) fn component(startup: u64) -> Component {
     let mut component = Component::new();
@@ -165,7 +162,7 @@ fn globals() -> GlobalSection {
     };
     let mut globals = GlobalSection::new();
     globals.global(counter(ValType::I64), &ConstExpr::i64_const(0));
-    globals.global(counter(ValType::I32), &ConstExpr::i32_const(DEPTH_LIMIT));
+    globals.global(counter(ValType::I32), &ConstExpr::i32_const(crate::DEPTH));
     globals
 }
 

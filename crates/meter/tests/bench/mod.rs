@@ -34,10 +34,24 @@ pub enum End {
 
 /// An engine that knows nothing of the meter.
 pub fn engine(level: OptLevel) -> Engine {
-    let mut config = Config::new();
+    let mut config = config();
     config.cranelift_opt_level(level);
-    config.max_wasm_stack(1 << 20);
     Engine::new(&config).expect("the engine starts")
+}
+
+/// The same, without native code.
+#[allow(dead_code, reason = "not every test needs it")]
+pub fn pulley() -> Engine {
+    let mut config = config();
+    config.target("pulley64").expect("it is compiled in");
+    Engine::new(&config).expect("the engine starts")
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.max_wasm_stack(opensky_meter::NATIVE_STACK);
+    config.async_stack_size(opensky_meter::NATIVE_STACK);
+    config
 }
 
 /// The metered form, which must be valid.
@@ -51,6 +65,7 @@ pub fn metered(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The slow count: every operator is charged right before it runs.
+#[allow(dead_code, reason = "not every test needs it")]
 pub fn counted(bytes: &[u8]) -> Vec<u8> {
     let mut counter = Counter {
         imports_done: false,
@@ -181,7 +196,7 @@ pub fn call(engine: &Engine, bytes: &[u8], name: &str, limit: i64) -> Seen {
     let module = wasmtime::Module::new(engine, bytes).expect("the module compiles");
     let mut store = Store::new(engine, ());
     let fuel = global(&mut store, HostType::I64, Val::I64(limit));
-    let depth = global(&mut store, HostType::I32, Val::I32(4 << 10));
+    let depth = global(&mut store, HostType::I32, Val::I32(opensky_meter::DEPTH));
     let imports: Vec<Extern> = module
         .imports()
         .map(|import| match (import.module(), import.name()) {
@@ -270,6 +285,7 @@ fn global(store: &mut Store<()>, ty: HostType, value: Val) -> Global {
 }
 
 /// The exported functions of a module.
+#[allow(dead_code, reason = "not every test needs it")]
 pub fn exports(engine: &Engine, bytes: &[u8]) -> Vec<String> {
     let module = wasmtime::Module::new(engine, bytes).expect("the module compiles");
     let exports = module
