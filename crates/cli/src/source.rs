@@ -90,6 +90,7 @@ fn is_text(file: &Path, bytes: &[u8]) -> bool {
 fn refused(file: &Path, refusal: &Refusal) -> Problem {
     Problem::refused(format!("the sandbox refuses `{}`", file.display()))
         .because(refusal.to_string())
+        .help(refusal.advice())
 }
 
 /// Reads a whole file that a person named, or standard input where they named `-`.

@@ -2,6 +2,7 @@
 //! nothing is compiled or run.
 
 mod allowed;
+mod contract;
 mod entries;
 mod imports;
 mod limits;
@@ -10,9 +11,12 @@ mod refusal;
 mod report;
 mod rules;
 mod scan;
+mod signature;
 
 use opensky_protocol::Digest;
 use wasmparser::Encoding;
+
+use self::signature::Scope;
 
 pub use limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 pub use refusal::{Exports, Refusal};
@@ -29,16 +33,13 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refusal> {
     }
     rules::limit("bytes", bytes.len() as u64, limits::MAX_BYTES)?;
     let scan = scan::scan(bytes)?;
-    let types = scan.types.as_ref();
     let (kind, entries, imports) = match scan.encoding {
         Encoding::Component => {
-            let names = scan.imports.into_iter().map(|(_, name)| name).collect();
-            let entries = entries::find(&scan.exports, types)?;
-            (
-                Kind::Component,
-                entries,
-                imports::of_component(names, types),
-            )
+            let names: Vec<_> = scan.imports.into_iter().map(|(_, name)| name).collect();
+            let scope = Scope::of_imports(scan.types.as_ref(), &names);
+            let entries = entries::find(&scan.exports, &scope)?;
+            let imports = imports::of_component(&names, &scope);
+            (Kind::Component, entries, imports)
         }
         Encoding::Module => {
             let imports = imports::of_module(scan.imports);

@@ -4,81 +4,18 @@
 
 mod fixture;
 
-use std::{collections::BTreeMap, fmt::Write, path::PathBuf, process::Command, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, process::Command, sync::Arc};
 
-use fixture::{PRELUDE, sandbox, work};
-use opensky_executor::{Backend, Inputs, PROFILE_0, Run, Sandbox, adapt};
-use opensky_protocol::{Class, Digest, GuestError, Work, World, names};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{
-    Function, Resolve, WorldId, WorldItem, WorldKey,
-    abi::{AbiVariant, WasmType},
+use fixture::{
+    PRELUDE, sandbox,
+    wit::{encode, everything, imports},
+    work,
 };
+use opensky_executor::{Backend, Inputs, PROFILE_0, Run, Sandbox, adapt, admit};
+use opensky_protocol::{Class, Digest, GuestError, Work, World, names};
 
 fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testkit/fixtures")
-}
-
-/// A world that imports all of WASI and exports `wasi:cli/run`.
-fn everything() -> (Resolve, WorldId) {
-    let mut resolve = Resolve {
-        all_features: true,
-        ..Resolve::default()
-    };
-    let package = resolve.push_file(fixtures().join("wasi.wit")).unwrap();
-    let world = resolve.select_world(&[package], Some("command")).unwrap();
-    (resolve, world)
-}
-
-/// An import of a core module, as the text format has it: the function's local name is its own.
-fn import(resolve: &Resolve, module: &str, function: &Function) -> String {
-    let signature = resolve.wasm_signature(AbiVariant::GuestImport, function);
-    let types = |types: &[WasmType]| -> String {
-        types.iter().fold(String::new(), |mut text, ty| {
-            let name = match ty {
-                WasmType::I64 | WasmType::PointerOrI64 => "i64",
-                WasmType::F32 => "f32",
-                WasmType::F64 => "f64",
-                _ => "i32",
-            };
-            write!(text, " {name}").unwrap();
-            text
-        })
-    };
-    let interface = module.split([':', '@']).nth(1).unwrap();
-    let name = &function.name;
-    format!(
-        "(import \"{module}\" \"{name}\" (func ${interface}#{local} (param{params}) (result{results})))\n",
-        local = name.replace(['[', ']'], "!"),
-        params = types(&signature.params),
-        results = types(&signature.results),
-    )
-}
-
-/// The imports that `wanted` asks for, by interface and name.
-fn imports(resolve: &Resolve, world: WorldId, wanted: impl Fn(&str) -> bool) -> String {
-    let mut text = String::new();
-    for (key, item) in &resolve.worlds[world].imports {
-        let (WorldKey::Interface(_), WorldItem::Interface { id, .. }) = (key, item) else {
-            continue;
-        };
-        let module = resolve.name_world_key(key);
-        for function in resolve.interfaces[*id].functions.values() {
-            let line = import(resolve, &module, function);
-            let name = line.split_whitespace().nth(4).unwrap();
-            if wanted(name) {
-                text.push_str(&line);
-            }
-        }
-    }
-    text
-}
-
-fn encode(resolve: &Resolve, world: WorldId, module: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}\n{module}"));
-    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).unwrap();
-    let encoder = ComponentEncoder::default().validate(true).module(&module);
-    encoder.unwrap().encode().unwrap()
 }
 
 /// A command whose `run` is this body, with what it calls imported. `$print` writes bytes of its
@@ -142,13 +79,14 @@ fn assert_limit(run: &Run, of: &str) {
 fn every_function_is_there_with_its_type() {
     let (resolve, world) = everything();
     let all = imports(&resolve, world, |_| true);
-    assert_eq!(all.lines().count(), 126);
+    assert_eq!(all.lines().count(), 139);
     // A resource's drop is a part of its type.
     let module = format!(
         r#"(module {all} {PRELUDE}
             (func (export "wasi:cli/run@0.2.12#run") (result i32) (i32.const 0)))"#
     );
     let component = encode(&resolve, world, &module);
+    admit(&component).unwrap();
     let run = run_with(&component, work(&component, World::Command, b""), b"");
     assert_eq!(run.class, Class::Ok, "{:?}", run.detail);
 }

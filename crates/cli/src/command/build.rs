@@ -100,6 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 fn refused(file: &Path, refusal: &Refusal) -> Problem {
     Problem::refused(format!("the sandbox would refuse `{}`", file.display()))
         .because(refusal.to_string())
+        .help(refusal.advice())
 }
 
 /// Why the sandbox would not run it: the first reason. A preview-1 command has none, since it is
@@ -156,7 +157,7 @@ fn as_text(file: &Path, inspection: &Inspection) -> String {
     ]);
     for import in &inspection.imports {
         if let Some(refusal) = &import.refusal {
-            let refusal = foreign::message(&refusal.to_string());
+            let refusal = foreign::message(&refusal.with_advice());
             text.push_str(&format!("  {BAD}refused{PLAIN}  {refusal}\n"));
         }
     }
@@ -181,7 +182,7 @@ fn as_json(file: &Path, inspection: &Inspection) -> serde_json::Value {
         .imports
         .iter()
         .map(|import| {
-            let refused = import.refusal.as_ref().map(ToString::to_string);
+            let refused = import.refusal.as_ref().map(Refusal::with_advice);
             json!({ "name": import.name, "refused": refused })
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use opensky_executor::inspect::{Inspection, Kind};
+use opensky_executor::inspect::{Inspection, Kind, Refusal};
 use serde_json::json;
 
 use crate::{
@@ -87,7 +87,7 @@ fn text(inspection: &Inspection) -> String {
             Some(why) => format!(
                 "    {BAD}refused{PLAIN}  {} {DIM}{}{PLAIN}\n",
                 foreign::name(&import.name),
-                foreign::message(&why.to_string())
+                foreign::message(&why.with_advice())
             ),
         });
     }
@@ -97,7 +97,7 @@ fn text(inspection: &Inspection) -> String {
 fn json(inspection: &Inspection) -> serde_json::Value {
     let sizes = &inspection.sizes;
     let imports = inspection.imports.iter().map(|import| {
-        json!({ "name": import.name, "refused": import.refusal.as_ref().map(ToString::to_string) })
+        json!({ "name": import.name, "refused": import.refusal.as_ref().map(Refusal::with_advice) })
     });
     let memories = sizes
         .memories

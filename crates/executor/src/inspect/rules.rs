@@ -37,12 +37,7 @@ pub(super) fn limit(what: &'static str, value: impl Into<u64>, max: u64) -> Resu
     if value <= max {
         return Ok(());
     }
-    Err(Refusal::Limit {
-        what,
-        value,
-        max,
-        advice: "build with optimisation, and split what is generated or do it in several units",
-    })
+    Err(Refusal::Limit { what, value, max })
 }
 
 /// A component with a start function of its own.

@@ -56,26 +56,6 @@ impl Record for Datetime {
     }
 }
 
-/// `wasi:clocks/timezone.timezone-display`.
-#[derive(ComponentType, Lower)]
-#[component(record)]
-struct TimezoneDisplay {
-    #[component(name = "utc-offset")]
-    utc_offset: i32,
-    #[component(name = "name")]
-    name: String,
-    #[component(name = "in-daylight-saving-time")]
-    in_daylight_saving_time: bool,
-}
-
-impl Record for TimezoneDisplay {
-    fn record(&self, to: &mut Recorder) {
-        self.utc_offset.record(to);
-        self.name.record(to);
-        self.in_daylight_saving_time.record(to);
-    }
-}
-
 impl Host {
     /// What the wall clock shows; it goes on by one look.
     pub(super) fn wall_clock(&mut self) -> Datetime {
@@ -107,16 +87,5 @@ pub(super) fn define(linker: &mut Linker<Host>, rules: &'static Rules) -> wasmti
             nanoseconds: 1,
         };
         Ok((resolution,))
-    })?;
-
-    let mut timezone = Interface::new(linker, "wasi:clocks/timezone", VERSION, rules)?;
-    timezone.func("display", |_, (_,): (Datetime,)| {
-        let utc = TimezoneDisplay {
-            utc_offset: 0,
-            name: "UTC".into(),
-            in_daylight_saving_time: false,
-        };
-        Ok((utc,))
-    })?;
-    timezone.func("utc-offset", |_, (_,): (Datetime,)| Ok((0_i32,)))
+    })
 }
