@@ -27,6 +27,8 @@ pub(crate) struct Calls {
     roles: Vec<Role>,
     /// By index of the type: what a call through a table may reach.
     indirect: Vec<bool>,
+    /// Functions that call each other together, callees before callers.
+    callees_first: Vec<Vec<u32>>,
 }
 
 /// The nodes of the graph: functions, then types that are called through tables, then the outside.
@@ -39,7 +41,7 @@ struct Graph {
 impl Calls {
     pub fn of(scan: &Scan<'_>, context: &Context) -> Self {
         let graph = Graph::of(scan, context);
-        let components = graph.components();
+        let mut components = graph.components();
         let mut roles = vec![Role::default(); graph.next.len()];
         let mut pending = vec![0u64; graph.next.len()];
         let mut work = vec![0u64; graph.next.len()];
@@ -87,7 +89,19 @@ impl Calls {
             };
         }
         roles.truncate(graph.functions);
-        Self { roles, indirect }
+        for component in &mut components {
+            component.retain(|&node| (node as usize) < graph.functions);
+        }
+        Self {
+            roles,
+            indirect,
+            callees_first: components,
+        }
+    }
+
+    /// Groups of functions that call each other, callees before callers.
+    pub fn callees_first(&self) -> &[Vec<u32>] {
+        &self.callees_first
     }
 
     pub fn role(&self, function: u32) -> Role {

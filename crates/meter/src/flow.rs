@@ -78,31 +78,33 @@ enum Kind {
 /// Not placed yet, or never reached.
 const NOWHERE: usize = usize::MAX;
 
+/// What a body's operators mean beyond themselves.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// The parameters and results of a type, as numbers.
+    pub arity: &'a dyn Fn(u32) -> (usize, usize),
+    /// What a call of a function costs besides itself.
+    pub due: &'a dyn Fn(u32) -> u64,
+}
+
 struct Builder<'a> {
     flow: Flow,
     frames: Vec<Frame>,
     current: Option<usize>,
     /// For each block, whether an edge leads to it.
     reached: Vec<bool>,
-    /// Whether the label of a construct of this type takes no values, if it is no loop.
-    no_results: &'a dyn Fn(BlockType) -> bool,
-    no_params: &'a dyn Fn(BlockType) -> bool,
+    facts: Facts<'a>,
 }
 
 impl Flow {
     /// The control flow of a valid function body.
-    pub fn of(
-        ops: &[Operator<'_>],
-        no_params: &dyn Fn(BlockType) -> bool,
-        no_results: &dyn Fn(BlockType) -> bool,
-    ) -> Self {
+    pub fn of(ops: &[Operator<'_>], facts: Facts<'_>) -> Self {
         let mut builder = Builder {
             flow: Self::default(),
             frames: Vec::new(),
             current: None,
             reached: Vec::new(),
-            no_results,
-            no_params,
+            facts,
         };
         let entry = builder.block(0);
         let exit = builder.block(NOWHERE);
@@ -204,6 +206,21 @@ impl Builder<'_> {
         block
     }
 
+    fn has_no_results(&self, ty: BlockType) -> bool {
+        match ty {
+            BlockType::Empty => true,
+            BlockType::Type(_) => false,
+            BlockType::FuncType(ty) => (self.facts.arity)(ty).1 == 0,
+        }
+    }
+
+    fn has_no_params(&self, ty: BlockType) -> bool {
+        match ty {
+            BlockType::Empty | BlockType::Type(_) => true,
+            BlockType::FuncType(ty) => (self.facts.arity)(ty).0 == 0,
+        }
+    }
+
     fn push(&mut self, kind: Kind, target: usize, plain: bool) {
         self.frames.push(Frame {
             kind,
@@ -229,18 +246,21 @@ impl Builder<'_> {
         if let Some(current) = self.current {
             let block = &mut self.flow.blocks[current];
             block.cost += cost::of(op);
+            if let Operator::Call { function_index } = op {
+                block.cost = block.cost.saturating_add((self.facts.due)(*function_index));
+            }
             block.calls |= matches!(op, Operator::Call { .. } | Operator::CallIndirect { .. });
             block.dynamic |= cost::per_unit(op).is_some();
         }
         match op {
             Operator::Block { blockty } => {
                 let join = self.block(NOWHERE);
-                self.push(Kind::Block, join, (self.no_results)(*blockty));
+                self.push(Kind::Block, join, self.has_no_results(*blockty));
             }
             Operator::Loop { blockty } => self.enter_loop(at, *blockty),
             Operator::If { blockty } => {
                 let join = self.block(NOWHERE);
-                self.push(Kind::If, join, (self.no_results)(*blockty));
+                self.push(Kind::If, join, self.has_no_results(*blockty));
                 if let Some(current) = self.current {
                     self.frames.last_mut().expect("just pushed").condition = Some((current, at));
                     self.current = Some(self.follow(current, at));
@@ -293,7 +313,7 @@ impl Builder<'_> {
     }
 
     fn enter_loop(&mut self, at: usize, ty: BlockType) {
-        let plain = (self.no_params)(ty);
+        let plain = self.has_no_params(ty);
         let Some(current) = self.current else {
             return self.push(Kind::Loop, NOWHERE, plain);
         };

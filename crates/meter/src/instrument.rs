@@ -29,6 +29,8 @@ pub(crate) struct Subject<'a> {
     pub ops: &'a [Operator<'a>],
     pub flow: Flow,
     pub role: Role,
+    /// Fuel that its callers have paid for its start.
+    pub paid: u64,
     /// Bytes that its frame counts for.
     pub frame: u32,
     /// It can be called from outside of the program, when no other call is under way.
@@ -62,7 +64,8 @@ struct Instrument<'a> {
 pub(crate) fn instrument(subject: &Subject<'_>, calls: &Calls, meter: Meter, edits: &mut Edits) {
     let returns = subject.flow.returns();
     let loops = Loops::of(&subject.flow);
-    let charges = Charges::of(&subject.flow, &loops, &returns, subject.role.checked);
+    let mut charges = Charges::of(&subject.flow, &loops, &returns, subject.role.checked);
+    charges.blocks[0].amount -= subject.paid as i64;
     let cache = charges.cached.then(|| edits.local(ValType::I64));
     let mut this = Instrument {
         subject,

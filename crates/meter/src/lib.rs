@@ -10,6 +10,7 @@ mod charges;
 mod classes;
 mod component;
 pub mod cost;
+mod dues;
 mod edits;
 mod error;
 mod features;

@@ -12,8 +12,9 @@ use wasmparser::{FunctionBody, KnownCustom, NameSectionReader, Operator, Parser,
 use crate::{
     METER, MeterError,
     calls::Calls,
+    dues::dues,
     edits::Edits,
-    flow::Flow,
+    flow::{Facts, Flow},
     instrument::{Meter, Subject, instrument, plain_results},
     scan::Scan,
 };
@@ -49,6 +50,7 @@ const FUNCTIONS: [&str; 3] = ["panic", "too-deep", "exit"];
 pub fn module(bytes: &[u8], context: &Context) -> Result<Metered, MeterError> {
     let scan = Scan::of(bytes)?;
     let calls = Calls::of(&scan, context);
+    let dues = dues(&scan, &calls)?;
     let mut writer = Writer {
         meter: Meter {
             panic: scan.imported,
@@ -66,6 +68,7 @@ pub fn module(bytes: &[u8], context: &Context) -> Result<Metered, MeterError> {
         results: HashMap::new(),
         scan: &scan,
         calls,
+        dues,
         types_written: false,
         imports_written: false,
     };
@@ -78,6 +81,8 @@ pub fn module(bytes: &[u8], context: &Context) -> Result<Metered, MeterError> {
 struct Writer<'a> {
     scan: &'a Scan<'a>,
     calls: Calls,
+    /// What callers pay for each function.
+    dues: Vec<u64>,
     meter: Meter,
     /// Functions that may be called when no other call is under way.
     entries: BTreeSet<u32>,
@@ -238,15 +243,18 @@ impl Writer<'_> {
         let scan = self.scan;
         let index = scan.imported + defined as u32;
         let function = &scan.functions[defined];
-        let ops = operators(&function.body)?;
+        let ops = scan.operators(index).map_err(Error::UserError)?;
         let ty = scan.type_of[index as usize];
         let results = plain_results(&scan.types[ty as usize])
             .unwrap_or_else(|| BlockType::FunctionType(self.results[&ty]));
+        let facts = Facts {
+            arity: &|ty| scan.arity(ty),
+            due: &|callee| self.dues[callee as usize],
+        };
         let subject = Subject {
-            flow: Flow::of(&ops, &|ty| params(scan, ty) == 0, &|ty| {
-                results_of(scan, ty) == 0
-            }),
+            flow: Flow::of(&ops, facts),
             ops: &ops,
+            paid: self.dues[index as usize],
             role: self.calls.role(index),
             frame: function.frame,
             entry: self.entries.contains(&index),
@@ -327,25 +335,5 @@ impl Reencode for Writer<'_> {
         section: wasmparser::Name<'_>,
     ) -> Result<(), Error<MeterError>> {
         utils::parse_custom_name_subsection(self, names, section)
-    }
-}
-
-fn operators<'a>(body: &FunctionBody<'a>) -> Result<Vec<Operator<'a>>, Error<MeterError>> {
-    let reader = body.get_operators_reader()?;
-    Ok(reader.into_iter().collect::<Result<_, _>>()?)
-}
-
-fn params(scan: &Scan<'_>, ty: wasmparser::BlockType) -> usize {
-    match ty {
-        wasmparser::BlockType::FuncType(ty) => scan.types[ty as usize].params().len(),
-        _ => 0,
-    }
-}
-
-fn results_of(scan: &Scan<'_>, ty: wasmparser::BlockType) -> usize {
-    match ty {
-        wasmparser::BlockType::Empty => 0,
-        wasmparser::BlockType::Type(_) => 1,
-        wasmparser::BlockType::FuncType(ty) => scan.types[ty as usize].results().len(),
     }
 }

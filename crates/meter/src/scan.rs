@@ -78,6 +78,19 @@ impl<'a> Scan<'a> {
             .map(|defined| &self.functions[defined])
     }
 
+    /// The operators of a function that is defined here.
+    pub fn operators(&self, function: u32) -> Result<Vec<Operator<'a>>, MeterError> {
+        let body = &self.functions[(function - self.imported) as usize].body;
+        let reader = body.get_operators_reader()?;
+        Ok(reader.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// How many parameters and results a type has.
+    pub fn arity(&self, ty: u32) -> (usize, usize) {
+        let ty = &self.types[ty as usize];
+        (ty.params().len(), ty.results().len())
+    }
+
     fn section(&mut self, payload: Payload<'a>) -> Result<(), MeterError> {
         match payload {
             Payload::TypeSection(types) => {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use wasmparser::{BlockType, Operator};
 
-use crate::flow::Flow;
+use crate::flow::{Facts, Flow};
 
 /// Structured code made from arbitrary bytes.
 pub(crate) fn code(bytes: &[u8]) -> Vec<Operator<'static>> {
@@ -40,8 +40,11 @@ pub(crate) fn code(bytes: &[u8]) -> Vec<Operator<'static>> {
 /// The control flow of random code.
 pub(crate) fn flows() -> impl Strategy<Value = Flow> {
     prop::collection::vec(any::<u8>(), 0..120).prop_map(|bytes| {
-        let nothing = |_| true;
-        Flow::of(&code(&bytes), &nothing, &nothing)
+        let facts = Facts {
+            arity: &|_| (0, 0),
+            due: &|_| 0,
+        };
+        Flow::of(&code(&bytes), facts)
     })
 }
 
