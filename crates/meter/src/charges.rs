@@ -64,10 +64,15 @@ impl Charges {
     /// Charges the header of a loop for all blocks that each full round runs.
     fn prepay(&mut self, flow: &Flow, spine: &Spine, cost: &mut [u64]) {
         let header = spine.blocks[0];
+        // What is paid for the spine from each of its blocks onwards.
+        let mut onwards: Vec<u64> = spine.blocks.iter().map(|&block| cost[block]).collect();
+        for at in (1..onwards.len()).rev() {
+            onwards[at - 1] += onwards[at];
+        }
         let mut most = 0;
         for &(edge, from) in &spine.exits {
-            let left_out = spine.blocks.iter().filter(|&&block| block > from);
-            let refund: u64 = left_out.map(|&block| cost[block]).sum();
+            let left_out = spine.blocks.partition_point(|&block| block <= from);
+            let refund = onwards.get(left_out).copied().unwrap_or(0);
             if refund == 0 {
                 continue;
             }
@@ -78,11 +83,8 @@ impl Charges {
                 false => self.refunds.push((edge, refund)),
             }
         }
-        let round: u64 = spine
-            .blocks
-            .iter()
-            .map(|&block| std::mem::take(&mut cost[block]))
-            .sum();
+        spine.blocks.iter().for_each(|&block| cost[block] = 0);
+        let round = onwards[0];
         self.blocks[header].amount += round as i64;
         self.blocks[header].least = Some(-(most as i64));
     }

@@ -9,6 +9,9 @@ use crate::{
     scan::Scan,
 };
 
+/// A function that starts with more is charged for it itself.
+const MOST: u64 = 10_000;
+
 /// For each function, the fuel that whoever calls it is charged with the call. 0 for a function that
 /// can be called in another way than by `call` from its own module: it is charged when it starts.
 pub(crate) fn dues(scan: &Scan<'_>, calls: &Calls) -> Result<Vec<u64>, MeterError> {
@@ -32,8 +35,11 @@ pub(crate) fn dues(scan: &Scan<'_>, calls: &Calls) -> Result<Vec<u64>, MeterErro
             };
             let flow = Flow::of(&ops, facts);
             let charges = Charges::of(&flow, &Loops::of(&flow), &flow.returns(), false);
-            let amount = u64::try_from(charges.blocks[0].amount).unwrap_or(0);
-            owed.push((function, amount));
+            let amount = u64::try_from(charges.blocks[0].amount);
+            owed.push((
+                function,
+                amount.ok().filter(|&amount| amount <= MOST).unwrap_or(0),
+            ));
         }
         for (function, amount) in owed {
             dues[function as usize] = amount;

@@ -247,7 +247,7 @@ impl Builder<'_> {
             let block = &mut self.flow.blocks[current];
             block.cost += cost::of(op);
             if let Operator::Call { function_index } = op {
-                block.cost = block.cost.saturating_add((self.facts.due)(*function_index));
+                block.cost += (self.facts.due)(*function_index);
             }
             block.calls |= matches!(op, Operator::Call { .. } | Operator::CallIndirect { .. });
             block.dynamic |= cost::per_unit(op).is_some();

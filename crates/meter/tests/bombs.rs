@@ -1,0 +1,143 @@
+//! Modules that are made to be slow for the pass: each is large in one way, and done in a moment.
+
+use opensky_meter::Context;
+use wasm_encoder::{
+    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction as I,
+    Module, TypeSection, ValType,
+};
+
+/// What would take minutes, were any step quadratic.
+const LARGE: usize = 60_000;
+
+/// Meters it, and checks that the result is valid.
+fn metered(bytes: &[u8]) {
+    let metered = opensky_meter::module(bytes, &Context::default()).expect("it is metered");
+    let mut validator = wasmparser::Validator::new_with_features(opensky_meter::features());
+    validator.validate_all(&metered.bytes).expect("it is valid");
+}
+
+/// A module whose only function has this body; its only parameter is an `i32`.
+fn one(body: impl IntoIterator<Item = I<'static>>) -> Vec<u8> {
+    many([body.into_iter().collect()])
+}
+
+fn many(bodies: impl IntoIterator<Item = Vec<I<'static>>>) -> Vec<u8> {
+    let (mut types, mut functions) = (TypeSection::new(), FunctionSection::new());
+    let (mut exports, mut code) = (ExportSection::new(), CodeSection::new());
+    types.ty().function([ValType::I32], []);
+    exports.export("f", ExportKind::Func, 0);
+    for body in bodies {
+        functions.function(0);
+        let mut function = Function::new([]);
+        body.iter()
+            .for_each(|instruction| _ = function.instruction(instruction));
+        function.instruction(&I::End);
+        code.function(&function);
+    }
+    let mut module = Module::new();
+    module
+        .section(&types)
+        .section(&functions)
+        .section(&exports)
+        .section(&code);
+    module.finish()
+}
+
+fn repeat(count: usize, part: &[I<'static>]) -> Vec<I<'static>> {
+    std::iter::repeat_n(part, count)
+        .flatten()
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn nested_blocks() {
+    let mut body = repeat(LARGE, &[I::Block(BlockType::Empty)]);
+    for depth in 0..LARGE as u32 {
+        body.extend([
+            I::LocalGet(0),
+            I::BrIf((depth % 7).min(LARGE as u32 - depth)),
+            I::End,
+        ]);
+    }
+    metered(&one(body));
+}
+
+#[test]
+fn nested_loops() {
+    let mut body = repeat(LARGE, &[I::Loop(BlockType::Empty)]);
+    for _ in 0..LARGE {
+        body.extend([I::LocalGet(0), I::BrIf(0), I::End]);
+    }
+    metered(&one(body));
+}
+
+#[test]
+fn nested_loops_that_all_go_on_from_the_middle() {
+    let mut body = repeat(LARGE, &[I::Loop(BlockType::Empty)]);
+    for depth in 0..LARGE as u32 {
+        body.extend([I::LocalGet(0), I::BrIf(LARGE as u32 - 1 - depth)]);
+    }
+    body.extend(repeat(LARGE, &[I::End]));
+    metered(&one(body));
+}
+
+#[test]
+fn loop_with_many_ways_out() {
+    let mut body = vec![I::Block(BlockType::Empty), I::Loop(BlockType::Empty)];
+    body.extend(repeat(LARGE, &[I::LocalGet(0), I::BrIf(1)]));
+    body.extend([I::Br(0), I::End, I::End]);
+    metered(&one(body));
+}
+
+#[test]
+fn many_arms() {
+    let arm = [
+        I::LocalGet(0),
+        I::If(BlockType::Empty),
+        I::LocalGet(0),
+        I::Drop,
+        I::Else,
+        I::End,
+    ];
+    metered(&one(repeat(LARGE, &arm)));
+}
+
+#[test]
+fn tables_of_many_labels() {
+    let mut body = repeat(1_000, &[I::Block(BlockType::Empty)]);
+    for _ in 0..1_000 {
+        let labels: Vec<u32> = (0..1_000).collect();
+        body.extend([
+            I::Block(BlockType::Empty),
+            I::LocalGet(0),
+            I::BrTable(labels.into(), 0),
+            I::End,
+        ]);
+    }
+    body.extend(repeat(1_000, &[I::End]));
+    metered(&one(body));
+}
+
+#[test]
+fn many_functions_in_one_circle() {
+    let count = LARGE as u32;
+    metered(&many((0..count).map(|index| {
+        vec![I::LocalGet(0), I::Call((index + 1) % count)]
+    })));
+}
+
+#[test]
+fn calls_that_double() {
+    let count = 1_000;
+    let twice = |callee| {
+        vec![
+            I::LocalGet(0),
+            I::Call(callee),
+            I::LocalGet(0),
+            I::Call(callee),
+        ]
+    };
+    let chain = (1..count).map(twice).chain([vec![]]);
+    metered(&many(chain));
+}
