@@ -10,7 +10,7 @@ use wasm_encoder::{
 use wasmparser::{ImportSectionReader, Parser, Payload};
 use wit_component::ComponentEncoder;
 
-use crate::inspect::{Inspection, Kind, Refusal, inspect};
+use crate::inspect::{Inspection, Kind, Refusal, check_description, inspect};
 
 /// The way out in preview 1: it takes a whole exit code, as an `i32`.
 const PROC_EXIT: &str = "proc_exit";
@@ -29,6 +29,7 @@ const EXIT_WITH_CODE: (&str, &str) = ("wasi:cli/exit@0.2.12", "exit-with-code");
 /// adapter is part of the component, so the program's digest covers it.
 pub fn adapt(module: &[u8]) -> Result<Vec<u8>, Refusal> {
     check(&inspect(module)?)?;
+    check_descriptions(module)?;
     let module =
         with_whole_exit_codes(module).map_err(|error| Refusal::Adapter(error.to_string()))?;
     ComponentEncoder::default()
@@ -41,6 +42,18 @@ pub fn adapt(module: &[u8]) -> Result<Vec<u8>, Refusal> {
         })
         .and_then(|encoder| encoder.validate(true).encode())
         .map_err(|error| Refusal::Adapter(format!("{error:#}")))
+}
+
+/// A module may describe itself with components of its own, which the encoder reads.
+fn check_descriptions(module: &[u8]) -> Result<(), Refusal> {
+    for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
+        if let Payload::CustomSection(section) = payload
+            && section.name().starts_with("component-type")
+        {
+            check_description(section.data())?;
+        }
+    }
+    Ok(())
 }
 
 /// The module, with its import of `proc_exit` redirected. All other sections stay byte for byte, so

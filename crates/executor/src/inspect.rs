@@ -7,6 +7,7 @@ mod entries;
 mod imports;
 mod limits;
 mod module;
+mod nesting;
 mod refusal;
 mod report;
 mod rules;
@@ -54,6 +55,11 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refusal> {
         exports: scan.exports,
         sizes: scan.sizes,
     })
+}
+
+/// Checks a component that is part of a core module, as compilers leave one to describe it.
+pub(crate) fn check_description(component: &[u8]) -> Result<(), Refusal> {
+    nesting::check_all(component)
 }
 
 fn module_kind(imports: &[Import], exports: &[String]) -> Kind {

@@ -570,6 +570,50 @@ fn components_that_multiply_are_refused_in_no_time() {
     assert_refused(&binary(&command_and(&text)), "component instances: ");
 }
 
+fn leb(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+fn section(id: u8, body: &[u8]) -> Vec<u8> {
+    [&[id][..], &leb(body.len()), body].concat()
+}
+
+/// A component whose one type is so many types inside each other: of components where `kind` is
+/// 0x41, of instances where it is 0x42.
+fn nested_types(depth: usize, kind: u8) -> Vec<u8> {
+    let mut types = vec![1];
+    types.extend([kind, 1, 1].repeat(depth - 1));
+    types.extend([kind, 0]);
+    let header = b"\0asm\x0d\0\x01\0";
+    [&header[..], &section(7, &types)].concat()
+}
+
+/// The reader goes into them by recursion: 600 KB would use up any stack.
+#[test]
+fn types_inside_each_other_are_refused_before_they_are_read() {
+    for kind in [0x41, 0x42] {
+        inspect(&nested_types(50, kind)).expect("that is deep enough for everybody");
+        for depth in [200_000, 51] {
+            let deep = nested_types(depth, kind);
+            assert_refused(&deep, "component types inside each other");
+            let mut nested = b"\0asm\x0d\0\x01\0".to_vec();
+            nested.extend(section(4, &deep));
+            assert_refused(&nested, "component types inside each other");
+            let name = b"\x0ecomponent-type";
+            let mut module = binary(HELLO);
+            module.extend(section(0, &[name, &deep[..]].concat()));
+            let refusal = adapt(&module).unwrap_err().to_string();
+            assert!(refusal.contains("component types"), "{refusal}");
+        }
+    }
+}
+
 #[test]
 fn hostile_shapes_are_refused_quickly() {
     let blocks = format!(

@@ -22,6 +22,8 @@ pub(crate) const MAX_TYPES: u64 = 20_000;
 pub(crate) const MAX_MODULE_ITEMS: u64 = 50_000;
 /// Entries of all sections outside of core modules together: types, aliases, functions, instances.
 pub(crate) const MAX_COMPONENT_ITEMS: u64 = 50_000;
+/// Component and instance types inside each other. A world in a package in a description takes 4.
+pub(crate) const MAX_TYPE_DEPTH: u64 = 50;
 /// Components inside each other.
 pub(crate) const MAX_COMPONENT_DEPTH: u64 = 4;
 /// Component instances, those that nested components make included.

@@ -17,6 +17,7 @@ use super::{
         MAX_MEMORIES, MAX_TABLES,
     },
     module::{self, Shape},
+    nesting,
     refusal::Refusal,
     report::Sizes,
     rules,
@@ -44,6 +45,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, Refusal> {
     for payload in parser.parse_all(bytes) {
         let payload = payload.map_err(rules::invalid)?;
         walk.check(&payload)?;
+        nesting::check(bytes, &payload)?;
         match validator.payload(&payload).map_err(rules::invalid)? {
             ValidPayload::Func(function, body) => {
                 let allocations = std::mem::take(&mut walk.allocations);
