@@ -10,6 +10,7 @@ use std::{
 use opensky_protocol::{
     Abort, Class, Digest, GuestError, Transcript, Work, WorkError, codec, names,
 };
+use rustix::io::Errno;
 use wasmtime::{Error, Store, Trap, component::Instance};
 
 use crate::{
@@ -333,6 +334,8 @@ fn is_host_fault(error: &Error) -> bool {
             .downcast_ref::<wasmtime::error::OutOfMemory>()
             .is_some()
         || error.downcast_ref::<std::io::Error>().is_some()
+        // The engine passes on what the system said when it maps memory for an instance.
+        || error.downcast_ref::<Errno>().is_some()
 }
 
 thread_local! {
@@ -362,4 +365,29 @@ fn guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> io::Result<R> {
         let ended = thread.join();
         Ok(ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::error::Context;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_is_never_the_guests_result() {
+        let refused = [
+            Error::from(Errno::NOMEM),
+            Error::from(io::Error::from(Errno::AGAIN)),
+            Err::<(), _>(Errno::NOMEM)
+                .context("mapping a memory")
+                .unwrap_err(),
+        ];
+        for error in refused {
+            let classified = classify(Err(Ended::Stopped(error)));
+            assert!(
+                matches!(classified, Err(Abort::Internal(_))),
+                "{classified:?}"
+            );
+        }
+    }
 }
