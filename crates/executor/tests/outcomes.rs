@@ -2,7 +2,7 @@
 
 mod fixture;
 
-use fixture::{echo, job, run, run_job, sandbox, work};
+use fixture::{component_of, echo, job, job_module, run, run_job, sandbox, work};
 use opensky_executor::{RunError, Sandbox};
 use opensky_protocol::{Abort, Class, GuestError, Limits, World, names};
 
@@ -145,4 +145,26 @@ fn missing_input_and_missing_export_are_errors_of_the_host() {
 fn unknown_profile_is_refused() {
     let profile = opensky_protocol::Profile::new("9");
     assert!(Sandbox::new(&profile, opensky_executor::Backend::Cranelift).is_err());
+}
+
+/// A job that leaves by WASI's `exit`.
+fn exits(status: &str) -> Vec<u8> {
+    let wit = r#"package test:exit;
+        world program {
+            import wasi:cli/exit@0.2.12;
+            include opensky:compute/job-world@0.1.0;
+        }
+        package wasi:cli@0.2.12 { interface exit { exit: func(status: result); } }"#;
+    let import = r#"(import "wasi:cli/exit@0.2.12" "exit" (func $exit (param i32)))"#;
+    let body = format!("(call $exit (i32.const {status})) (unreachable)");
+    component_of(wit, "program", &job_module(import, &body))
+}
+
+#[test]
+fn a_job_that_exits_as_though_it_had_succeeded_has_no_output_and_is_not_ok() {
+    let run = run_job(&exits("0"), b"").unwrap();
+    assert_eq!(run.class, Class::Trap, "{:?}", run.outputs);
+    assert!(run.detail.unwrap().contains("exit"));
+    let run = run_job(&exits("1"), b"").unwrap();
+    assert_eq!(run.error, Some(GuestError::Exit(1)));
 }

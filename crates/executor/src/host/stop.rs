@@ -5,7 +5,7 @@ use opensky_protocol::Abort;
 /// Ends the guest from inside a host call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Stop {
-    /// The command called `exit`.
+    /// The program called `exit`: with a code that is not 0, or as a command.
     #[error("exit with code {0}")]
     Exit(u8),
     /// The guest has used more than its limit of what is named.

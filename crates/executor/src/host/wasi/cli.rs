@@ -1,14 +1,18 @@
 //! `wasi:cli`: arguments and environment as the work has them, the three streams, and the way out.
 //! No terminal is ever there.
 
-use wasmtime::component::{Linker, Resource};
+use opensky_protocol::World;
+use wasmtime::{
+    Error,
+    component::{Linker, Resource},
+};
 
 use super::{
     VERSION,
     io::{InputStream, OutputStream},
 };
 use crate::{
-    host::{Host, Interface, Stop},
+    host::{Call, Host, Interface, Stop},
     profile::Rules,
 };
 
@@ -47,12 +51,19 @@ fn environment(linker: &mut Linker<Host>, rules: &'static Rules) -> wasmtime::Re
 
 fn exit(linker: &mut Linker<Host>, rules: &'static Rules) -> wasmtime::Result<()> {
     let mut exit = Interface::new(linker, "wasi:cli/exit", VERSION, rules)?;
-    exit.func("exit", |_, (status,): (Result<(), ()>,)| {
-        Err::<(), _>(Stop::Exit(u8::from(status.is_err())).into())
+    exit.func("exit", |call, (status,): (Result<(), ()>,)| {
+        leave(call, u8::from(status.is_err()))
     })?;
-    exit.func("exit-with-code", |_, (code,): (u8,)| {
-        Err::<(), _>(Stop::Exit(code).into())
-    })
+    exit.func("exit-with-code", |call, (code,): (u8,)| leave(call, code))
+}
+
+/// Ends the program. Only a command has succeeded when it leaves with 0: every other program owes
+/// the value that its export returns, and units that come after it count on that.
+fn leave(call: &mut Call<'_>, code: u8) -> Result<(), Error> {
+    if code == 0 && call.unit.work.world != World::Command {
+        return Err(Stop::Trap("exit with code 0 in place of a result").into());
+    }
+    Err(Stop::Exit(code).into())
 }
 
 fn streams(linker: &mut Linker<Host>, rules: &'static Rules) -> wasmtime::Result<()> {
