@@ -33,7 +33,7 @@ pub trait MapReduce {
 
     /// Joins values that one shard has for one key, before they travel. Called for each key with two
     /// values or more, in the order in which [`map`](MapReduce::map) made them. By default they travel
-    /// as they are.
+    /// as they are; where none is returned, this shard has nothing for the key.
     ///
     /// # Errors
     /// Ends the job.

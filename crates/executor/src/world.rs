@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use opensky_protocol::{
-    Digest, Group, GuestError, Partition, World, codec, merge, names, partition_of,
+    Digest, Group, GuestError, Partition, Work, World, codec, merge, names, partition_of,
 };
 use wasmtime::{
     Error,
@@ -12,7 +12,10 @@ use wasmtime::{
 
 use crate::{
     Blob,
-    host::bind::{Words, digest},
+    host::{
+        Stop,
+        bind::{Words, digest},
+    },
     program::Entry,
     run::{Ended, Guest, Session},
 };
@@ -29,13 +32,13 @@ enum JobError {
     MissingBlob(Words),
 }
 
-impl From<JobError> for Ended {
+impl From<JobError> for GuestError {
     fn from(error: JobError) -> Self {
-        Self::Error(match error {
-            JobError::InvalidInput(text) => GuestError::InvalidInput(text),
-            JobError::Failed(text) => GuestError::Failed(text),
-            JobError::MissingBlob(words) => GuestError::MissingBlob(digest(words)),
-        })
+        match error {
+            JobError::InvalidInput(text) => Self::InvalidInput(text),
+            JobError::Failed(text) => Self::Failed(text),
+            JobError::MissingBlob(words) => Self::MissingBlob(digest(words)),
+        }
     }
 }
 
@@ -103,9 +106,24 @@ impl Guest<'_> {
             .instance
             .get_typed_func::<P, (Result<T, JobError>,)>(&mut *self.store, f)?;
         let (answer,) = typed.call(&mut *self.store, params)?;
-        let value = answer?;
+        let value = answer.map_err(GuestError::from)?;
         self.charge(value.bytes())?;
         Ok(value)
+    }
+}
+
+/// What the host may still hold for a unit between its calls: as much as the guest itself may.
+struct Room(u64);
+
+impl Room {
+    fn of(work: &Work) -> Self {
+        Self(work.limits.memory)
+    }
+
+    fn take(&mut self, bytes: u64) -> Result<(), Error> {
+        let left = self.0.checked_sub(bytes);
+        self.0 = left.ok_or(Stop::Limit("memory"))?;
+        Ok(())
     }
 }
 
@@ -143,22 +161,35 @@ fn map(
 ) -> Result<(), Ended> {
     let input = main_input(session);
     let shard = (*input).as_ref();
+    let mut room = Room::of(&session.work);
     let groups = session.with_instance(|guest| {
         let records: Vec<Kv> = guest.call(map_shard, (shard,), shard.len())?;
-        let mut groups = BTreeMap::<Vec<u8>, Vec<Vec<u8>>>::new();
+        let mut by_key = BTreeMap::<Vec<u8>, Vec<Vec<u8>>>::new();
         for Kv { key, value } in records {
-            groups.entry(key).or_default().push(value);
+            by_key.entry(key).or_default().push(value);
         }
-        for (key, values) in groups.iter_mut().filter(|(_, values)| values.len() > 1) {
-            *values = call_group(guest, combine, key, values)?;
+        let mut groups = Vec::new();
+        for (key, mut values) in by_key {
+            if values.len() > 1 {
+                values = call_group(guest, combine, &key, &values)?;
+            }
+            // A key that is left without values has nothing to be reduced.
+            if !values.is_empty() {
+                let group = Group { key, values };
+                room.take(group.memory())?;
+                groups.push(group);
+            }
         }
         Ok(groups)
     })?;
     let mut cut = vec![Partition::default(); partitions as usize];
-    for (key, values) in groups {
-        cut[partition_of(&key, partitions) as usize].push(Group { key, values });
+    for group in groups {
+        cut[partition_of(&group.key, partitions) as usize].push(group);
     }
     for (index, partition) in (0..).zip(&cut) {
+        if partition.memory() > codec::MEMORY_LIMIT as u64 {
+            return Err(Error::from(Stop::Limit("memory of a partition")).into());
+        }
         session.output(names::partition(index), codec::encode(partition))?;
     }
     Ok(())
@@ -177,19 +208,19 @@ fn call_group<T: ComponentType + Lift + Carried + 'static>(
 /// Reduces one partition of all shards: keys in byte order, values in shard order.
 fn reduce(session: &mut Session<'_>, reduce: &ComponentExportIndex) -> Result<(), Ended> {
     let work = session.work.clone();
-    let shards = work.inputs.keys().filter(|name| name.starts_with("shard/"));
-    let partitions: Result<Vec<Partition>, GuestError> = shards
-        .map(|name| {
-            let blob = session
-                .input(name)
-                .expect("a unit starts with all its inputs");
-            let bytes = (*blob).as_ref();
-            Partition::decode(bytes).map_err(|error| {
-                GuestError::InvalidInput(format!("{name} is no partition: {error}"))
-            })
-        })
-        .collect();
-    let groups = merge(partitions?);
+    let mut room = Room::of(&work);
+    let mut partitions = Vec::new();
+    for name in work.inputs.keys().filter(|name| name.starts_with("shard/")) {
+        let blob = session
+            .input(name)
+            .expect("a unit starts with all its inputs");
+        let partition = Partition::decode((*blob).as_ref()).map_err(|error| {
+            GuestError::InvalidInput(format!("{name} is no partition: {error}"))
+        })?;
+        room.take(partition.memory())?;
+        partitions.push(partition);
+    }
+    let groups = merge(partitions);
     let output = session.with_instance(|guest| {
         let mut output = Vec::new();
         for Group { key, values } in &groups {

@@ -235,3 +235,64 @@ fn reduce_of_what_is_no_partition_is_the_requesters_error() {
         run.error
     );
 }
+
+/// Maps its shard to two records of one key, combines them to `count` empty values, and reduces to
+/// nothing.
+fn combines_to(count: u32) -> Vec<u8> {
+    let module = format!(
+        r#"(module {PRELUDE}
+            (data (i32.const 1024) "\00\02\00\00\01\00\00\00\00\02\00\00\00\00\00\00")
+            (func $answer (param $ptr i32) (param $len i32) (result i32)
+                (i32.store8 (i32.const 64) (i32.const 0))
+                (i32.store (i32.const 72) (local.get $ptr))
+                (i32.store (i32.const 76) (local.get $len))
+                (i32.const 64))
+            (func (export "opensky:compute/map-reduce@0.1.0#map-shard")
+                (param i32 i32) (result i32)
+                (memory.copy (i32.const 1040) (i32.const 1024) (i32.const 16))
+                (call $answer (i32.const 1024) (i32.const 2)))
+            (func (export "opensky:compute/map-reduce@0.1.0#combine")
+                (param i32 i32 i32 i32) (result i32)
+                (call $answer (i32.const 8192) (i32.const {count})))
+            (func (export "opensky:compute/map-reduce@0.1.0#reduce")
+                (param i32 i32 i32 i32) (result i32)
+                (call $answer (i32.const 0) (i32.const 0))))"#
+    );
+    component("map-reduce-world", &module)
+}
+
+#[test]
+fn a_key_that_combines_to_nothing_is_gone() {
+    let component = combines_to(0);
+    let map = work(&component, World::Map { partitions: 1 }, b"");
+    let run = run(&sandbox(), &component, map, &[b""]);
+    assert_eq!(run.class, Class::Ok, "{:?}", run.detail);
+    assert_eq!(
+        run.outputs[&names::partition(0)],
+        codec::encode(&Partition::default())
+    );
+}
+
+/// An empty value is one byte in a partition and a list's entry in memory.
+#[test]
+fn what_map_and_reduce_hold_between_calls_is_within_the_memory_limit() {
+    let component = combines_to(24_000);
+    let (sandbox, small) = (sandbox(), 512 << 10);
+    let mut map = work(&component, World::Map { partitions: 1 }, b"");
+    let whole = run(&sandbox, &component, map.clone(), &[b""]);
+    let partition = &whole.outputs[&names::partition(0)];
+    assert!(partition.len() < 25_000, "{:?}", whole.detail);
+    map.limits.memory = small;
+    assert_eq!(run(&sandbox, &component, map, &[b""]).class, Class::Limit);
+
+    let mut reduce = work(&component, World::Reduce, b"");
+    let shard = |index| (names::shard(index), Digest::of(partition));
+    reduce.inputs = (0..10).map(shard).collect();
+    let enough = run(&sandbox, &component, reduce.clone(), &[partition]);
+    assert_eq!(enough.class, Class::Ok, "{:?}", enough.detail);
+    reduce.limits.memory = 4 << 20;
+    assert_eq!(
+        run(&sandbox, &component, reduce, &[partition]).class,
+        Class::Limit
+    );
+}

@@ -16,21 +16,37 @@ pub struct Group {
     pub values: Vec<Vec<u8>>,
 }
 
+impl Group {
+    /// Bytes of memory that it takes, as units are charged for it: those of the key and the values,
+    /// and what it costs to keep them apart. No less than decoding it takes.
+    pub fn memory(&self) -> u64 {
+        let values = self.values.iter().map(|value| value.len() as u64 + 32);
+        self.key.len() as u64 + 64 + values.sum::<u64>()
+    }
+}
+
 /// One shard's share of one partition: groups in byte order of their keys, each key once. Its
 /// canonical bytes are an output of a map unit and an input of a reduce unit.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking)]
 pub struct Partition(Vec<Group>);
 
 impl Partition {
-    /// Decodes canonical bytes; groups out of order are not canonical.
+    /// Decodes canonical bytes; groups out of order or without a value are not canonical.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let partition: Self = codec::decode(bytes)?;
         let sorted = partition.0.is_sorted_by(|a, b| a.key < b.key);
-        if sorted {
+        let whole = partition.0.iter().all(|group| !group.values.is_empty());
+        if sorted && whole {
             Ok(partition)
         } else {
             Err(CodecError::NotCanonical)
         }
+    }
+
+    /// Bytes of memory that its groups take: see [`Group::memory`]. Bytes of a partition that takes
+    /// more than [`codec::MEMORY_LIMIT`] may not decode.
+    pub fn memory(&self) -> u64 {
+        self.0.iter().map(Group::memory).sum()
     }
 
     /// Adds a group. Keys are to come in ascending order, each once.
@@ -109,6 +125,32 @@ mod tests {
             let bytes = codec::encode(&Partition(keys.map(group).to_vec()));
             assert_eq!(Partition::decode(&bytes), Err(CodecError::NotCanonical));
         }
+    }
+
+    #[test]
+    fn a_key_without_values_does_not_decode() {
+        let group = Group {
+            key: vec![1],
+            values: vec![],
+        };
+        let bytes = codec::encode(&Partition(vec![group]));
+        assert_eq!(Partition::decode(&bytes), Err(CodecError::NotCanonical));
+    }
+
+    /// Else a map unit could put out what no reduce unit can read.
+    #[test]
+    fn decoding_takes_no_more_than_a_partition_is_said_to_take() {
+        use parity_scale_codec::DecodeWithMemLimit;
+        let many = vec![vec![]; 1000];
+        let groups = [("", &["", ""][..]), ("a", &["bc"]), ("d", &[""])];
+        let mut partition = partition(&groups);
+        partition.push(Group {
+            key: vec![255; 100],
+            values: many,
+        });
+        let bytes = codec::encode(&partition);
+        let limit = partition.memory() as usize;
+        assert!(Partition::decode_with_mem_limit(&mut bytes.as_slice(), limit).is_ok());
     }
 
     #[test]

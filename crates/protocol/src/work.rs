@@ -85,7 +85,8 @@ impl Shard {
 pub struct Limits {
     /// Fuel, as the profile counts it.
     pub fuel: u64,
-    /// Bytes of linear memory, all memories of the unit together.
+    /// Bytes of linear memory, all memories of the unit together; and, counted apart, of what a map
+    /// or reduce unit holds between its calls.
     pub memory: u64,
     /// Bytes of all outputs together.
     pub output: u64,
