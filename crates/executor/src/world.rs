@@ -106,9 +106,19 @@ impl Guest<'_> {
             .instance
             .get_typed_func::<P, (Result<T, JobError>,)>(&mut *self.store, f)?;
         let (answer,) = typed.call(&mut *self.store, params)?;
-        let value = answer.map_err(GuestError::from)?;
-        self.charge(value.bytes())?;
-        Ok(value)
+        match answer {
+            Ok(value) => {
+                self.charge(value.bytes())?;
+                Ok(value)
+            }
+            Err(error) => {
+                let error = GuestError::from(error);
+                let len = codec::encode(&error).len();
+                let host = self.store.data_mut();
+                host.spend_output(len).map_err(Error::from)?;
+                Err(error.into())
+            }
+        }
     }
 }
 

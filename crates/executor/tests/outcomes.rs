@@ -168,3 +168,17 @@ fn a_job_that_exits_as_though_it_had_succeeded_has_no_output_and_is_not_ok() {
     let run = run_job(&exits("1"), b"").unwrap();
     assert_eq!(run.error, Some(GuestError::Exit(1)));
 }
+
+#[test]
+fn an_error_is_an_output_and_counts_as_one() {
+    let component = job("(call $failed (local.get $ptr) (local.get $len))");
+    let limited = |output| {
+        let mut work = work(&component, World::Job, b"12345");
+        work.limits.output = output;
+        run(&sandbox(), &component, work, &[b"12345"]).unwrap()
+    };
+    let whole = limited(100);
+    let len = whole.outputs[names::ERROR].len() as u64;
+    assert_eq!((whole.class, limited(len).class), (Class::Err, Class::Err));
+    assert_eq!(limited(len - 1).class, Class::Limit);
+}
