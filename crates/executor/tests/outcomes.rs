@@ -2,7 +2,7 @@
 
 mod fixture;
 
-use fixture::{component_of, echo, job, job_module, run, run_job, sandbox, work};
+use fixture::{component_of, echo, job, job_module, job_with_imports, run, run_job, sandbox, work};
 use opensky_executor::{RunError, Sandbox};
 use opensky_protocol::{Abort, Class, GuestError, Limits, World, names};
 
@@ -181,4 +181,29 @@ fn an_error_is_an_output_and_counts_as_one() {
     let len = whole.outputs[names::ERROR].len() as u64;
     assert_eq!((whole.class, limited(len).class), (Class::Err, Class::Err));
     assert_eq!(limited(len - 1).class, Class::Limit);
+}
+
+const BLOBS: &str = r#"
+    (import "opensky:compute/blobs@0.1.0" "put" (func $put (param i32 i32 i32)))
+    (import "opensky:compute/blobs@0.1.0" "[constructor]writer" (func $writer (result i32)))
+    (import "opensky:compute/blobs@0.1.0" "[method]writer.write"
+        (func $write (param i32 i32 i32)))
+    (import "opensky:compute/blobs@0.1.0" "[resource-drop]writer" (func $drop (param i32)))"#;
+
+#[test]
+fn blobs_are_limited_in_number_too() {
+    let put = |count: u32| {
+        let body = format!(
+            "(loop $more
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (i32.store (i32.const 128) (local.get $i))
+                (call $put (i32.const 128) (i32.const 4) (i32.const 256))
+                (br_if $more (i32.lt_u (local.get $i) (i32.const {count}))))
+             (call $ok (i32.const 0) (i32.const 0))"
+        );
+        run_job(&job_with_imports(BLOBS, &body), b"").unwrap()
+    };
+    let all = put(65_536);
+    assert_eq!((all.class, all.outputs.len()), (Class::Ok, 65_537));
+    assert_eq!(put(65_537).class, Class::Limit);
 }

@@ -7,7 +7,7 @@ use wasmtime::{
 
 use crate::{
     host::{
-        Blob, Call, Host, Interface,
+        Blob, Call, Host, Interface, Stop,
         bind::{Words, digest, wit_enum, words},
     },
     profile::Rules,
@@ -16,6 +16,10 @@ use crate::{
 wit_enum! {
     enum BlobError { NotInManifest = "not-in-manifest", OutOfRange = "out-of-range" }
 }
+
+/// Blobs that a unit may put. Each is an output with a name, which costs the host, and whoever reads
+/// the receipt, more than a few bytes do.
+const MAX_BLOBS: usize = 65_536;
 
 /// The host's side of `reader`.
 struct Reader(Blob);
@@ -92,6 +96,9 @@ fn read(
 fn put(call: &mut Call<'_>, data: Vec<u8>) -> Result<Words, Error> {
     let id = opensky_protocol::Digest::of(&data);
     if !call.put.contains_key(&id) {
+        if call.put.len() == MAX_BLOBS {
+            return Err(Stop::Limit("blobs").into());
+        }
         call.spend_output(data.len())?;
         call.put.insert(id, data);
     }
