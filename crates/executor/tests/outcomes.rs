@@ -207,3 +207,19 @@ fn blobs_are_limited_in_number_too() {
     assert_eq!((all.class, all.outputs.len()), (Class::Ok, 65_537));
     assert_eq!(put(65_537).class, Class::Limit);
 }
+
+#[test]
+fn a_writer_that_is_dropped_gives_its_bytes_back() {
+    let body = "(loop $more
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (i32.store (i32.const 128) (call $writer))
+            (call $write (i32.load (i32.const 128)) (i32.const 0) (i32.const 1000))
+            (call $drop (i32.load (i32.const 128)))
+            (br_if $more (i32.lt_u (local.get $i) (i32.const 10))))
+         (call $ok (i32.const 0) (i32.const 5))";
+    let component = job_with_imports(BLOBS, body);
+    let mut work = work(&component, World::Job, b"");
+    work.limits.output = 1_000;
+    let run = run(&sandbox(), &component, work, &[b""]).unwrap();
+    assert_eq!(run.class, Class::Ok, "{:?}", run.detail);
+}

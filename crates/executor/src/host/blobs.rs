@@ -31,7 +31,9 @@ struct Writer(Vec<u8>);
 pub(super) fn define(linker: &mut Linker<Host>, rules: &'static Rules) -> wasmtime::Result<()> {
     let mut blobs = Interface::new(linker, "opensky:compute/blobs", "0.1.0", rules)?;
     blobs.resource::<Reader>("reader")?;
-    blobs.resource::<Writer>("writer")?;
+    blobs.resource_with::<Writer>("writer", |host, Writer(data)| {
+        host.refund_output(data.len());
+    })?;
     blobs.func("manifest", |call, ()| {
         let inputs = call.unit.work.inputs.iter();
         let list: Vec<_> = inputs.map(|(name, id)| (name.clone(), words(id))).collect();
