@@ -172,7 +172,8 @@ fn pool(rules: &Rules) -> PoolingAllocationConfig {
     pool.max_memories_per_component(64);
     pool.max_tables_per_component(64);
     pool.max_memories_per_module(16);
-    pool.max_tables_per_module(16);
+    // One module may have all the tables that admission accepts of its component.
+    pool.max_tables_per_module(crate::inspect::MAX_TABLES);
     pool.max_memory_size(4 << 30);
     pool.table_elements(rules.table_elements);
     pool.max_core_instance_size(8 << 20);

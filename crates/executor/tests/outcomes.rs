@@ -3,7 +3,7 @@
 mod fixture;
 
 use fixture::{component_of, echo, job, job_module, job_with_imports, run, run_job, sandbox, work};
-use opensky_executor::{RunError, Sandbox};
+use opensky_executor::{Backend, PROFILE_0, RunError, Sandbox};
 use opensky_protocol::{Abort, Class, GuestError, Limits, World, names};
 
 fn class_of(body: &str) -> Class {
@@ -222,4 +222,22 @@ fn a_writer_that_is_dropped_gives_its_bytes_back() {
     work.limits.output = 1_000;
     let run = run(&sandbox(), &component, work, &[b""]).unwrap();
     assert_eq!(run.class, Class::Ok, "{:?}", run.detail);
+}
+
+/// Tables are the one thing of which a module may have as many as a whole component.
+#[test]
+fn what_is_admitted_runs_from_the_pool_and_without() {
+    let tables = "(table 1 funcref)".repeat(opensky_executor::inspect::MAX_TABLES as usize);
+    let module = job_module("", "(call $ok (local.get $ptr) (local.get $len))");
+    let component = fixture::component(
+        "job-world",
+        &module.replacen("(memory", &format!("{tables} (memory"), 1),
+    );
+    opensky_executor::admit(&component).expect("it is within the limits");
+    let pooled = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift).expect("the engine starts");
+    for sandbox in [pooled, sandbox()] {
+        let work = work(&component, World::Job, b"hello");
+        let run = run(&sandbox, &component, work, &[b"hello"]).unwrap();
+        assert_eq!(run.class, Class::Ok);
+    }
 }
