@@ -317,6 +317,35 @@ fn preview_1_programs_run_adapted() {
     assert_eq!(run.outputs["out/copy"], data);
 }
 
+/// A read of nothing is done, not interrupted: who is interrupted asks again for ever.
+#[test]
+fn preview_1_reads_of_no_bytes_succeed() {
+    let reads = r#"(call $check (call $pread (i32.load (i32.const 40)) (i32.const 48) (i32.const 1)
+            (i64.const 1) (i32.const 56)))
+        (call $check (call $read (i32.load (i32.const 40)) (i32.const 48) (i32.const 1)
+            (i32.const 56)))
+        (call $exit (i32.load (i32.const 56)))"#;
+    let import = r#"(import "wasi_snapshot_preview1" "fd_pread"
+        (func $pread (param i32 i32 i32 i64 i32) (result i32)))"#;
+    let module = PREVIEW_1
+        .replacen("(import", &format!("{import} (import"), 1)
+        .replacen(
+            "(i32.store (i32.const 48)",
+            &format!("{reads} (i32.store (i32.const 48)"),
+            1,
+        );
+    let component = adapt(&wat::parse_str(module).unwrap()).unwrap();
+    let mut work = work(&component, World::Command, b"data");
+    work.inputs.insert("data".into(), Digest::of(b"data"));
+    let run = run_with(&component, work, b"data");
+    assert_eq!(
+        (run.class, run.error),
+        (Class::Ok, None),
+        "{:?}",
+        run.detail
+    );
+}
+
 /// How a preview-1 command ends whose `_start` is this body.
 fn ending(body: &str) -> (Class, Option<GuestError>) {
     let module = format!(
