@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 
 use parity_scale_codec::{DecodeWithMemLimit, DecodeWithMemTracking, Encode};
 
-/// What decoding one value may allocate. Larger than any file we write: a receipt of a job with
-/// [`MAX_SHARDS`](crate::MAX_SHARDS) shards stays below it.
+/// What decoding one value may allocate.
 pub const MEMORY_LIMIT: usize = 256 << 20;
 
 /// The kinds of file that we write. Each begins with its kind and version in eight readable bytes.
@@ -62,9 +61,15 @@ pub fn encode(value: &impl Encode) -> Vec<u8> {
 /// Decodes canonical bytes: all input is consumed, memory is limited to [`MEMORY_LIMIT`], and
 /// encoding the value again gives the same bytes.
 pub fn decode<T: DecodeWithMemTracking + Encode>(bytes: &[u8]) -> Result<T, CodecError> {
+    decode_within(bytes, MEMORY_LIMIT)
+}
+
+fn decode_within<T: DecodeWithMemTracking + Encode>(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, CodecError> {
     let mut rest = bytes;
-    let value =
-        T::decode_with_mem_limit(&mut rest, MEMORY_LIMIT).map_err(|_| CodecError::Malformed)?;
+    let value = T::decode_with_mem_limit(&mut rest, limit).map_err(|_| CodecError::Malformed)?;
     if !rest.is_empty() {
         return Err(CodecError::Trailing(rest.len()));
     }
@@ -75,6 +80,8 @@ pub fn decode<T: DecodeWithMemTracking + Encode>(bytes: &[u8]) -> Result<T, Code
 }
 
 const CHECKSUM: usize = 32;
+/// Bytes of memory for each byte of a file. The lists of a receipt take less than twice their bytes.
+const MEMORY_PER_BYTE: usize = 4;
 
 /// The bytes of a file that holds `value`: kind, canonical bytes, and the BLAKE3 of both. The
 /// checksum finds damage; what a stranger made is found by the signatures inside.
@@ -86,7 +93,8 @@ pub fn seal(kind: FileKind, value: &impl Encode) -> Vec<u8> {
     bytes
 }
 
-/// Reads what [`seal`] wrote.
+/// Reads what [`seal`] wrote. Decoding may allocate [`MEMORY_LIMIT`], or four times the file's length
+/// where that is more: the receipt of a job of many units is long, and must be read again.
 pub fn open<T: DecodeWithMemTracking + Encode>(
     kind: FileKind,
     bytes: &[u8],
@@ -100,5 +108,6 @@ pub fn open<T: DecodeWithMemTracking + Encode>(
     if blake3::hash(sealed).as_bytes()[..] != body[cut..] {
         return Err(CodecError::Checksum);
     }
-    decode(&body[..cut])
+    let limit = MEMORY_LIMIT.max(cut.saturating_mul(MEMORY_PER_BYTE));
+    decode_within(&body[..cut], limit)
 }

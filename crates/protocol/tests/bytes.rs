@@ -237,6 +237,22 @@ fn decoding_never_takes_much_more_than_its_limit() {
     assert!(most < 2 * codec::MEMORY_LIMIT, "{most} bytes of memory");
 }
 
+/// Whoever opens a file has all of it in memory: decoding takes a few times as much at most, and no
+/// receipt that was written is too long to be read.
+#[test]
+fn a_long_file_is_read_back() {
+    type Value = Vec<Option<[u8; 1024]>>;
+    let value = [Some([1; 1024]), None, None].repeat(90_000);
+    let file = codec::seal(FileKind::JobReceipt, &value);
+    let in_memory = value.len() * size_of_val(&value[0]);
+    assert!(codec::MEMORY_LIMIT < in_memory && in_memory < 4 * file.len());
+    let read = codec::open::<Value>(FileKind::JobReceipt, &file);
+    assert!(read.is_ok_and(|read| read == value));
+    let short = codec::seal(FileKind::JobReceipt, &vec![None::<[u8; 1024]>; 300_000]);
+    let read = codec::open::<Value>(FileKind::JobReceipt, &short);
+    assert_eq!(read, Err(CodecError::Malformed));
+}
+
 fn any_digest() -> impl Strategy<Value = Digest> {
     any::<[u8; 32]>().prop_map(Digest)
 }
