@@ -70,6 +70,9 @@ impl JobSpec {
 
     /// Whether anyone could run this job, as far as that can be told before a unit ran.
     pub fn check(&self) -> Result<(), WorkError> {
+        if let Some(name) = self.inputs.keys().find(|name| names::is_planned(name)) {
+            return Err(WorkError::ReservedName(name.clone()));
+        }
         let JobPlan::MapReduce {
             shards, partitions, ..
         } = &self.plan
@@ -269,6 +272,9 @@ pub enum JobError {
     /// The bytes are not a job receipt file, or a bit of it has changed.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The job is impossible.
+    #[error("the job is impossible: {0}")]
+    Spec(#[from] WorkError),
     /// A unit's receipt is bad.
     #[error("receipt of unit {index}: {error}")]
     Unit {
@@ -374,6 +380,7 @@ impl JobReceipt {
         if self.spec.units(&outputs) != Some(self.units.len()) {
             return Err(JobError::Count(self.units.len()));
         }
+        self.spec.check()?;
         for (index, unit) in self.units.iter().enumerate() {
             let planned = self.spec.unit_work(index, &outputs);
             if unit.statement.class != Class::Ok || planned.as_ref() != Some(&unit.work) {

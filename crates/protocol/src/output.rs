@@ -33,6 +33,12 @@ pub mod names {
         format!("partition/{index:08}")
     }
 
+    /// Whether units of a job get inputs of that name from its plan.
+    pub(crate) fn is_planned(name: &str) -> bool {
+        let folders = ["shard/", "partition/"];
+        [INPUT, STATE].contains(&name) || folders.iter().any(|folder| name.starts_with(folder))
+    }
+
     /// A blob that the guest put.
     pub fn blob(digest: &Digest) -> String {
         format!("blob/{digest}")

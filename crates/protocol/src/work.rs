@@ -160,6 +160,9 @@ pub enum WorkError {
          parts, or control characters"
     )]
     InputName(String),
+    /// A job's named input has the name of one that its plan gives to units.
+    #[error("a job gives its units inputs named {0:?} itself: use another name")]
+    ReservedName(String),
     /// An argument or variable that no operating system would pass.
     #[error("{what} {text:?} holds a NUL byte or an equals sign where none can stand")]
     Text {

@@ -380,6 +380,34 @@ fn jobs_beyond_the_limits_are_impossible_from_the_start() {
     assert_eq!(sample::stepper_spec().check(), Ok(()));
 }
 
+/// A named input in the place of one of a unit's own would be a shard, a partition or a state that
+/// the plan does not have.
+#[test]
+fn a_jobs_named_inputs_cannot_stand_for_those_of_its_units() {
+    let reserved = [
+        names::INPUT.to_owned(),
+        names::STATE.to_owned(),
+        names::shard(9),
+        names::partition(9),
+        "shard/x".to_owned(),
+    ];
+    for spec in [sample::map_reduce_spec(), sample::stepper_spec()] {
+        assert_eq!(spec.check(), Ok(()));
+        for name in &reserved {
+            let mut spec = spec.clone();
+            spec.inputs.insert(name.clone(), sample::digest(1));
+            assert_eq!(spec.check(), Err(WorkError::ReservedName(name.clone())));
+        }
+    }
+    let mut started_elsewhere = sample::stepper_spec();
+    started_elsewhere.inputs = [(names::STATE.into(), sample::digest(1))].into();
+    let units = sample::stepper_units(&started_elsewhere);
+    assert!(matches!(
+        JobReceipt::sign(&sample::secret(), started_elsewhere, units),
+        Err(JobError::Spec(WorkError::ReservedName(_)))
+    ));
+}
+
 #[test]
 fn a_plan_names_only_its_own_units() {
     let spec = sample::map_reduce_spec();
