@@ -1,6 +1,7 @@
 //! The folder of blobs.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{self, ErrorKind, Read, Seek},
     path::Path,
@@ -184,9 +185,14 @@ impl Store {
             let prefix = folder.file_name();
             for blob in folder.open_dir()?.entries()? {
                 let blob = blob?;
-                let name = [prefix.to_string_lossy(), blob.file_name().to_string_lossy()].concat();
-                if let Ok(digest) = name.parse() {
-                    found.push((digest, blob.metadata()?.len()));
+                let Some(digest) = named(&prefix, &blob.file_name()) else {
+                    continue;
+                };
+                match blob.metadata() {
+                    Ok(metadata) => found.push((digest, metadata.len())),
+                    // Somebody removed it just now.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -226,6 +232,14 @@ fn split(digest: &Digest) -> (String, String) {
     let mut digits = digest.to_string();
     let rest = digits.split_off(2);
     (digits, rest)
+}
+
+/// The blob that a file of that name in that folder is.
+fn named(folder: &OsStr, name: &OsStr) -> Option<Digest> {
+    let digits = [folder.to_str()?, name.to_str()?];
+    let digest = digits.concat().parse().ok()?;
+    // Digits are read in any case, and would be cut anywhere.
+    (split(&digest) == digits.map(str::to_owned).into()).then_some(digest)
 }
 
 fn path_of(digest: &Digest) -> String {

@@ -58,7 +58,42 @@ fn list_is_sorted_and_passes_over_other_files() {
     fs::write(folder.path().join("blobs-1/note"), "x").unwrap();
     fs::create_dir_all(folder.path().join("blobs-1/zz")).unwrap();
     fs::write(folder.path().join("blobs-1/zz/note"), "x").unwrap();
+    // Named like a blob, but not as a store names it: it could not be read.
+    let digits = Digest::of(b"other").to_string();
+    for (dir, name) in [
+        (digits[..2].to_uppercase() + "AB", digits[4..].to_owned()),
+        ("AB".to_owned(), digits[2..].to_owned()),
+    ] {
+        let dir = folder.path().join("blobs-1").join(dir);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(name), "x").unwrap();
+    }
     assert_eq!(store.list().unwrap(), expected);
+}
+
+#[test]
+fn blobs_that_go_while_they_are_listed_are_no_error() {
+    let (folder, store) = store();
+    let kept = store.put(b"kept").unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = Store::open(folder.path()).unwrap();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                for byte in 0..8u8 {
+                    let blob = other.put(&[byte]).unwrap();
+                    other.remove(&blob).unwrap();
+                }
+            }
+        });
+        let listed = (0..2_000).try_for_each(|_| {
+            let list = store.list()?;
+            assert!(list.iter().any(|(digest, _)| *digest == kept));
+            Ok::<_, StoreError>(())
+        });
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        listed.unwrap();
+    });
 }
 
 #[test]
