@@ -228,25 +228,23 @@ impl Unit {
                 partition.entry(key).or_default().extend(values);
             }
         }
-        let reduce_partition = |groups: Groups| {
-            let outputs = groups.into_iter().map(|(key, values)| reduce(key, values));
-            Ok(outputs.collect::<Result<Vec<_>, Error>>()?.concat())
+        let reduce_partition = |(index, groups): (usize, Groups)| {
+            self.within_shard((index, self.partitions as usize), || {
+                let outputs = groups.into_iter().map(|(key, values)| reduce(key, values));
+                Ok(outputs.collect::<Result<Vec<_>, Error>>()?.concat())
+            })
         };
-        within(&self.state, || {
-            partitions.into_iter().map(reduce_partition).collect()
-        })
+        let partitions = partitions.into_iter().enumerate();
+        partitions.map(reduce_partition).collect()
     }
 
     /// One map unit: pairs brought together by key, and combined.
     fn map_shard<M: MapReduce>(
         &self,
         shard: &[u8],
-        (index, count): (usize, usize),
+        place: (usize, usize),
     ) -> Result<Groups, Error> {
-        let mut unit = self.state.borrow().clone();
-        unit.shard = (index as u32, count as u32);
-        let unit = Rc::new(RefCell::new(unit));
-        let groups = within(&unit, || {
+        self.within_shard(place, || {
             let mut groups = Groups::new();
             for (key, value) in map_reduce::map::<M>(shard.to_vec())? {
                 groups.entry(key).or_default().push(value);
@@ -258,9 +256,17 @@ impl Unit {
             }
             groups.retain(|_, values| !values.is_empty());
             Ok(groups)
-        });
+        })
+    }
+
+    /// Runs `f` in a unit like this one that is shard `index` of `count`, and keeps what it reports.
+    fn within_shard<T>(&self, (index, count): (usize, usize), f: impl FnOnce() -> T) -> T {
+        let mut unit = self.state.borrow().clone();
+        unit.shard = (index as u32, count as u32);
+        let unit = Rc::new(RefCell::new(unit));
+        let result = within(&unit, f);
         self.keep_reports(&unit.borrow());
-        groups
+        result
     }
 
     fn keep_reports(&self, unit: &State) {

@@ -255,6 +255,37 @@ fn partitions_are_joined_in_order_and_lose_nothing() {
     assert_eq!(of, [0, 1, 2, 3, 10, 11, 12, 13]);
 }
 
+struct Where;
+
+#[opensky::map_reduce]
+impl MapReduce for Where {
+    type Shard = String;
+    type Key = String;
+    type Value = ();
+    type Output = String;
+
+    fn map(shard: String) -> Result<Vec<(String, ())>, Error> {
+        Ok(vec![(shard, ())])
+    }
+
+    fn reduce(key: String, _: Vec<()>) -> Result<String, Error> {
+        let (index, count) = opensky::shard();
+        Ok(format!("{key} {index}/{count}\n"))
+    }
+}
+
+/// As on the network: a reduce unit is one partition of all.
+#[test]
+fn reduce_is_told_which_partition_it_is() {
+    let output = Unit::new()
+        .partitions(3)
+        .map_reduce::<Where>(["a", "b", "c", "d", "e", "f", "g"]);
+    let output = String::from_utf8(output.expect("nothing fails in it")).expect("it is text");
+    let seen: Vec<&str> = output.lines().map(|line| &line[2..]).collect();
+    assert!(seen.is_sorted(), "{seen:?}");
+    assert_eq!((seen.first(), seen.last()), (Some(&"0/3"), Some(&"2/3")));
+}
+
 struct Countdown;
 
 #[opensky::stepper]
