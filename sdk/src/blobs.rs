@@ -123,7 +123,8 @@ impl Seek for Reader {
 
 /// An output being written. It counts from [`Writer::finish`] on; dropped before, it is nothing.
 ///
-/// Each write is one call to the host: go through a [`std::io::BufWriter`] where writes are small.
+/// Each write is one call to the host, of a megabyte at most: go through a [`std::io::BufWriter`] where
+/// writes are small.
 pub struct Writer(host::NewBlob);
 
 impl Writer {
@@ -141,8 +142,9 @@ impl Writer {
 
 impl Write for Writer {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.write(data);
-        Ok(data.len())
+        let part = &data[..data.len().min(CHUNK as usize)];
+        self.0.write(part);
+        Ok(part.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

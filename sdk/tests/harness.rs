@@ -286,6 +286,20 @@ fn reduce_is_told_which_partition_it_is() {
     assert_eq!((seen.first(), seen.last()), (Some(&"0/3"), Some(&"2/3")));
 }
 
+#[test]
+fn no_write_is_more_than_the_host_takes_at_once() {
+    fn store(_: ()) -> Result<u64, Error> {
+        let data = vec![1; 3 << 20];
+        let mut writer = blobs::Writer::new();
+        let first = writer.write(&data)?;
+        writer.write_all(&data[first..])?;
+        writer.finish();
+        Ok(first as u64)
+    }
+    let unit = Unit::new();
+    assert_eq!(unit.run(store, ()), Ok(1 << 20));
+}
+
 struct Countdown;
 
 #[opensky::stepper]
