@@ -4,6 +4,7 @@ mod encode;
 mod modules;
 mod prefix;
 mod survey;
+mod weight;
 
 use crate::{Context, MeterError, Metered, module};
 

@@ -128,6 +128,12 @@ impl<'a> Scan<'a> {
                     }
                 }
             }
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    let pages = cost::startup_pages(memory?.initial);
+                    self.startup = self.startup.saturating_add(pages);
+                }
+            }
             Payload::FunctionSection(functions) => {
                 for ty in functions {
                     self.type_of.push(ty?);

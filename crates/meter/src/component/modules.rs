@@ -25,6 +25,8 @@ pub(super) struct Module<'a> {
     pub reentered: BTreeSet<String>,
     /// The functions that it imports.
     imports: Vec<(&'a str, &'a str)>,
+    /// All that an instance takes and gives.
+    weight: u64,
 }
 
 /// The core modules of the outermost component, and the index spaces that their exports go through.
@@ -59,17 +61,40 @@ impl<'a> Modules<'a> {
 
     /// Takes in a section of a core module, the last one that was begun.
     pub fn note_in_module(&mut self, payload: &Payload<'a>) -> Result<(), BinaryReaderError> {
-        let (Payload::ImportSection(imports), Some(module)) = (payload, self.modules.last_mut())
-        else {
+        let Some(module) = self.modules.last_mut() else {
             return Ok(());
         };
-        for import in imports.clone().into_imports() {
-            let import = import?;
-            if let TypeRef::Func(_) | TypeRef::FuncExact(_) = import.ty {
-                module.imports.push((import.module, import.name));
+        match payload {
+            Payload::ImportSection(imports) => {
+                module.weight += u64::from(imports.count());
+                for import in imports.clone().into_imports() {
+                    let import = import?;
+                    if let TypeRef::Func(_) | TypeRef::FuncExact(_) = import.ty {
+                        module.imports.push((import.module, import.name));
+                    }
+                }
             }
+            Payload::ExportSection(exports) => module.weight += u64::from(exports.count()),
+            _ => {}
         }
         Ok(())
+    }
+
+    /// What the validator has to look at for the core instances in a section, valid or not.
+    pub fn weight(&self, payload: &Payload<'a>) -> Result<u64, BinaryReaderError> {
+        let mut weight = 0;
+        if let Payload::InstanceSection(instances) = payload {
+            for instance in instances.clone() {
+                weight += match instance? {
+                    Instance::Instantiate { module_index, args } => {
+                        let module = self.modules.get(module_index as usize);
+                        args.len() as u64 + module.map_or(0, |module| module.weight)
+                    }
+                    Instance::FromExports(exports) => exports.len() as u64,
+                };
+            }
+        }
+        Ok(weight)
     }
 
     /// Takes in a section of the component that is valid.

@@ -6,14 +6,21 @@ use wasmparser::{
     Instance, Parser, Payload, Validator,
 };
 
-use super::modules::{Module, Modules};
+use super::{
+    modules::{Module, Modules},
+    weight::Weight,
+};
 use crate::{METER, MeterError, features};
 
 /// The core modules of a component in their order.
 ///
 /// The bodies of their functions are all that is not validated here: metering them does that.
 pub(super) fn survey(bytes: &[u8]) -> Result<Vec<Module<'_>>, MeterError> {
-    let mut survey = Survey::default();
+    let mut survey = Survey {
+        open: Vec::new(),
+        modules: Modules::default(),
+        weight: Weight::new(bytes),
+    };
     let mut validator = Validator::new_with_features(features());
     let mut parser = Parser::new(0);
     parser.set_features(features());
@@ -23,14 +30,17 @@ pub(super) fn survey(bytes: &[u8]) -> Result<Vec<Module<'_>>, MeterError> {
         validator.payload(&payload)?;
         survey.note(&payload)?;
     }
+    if std::env::var_os("WEIGHT").is_some() {
+        eprintln!("weight {}", survey.weight.total());
+    }
     Ok(survey.modules.finish())
 }
 
-#[derive(Default)]
 struct Survey<'a> {
     /// What is being read, outermost first.
     open: Vec<Encoding>,
     modules: Modules<'a>,
+    weight: Weight<'a>,
 }
 
 const MODULE: &str = "a core module in the place of a component";
@@ -38,7 +48,7 @@ const NESTED: &str = "a component inside of another one that has code of its own
 const START: &str = "a component with a start function of its own";
 const MODULE_IMPORT: &str = "a component that imports core modules";
 const COMPONENT_IMPORT: &str = "a component that imports components";
-const MODULE_VALUE: &str = "a component that passes core modules around";
+pub(super) const MODULE_VALUE: &str = "a component that passes core modules around";
 const COMPONENT_VALUE: &str = "a component that passes components around";
 
 impl<'a> Survey<'a> {
@@ -50,12 +60,27 @@ impl<'a> Survey<'a> {
                     return Err(MeterError::Unsupported(MODULE));
                 }
                 self.open.push(*encoding);
-                Ok(())
+                match encoding {
+                    Encoding::Component => self.weight.enter(),
+                    Encoding::Module => Ok(()),
+                }
             }
             (_, [.., Encoding::Module]) => Ok(()),
-            (_, [_]) => check_names(payload).and_then(|()| check_values(payload)),
-            _ => check_nested(payload).and_then(|()| check_values(payload)),
+            (_, [_]) => {
+                check_names(payload)?;
+                self.weight.charge(self.modules.weight(payload)?)?;
+                self.check_component(payload)
+            }
+            _ => {
+                check_nested(payload)?;
+                self.check_component(payload)
+            }
         }
+    }
+
+    fn check_component(&mut self, payload: &Payload<'a>) -> Result<(), MeterError> {
+        check_values(payload)?;
+        self.weight.add(payload)
     }
 
     /// What follows from a section that is valid.
