@@ -34,7 +34,7 @@ pub fn of(op: &Operator<'_>) -> u64 {
         O::F32Div | O::F64Div | O::F32x4Div | O::F64x2Div => 15,
         _ if is_conversion(op) => 10,
         _ if is_float(op) => 4,
-        _ if is_memory_access(op) => 4,
+        _ if is_memory_access(op) => 8,
 
         O::MemoryGrow { .. } | O::TableGrow { .. } => 150,
         O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => 60,
@@ -59,7 +59,7 @@ pub fn of(op: &Operator<'_>) -> u64 {
 }
 
 /// A page of memory costs `1 << PAGE`: sixteen page faults, and 64 KiB to clear.
-const PAGE: i8 = 15;
+const PAGE: i8 = 16;
 
 /// What an operator pays for each unit of its last operand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +74,7 @@ pub struct PerUnit {
 pub fn per_unit(op: &Operator<'_>) -> Option<PerUnit> {
     use Operator as O;
     let (shift, may_fail) = match op {
-        O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryInit { .. } => (3, false),
+        O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryInit { .. } => (2, false),
         O::TableCopy { .. } | O::TableFill { .. } | O::TableInit { .. } => (0, false),
         O::MemoryGrow { .. } => (-PAGE, true),
         O::TableGrow { .. } => (-2, true),
