@@ -7,6 +7,7 @@ mod kernels;
 mod layout;
 mod machine;
 mod measure;
+mod meter;
 mod noop;
 mod plain;
 mod sign;
@@ -63,5 +64,6 @@ fn measure_executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Erro
     worker::measure(effort, launcher, &guests.hello, &artifact, &mut figures)?;
     start::measure(effort, &sandbox, &guests, &compiler, &mut figures)?;
     sign::measure(effort, &statement, &mut figures)?;
+    meter::measure(effort, &guests.kernels, &mut figures)?;
     Ok(figures)
 }
