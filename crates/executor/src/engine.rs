@@ -54,7 +54,15 @@ pub struct Sandbox {
 impl Sandbox {
     /// A sandbox for units of `profile`.
     pub fn new(profile: &Profile, backend: Backend) -> Result<Self, SandboxError> {
-        Self::with_allocation(profile, backend, Allocation::Pool)
+        let instances = INSTANCES;
+        Self::with_allocation(profile, backend, Allocation::Pool { instances })
+    }
+
+    /// The same sandbox for one unit after the other: its pool takes a fraction of the memory that
+    /// counts against a process's limit.
+    pub(crate) fn for_one(profile: &Profile, backend: Backend) -> Result<Self, SandboxError> {
+        let instances = 1;
+        Self::with_allocation(profile, backend, Allocation::Pool { instances })
     }
 
     /// The same sandbox without a pool of instances: slower to start, and no address space is
@@ -72,8 +80,9 @@ impl Sandbox {
             Rules::of(profile).ok_or_else(|| SandboxError::UnknownProfile(profile.clone()))?;
         let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         let mut config = config(rules, backend).map_err(failed)?;
-        if allocation == Allocation::Pool {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(rules)));
+        if let Allocation::Pool { instances } = allocation {
+            let pool = pool(rules, instances);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }
         let engine = Engine::new(&config).map_err(failed)?;
         let mut linker = Linker::new(&engine);
@@ -97,9 +106,12 @@ impl Sandbox {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Allocation {
-    Pool,
+    /// For so many instances at once.
+    Pool {
+        instances: u32,
+    },
     OnDemand,
 }
 
@@ -162,15 +174,17 @@ fn features(config: &mut Config) {
     config.wasm_shared_everything_threads(false);
 }
 
-fn pool(rules: &Rules) -> PoolingAllocationConfig {
+fn pool(rules: &Rules, instances: u32) -> PoolingAllocationConfig {
+    /// Of core instances, memories and tables. The largest component fits even where it is alone.
+    const MOST: u32 = 64;
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(INSTANCES);
-    pool.total_core_instances(INSTANCES * 64);
-    pool.total_memories(INSTANCES * 4);
-    pool.total_tables(INSTANCES * 16);
-    pool.max_core_instances_per_component(64);
-    pool.max_memories_per_component(64);
-    pool.max_tables_per_component(64);
+    pool.total_component_instances(instances);
+    pool.total_core_instances(instances * MOST);
+    pool.total_memories((instances * 4).max(MOST));
+    pool.total_tables((instances * 16).max(MOST));
+    pool.max_core_instances_per_component(MOST);
+    pool.max_memories_per_component(MOST);
+    pool.max_tables_per_component(MOST);
     pool.max_memories_per_module(16);
     // One module may have all the tables that admission accepts of its component.
     pool.max_tables_per_module(crate::inspect::MAX_TABLES);

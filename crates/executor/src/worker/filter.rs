@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use rustix::ioctl::{Opcode, opcode};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp,
     SeccompCondition, SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
@@ -19,9 +20,10 @@ pub(super) enum FilterError {
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// What both kinds of worker do after they were locked in. They have no descriptor but the line
-/// and what comes over it, so reading and writing need no narrower rule; no name of any file
-/// can be said with these.
+/// What both kinds of worker do after they were locked in. They have no descriptor but the line, what
+/// comes over it, and a run worker its own page map, which it opened without the right to see where
+/// pages are. So reading and writing need no narrower rule; no name of any file can be said with
+/// these.
 const CALLS: &[i64] = &[
     // The line, and the files that come over it.
     libc::SYS_read,
@@ -66,12 +68,18 @@ const REFUSED: &[i64] = &[libc::SYS_openat, libc::SYS_open];
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED: &[i64] = &[libc::SYS_openat];
 
+/// `PAGEMAP_SCAN`, on twelve words of argument.
+const PAGEMAP_SCAN: Opcode = opcode::read_write::<[u64; 12]>(b'f', 16);
+
 /// Lets a run worker do what loading one program takes, in all its threads.
 pub(super) fn before_load() -> Result<(), FilterError> {
     let mut rules = basic()?;
     rules.insert(libc::SYS_mprotect, vec![]);
     // For `after_load`, which can only take away.
     rules.insert(libc::SYS_seccomp, vec![]);
+    // Of the page map: which pages it has written.
+    let scan = condition(1, SeccompCmpOp::Eq, u64::from(PAGEMAP_SCAN))?;
+    rules.insert(libc::SYS_ioctl, vec![SeccompRule::new(vec![scan])?]);
     let no_new_privs = condition(0, SeccompCmpOp::Eq, libc::PR_SET_NO_NEW_PRIVS as u64)?;
     rules.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![no_new_privs])?]);
     allow_only(rules)

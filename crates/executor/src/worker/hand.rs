@@ -116,7 +116,7 @@ impl Hand {
 
     fn give(&mut self, batch: &[&Arc<Work>], inputs: &Inputs) -> Result<(), Abort> {
         self.give_inputs(batch, inputs)?;
-        let works = batch.iter().map(|work| Work::clone(work)).collect();
+        let works = batch.iter().map(|work| Arc::clone(work)).collect();
         self.send(&Request::Run(works), None)
     }
 

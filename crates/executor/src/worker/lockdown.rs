@@ -39,14 +39,13 @@ pub struct SandboxReport {
     pub resource_limits: bool,
 }
 
-/// Cuts what ties this process to its parent's session and descriptors. Nobody but root may trace
-/// it or read its memory from here on, and it dies with the thread that started it.
+/// Cuts what ties this process to its parent's session and descriptors. It dies with the thread that
+/// started it.
 pub(super) fn detach() -> io::Result<()> {
     close_inherited()?;
     // Fails only for a process that leads a session already.
     let _ = setsid();
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     limit(Resource::Core, 0)?;
     Ok(())
 }
@@ -62,19 +61,28 @@ fn close_inherited() -> io::Result<()> {
     Err(io::Error::last_os_error())
 }
 
-/// The part that every thread made later inherits, so it is done while there is one thread.
-pub(super) fn restrict(setup: &Setup) -> SandboxReport {
-    let landlock = landlock().unwrap_or_else(|error| {
-        debug!(%error, "no Landlock");
-        None
-    });
+/// Gives up every right that this process has over others, and most of what it may use of the
+/// machine. Like [`close_files`], what every thread made later inherits: it is done while there is
+/// one thread.
+pub(super) fn give_up_rights(setup: &Setup) -> SandboxReport {
     SandboxReport {
-        landlock,
+        landlock: None,
         seccomp: false,
         no_new_privileges: set_no_new_privs(true).is_ok(),
         no_capabilities: drop_capabilities().is_ok(),
         resource_limits: limits(setup).is_ok(),
     }
+}
+
+/// From here on no file can be opened, not even this process's own, and nobody but root may trace it
+/// or read its memory.
+pub(super) fn close_files(report: SandboxReport) -> io::Result<SandboxReport> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let landlock = landlock().unwrap_or_else(|error| {
+        debug!(%error, "no Landlock");
+        None
+    });
+    Ok(SandboxReport { landlock, ..report })
 }
 
 fn limits(setup: &Setup) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! What parent and worker say to each other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use opensky_protocol::{Abort, Class, Digest, Profile, Transcript, Work};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
@@ -66,7 +66,7 @@ pub(super) enum Request {
     /// bytes of each [`Part::Apart`], one after the other, where there are any.
     Inputs(Vec<(Digest, Part)>),
     /// Units, answered in this order, each with one [`Answer`].
-    Run(Vec<Work>),
+    Run(Vec<Arc<Work>>),
 }
 
 /// From a run worker, to [`Request::Load`].

@@ -81,10 +81,17 @@ fn serve(kind: Kind) -> Result<(), Lost> {
     lockdown::detach()?;
     let mut parent = WorkerEnd::inherited()?;
     let (setup, _) = parent.receive::<Setup>()?;
-    let report = lockdown::restrict(&setup);
+    let report = lockdown::give_up_rights(&setup);
     match kind {
-        Kind::Compile => compile::serve(&mut parent, &setup, report),
-        Kind::Run => run::serve(&mut parent, &setup, report),
+        Kind::Compile => {
+            let report = lockdown::close_files(report)?;
+            compile::serve(&mut parent, &setup, report)
+        }
+        Kind::Run => {
+            let sandbox = run::sandbox(&setup, report);
+            let report = lockdown::close_files(report)?;
+            run::serve(&mut parent, &setup, sandbox, report)
+        }
     }
 }
 

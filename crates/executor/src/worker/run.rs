@@ -18,43 +18,42 @@ use crate::{
     },
 };
 
+/// Below this limit on memory the tables of a pool, which count whether they are used or not, would
+/// take too much of it.
+const POOL: u64 = 2 << 30;
+
+/// The sandbox for units of the program to come. With a pool where there is room for one: units start
+/// faster from it. The engine then looks into this process's own page map, so that it clears no more
+/// memory than a unit has written; this is the one file that a run worker opens. With capabilities
+/// the map would show where pages are.
+pub(super) fn sandbox(setup: &Setup, report: SandboxReport) -> Result<Sandbox, SandboxError> {
+    let (profile, backend) = (&setup.engine.profile, setup.engine.backend());
+    if setup.memory >= POOL
+        && report.no_capabilities
+        && let Ok(sandbox) = Sandbox::for_one(profile, backend)
+    {
+        return Ok(sandbox);
+    }
+    Sandbox::without_pool(profile, backend)
+}
+
 pub(super) fn serve(
     parent: &mut WorkerEnd,
     setup: &Setup,
+    sandbox: Result<Sandbox, SandboxError>,
     report: SandboxReport,
 ) -> Result<(), Lost> {
-    on_guest_thread(|| serve_here(parent, setup, report))
-}
-
-fn serve_here(
-    parent: &mut WorkerEnd,
-    setup: &Setup,
-    mut report: SandboxReport,
-) -> Result<(), Lost> {
-    let sandbox = match sandbox(&setup.engine) {
+    let sandbox = match sandbox {
         Ok(sandbox) => sandbox,
         Err(error) => return ready(parent, Err(error.to_string())),
     };
-    let mut worker = Worker {
+    let worker = Worker {
         engine: setup.engine.clone(),
         sandbox,
         program: None,
         inputs: Inputs::default(),
     };
-    let alone = lockdown::close_threads();
-    report.resource_limits &= alone.is_ok();
-    report.seccomp = filter::before_load().is_ok();
-    ready(parent, Ok(report))?;
-    loop {
-        let (request, files) = parent.receive::<Request>()?;
-        worker.handle(parent, request, files)?;
-    }
-}
-
-/// With a pool where the machine has address space for one: units start faster from it.
-fn sandbox(engine: &EngineKind) -> Result<Sandbox, SandboxError> {
-    let (profile, backend) = (&engine.profile, engine.backend());
-    Sandbox::new(profile, backend).or_else(|_| Sandbox::without_pool(profile, backend))
+    on_guest_thread(|| worker.serve(parent, report))
 }
 
 struct Worker {
@@ -65,6 +64,17 @@ struct Worker {
 }
 
 impl Worker {
+    fn serve(mut self, parent: &mut WorkerEnd, mut report: SandboxReport) -> Result<(), Lost> {
+        let alone = lockdown::close_threads();
+        report.resource_limits &= alone.is_ok();
+        report.seccomp = filter::before_load().is_ok();
+        ready(parent, Ok(report))?;
+        loop {
+            let (request, files) = parent.receive::<Request>()?;
+            self.handle(parent, request, files)?;
+        }
+    }
+
     fn handle(
         &mut self,
         parent: &mut WorkerEnd,
@@ -84,7 +94,7 @@ impl Worker {
             }
             Request::Run(works) => works.into_iter().try_for_each(|work| {
                 let mut apart = Vec::new();
-                let answer = self.answer(work, &mut apart)?;
+                let answer = self.answer(&work, &mut apart)?;
                 parent.send(&answer, &apart)
             }),
         }
@@ -109,24 +119,19 @@ impl Worker {
         Ok(loaded.map(|program| self.program = Some(program)))
     }
 
-    fn answer(&self, work: Work, apart: &mut Vec<Vec<u8>>) -> Result<Answer, Lost> {
+    fn answer(&self, work: &Arc<Work>, apart: &mut Vec<Vec<u8>>) -> Result<Answer, Lost> {
         let program = self
             .program
             .as_ref()
             .ok_or(Lost::Rules("a unit before its program"))?;
-        Ok(
-            match self
-                .sandbox
-                .run(program, &Arc::new(work), &self.inputs, None)
-            {
-                Ok(run) => Answer::Run(told(run, apart)),
-                Err(RunError::Abort(abort)) => Answer::Abort(abort),
-                Err(RunError::World(_)) => Answer::NoEntry,
-                Err(error @ (RunError::Work(_) | RunError::Profile { .. })) => {
-                    Answer::Abort(Abort::Internal(error.to_string()))
-                }
-            },
-        )
+        Ok(match self.sandbox.run(program, work, &self.inputs, None) {
+            Ok(run) => Answer::Run(told(run, apart)),
+            Err(RunError::Abort(abort)) => Answer::Abort(abort),
+            Err(RunError::World(_)) => Answer::NoEntry,
+            Err(error @ (RunError::Work(_) | RunError::Profile { .. })) => {
+                Answer::Abort(Abort::Internal(error.to_string()))
+            }
+        })
     }
 }
 

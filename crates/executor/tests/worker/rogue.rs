@@ -29,7 +29,7 @@ tests! {
 }
 
 /// What a worker tries once it is locked in.
-const DEEDS: [(&str, fn()); 9] = [
+const DEEDS: [(&str, fn()); 10] = [
     ("open", open),
     ("socket", || drop(UnixStream::pair())),
     ("fork", || {
@@ -44,6 +44,11 @@ const DEEDS: [(&str, fn()); 9] = [
     ("kill", || {
         // SAFETY: signal 0 is none.
         unsafe { libc::kill(1, 0) };
+    }),
+    ("ioctl", || {
+        let mut waiting = 0i32;
+        // SAFETY: writes the one number that is ours.
+        unsafe { libc::ioctl(0, libc::FIONREAD, &raw mut waiting) };
     }),
     ("shared", || map(libc::PROT_READ, libc::MAP_SHARED)),
     ("code", || {

@@ -31,6 +31,7 @@ tests! {
     more_callers_than_workers_wait_and_are_served,
     idle_worker_is_ended,
     nothing_is_left_of_two_hundred_units,
+    worker_starts_units_from_a_pool,
     worker_is_locked_in,
     pool_without_a_program_says_so,
 }
@@ -61,7 +62,7 @@ pub fn options() -> PoolOptions {
     }
 }
 
-fn pool() -> Pool {
+pub fn pool() -> Pool {
     Pool::new(launcher("worker"), options())
 }
 
@@ -226,7 +227,7 @@ pub fn children() -> Vec<(char, u32)> {
 }
 
 /// Tests of one process share its children, so those that look at them run in one of their own.
-fn alone(test: &str) -> bool {
+pub fn alone(test: &str) -> bool {
     if std::env::var("OPENSKY_TEST_ALONE").is_ok_and(|name| name == test) {
         return true;
     }
@@ -293,23 +294,28 @@ fn killed_worker_aborts_its_unit_only() {
                 &inputs(&[LONG, b"short"]),
             )
         });
-        // The worker that burns processor time is the one that runs the long unit.
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let victim = loop {
-            assert!(Instant::now() < deadline, "no worker runs");
-            thread::sleep(Duration::from_millis(300));
-            let running = children()
-                .into_iter()
-                .find(|(state, _)| *state == 'S' || *state == 'R');
-            if let Some((_, id)) = running.filter(|(_, id)| is_busy(*id)) {
-                break id;
-            }
-        };
-        // SAFETY: a signal to a child of this process that was not reaped.
-        assert_eq!(unsafe { libc::kill(victim as i32, libc::SIGKILL) }, 0);
+        kill(wait_for_busy());
         let results = running.join().unwrap();
         check_mixed(results, &Abort::WorkerDied(String::new()));
     });
+}
+
+/// The worker whose guest burns processor time.
+pub fn wait_for_busy() -> u32 {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        assert!(Instant::now() < deadline, "no worker runs");
+        thread::sleep(Duration::from_millis(300));
+        let mut children = children().into_iter().map(|(_, id)| id);
+        if let Some(busy) = children.find(|id| is_busy(*id)) {
+            return busy;
+        }
+    }
+}
+
+pub fn kill(child: u32) {
+    // SAFETY: a signal to a child of this process, or to one that is gone.
+    unsafe { libc::kill(child as i32, libc::SIGKILL) };
 }
 
 fn is_busy(id: u32) -> bool {
@@ -346,25 +352,31 @@ fn endless_loop_meets_the_watchdog_and_the_rest_runs() {
 }
 
 fn guest_memory_beyond_the_host_is_an_abort() {
-    // Grows by 512 MiB and writes into the last page.
-    let component = job("(if (i32.eq (memory.grow (i32.const 8192)) (i32.const -1))
-          (then (unreachable)))
-        (i32.store (i32.const 500000000) (i32.const 1))
-        (call $ok (local.get $ptr) (local.get $len))");
-    let unit = || work(&component, World::Job, b"in");
-    let small = Pool::new(
-        launcher("worker"),
-        PoolOptions {
-            memory: 256 << 20,
-            ..options()
-        },
-    );
-    let result = abort(run_one(&small, &component, unit(), b"in"));
-    assert_eq!(result, Abort::HostMemory);
-    assert_eq!(
-        run_one(&pool(), &component, unit(), b"in").unwrap().class,
-        Class::Ok
-    );
+    // Workers without a pool, and with one: what they may use, and pages that are too many for it.
+    for (memory, pages) in [(256 << 20, 8_192), (2 << 30, 28_000)] {
+        let last = (pages << 16) - 8;
+        let component = job(&format!(
+            "(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1))
+              (then (unreachable)))
+            (i32.store (i32.const {last}) (i32.const 1))
+            (call $ok (local.get $ptr) (local.get $len))"
+        ));
+        let mut unit = work(&component, World::Job, b"in");
+        unit.limits.memory = 4 << 30;
+        let small = Pool::new(
+            launcher("worker"),
+            PoolOptions {
+                memory,
+                ..options()
+            },
+        );
+        let result = abort(run_one(&small, &component, unit.clone(), b"in"));
+        assert_eq!(result, Abort::HostMemory);
+        assert_eq!(
+            run_one(&pool(), &component, unit, b"in").unwrap().class,
+            Class::Ok
+        );
+    }
 }
 
 fn worker_is_kept_for_its_requester_and_for_nobody_else() {
@@ -480,6 +492,26 @@ fn nothing_is_left_of_two_hundred_units() {
     drop(pool);
     assert_eq!(children(), []);
     assert_eq!(descriptors(), before);
+}
+
+/// A pool that does not come about is seen by nothing but its price.
+fn worker_starts_units_from_a_pool() {
+    if !alone("worker_starts_units_from_a_pool") {
+        return;
+    }
+    let pool = pool();
+    let component = echo();
+    let unit = work(&component, World::Job, b"hello");
+    run_one(&pool, &component, unit, b"hello").unwrap();
+    let peak = |(_, id): (char, u32)| -> u64 {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let mut lines = status.lines();
+        let peak = lines.find_map(|line| line.strip_prefix("VmPeak:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    // 4 GiB of address space for each memory that a component may have.
+    let most = children().into_iter().map(peak).max().unwrap();
+    assert!(most > 32 * (4 << 20), "{most} KiB");
 }
 
 fn worker_is_locked_in() {
