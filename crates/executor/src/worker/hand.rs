@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     os::fd::AsFd,
     sync::Arc,
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,7 @@ use crate::{
         judge::judge,
         line::Lost,
         message::{Answer, EngineKind, Loaded, Part, Request, clip},
+        pace::Pace,
         process::Process,
         sealed::Sealed,
     },
@@ -106,10 +108,30 @@ impl Hand {
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(batch_len(rest));
             self.give(batch, inputs)?;
-            for work in batch {
-                done(self.take(work, watchdog)?);
-            }
+            self.take_all(batch, watchdog, &mut done)?;
             rest = later;
+        }
+        Ok(())
+    }
+
+    /// Takes the answers to a batch that was given just now. Each is sent as soon as it is there, so
+    /// whatever becomes of the worker, the first that is missing is that of the unit that ran.
+    fn take_all(
+        &mut self,
+        batch: &[&Arc<Work>],
+        watchdog: &Watchdog,
+        done: &mut impl FnMut(Result<Run, RunError>),
+    ) -> Result<(), Abort> {
+        let given = Instant::now();
+        let mut pace = Pace::new(given);
+        for (index, work) in batch.iter().enumerate() {
+            if self.process.line.is_drained()
+                && let Some(pause) = pace.pause(Instant::now(), batch.len() - index)
+            {
+                sleep(pause);
+            }
+            done(self.take(work, given, watchdog)?);
+            pace.took();
         }
         Ok(())
     }
@@ -154,11 +176,15 @@ impl Hand {
             .map_err(|lost| Abort::WorkerDied(self.process.obituary(&lost)))
     }
 
-    /// Waits for the answer to one unit, the one that is running.
-    fn take(&mut self, work: &Work, watchdog: &Watchdog) -> Result<Result<Run, RunError>, Abort> {
-        let start = Instant::now();
-        let time = watchdog.time(work);
-        match self.answer(work, start, start + time) {
+    /// Waits for the answer to one unit, the one that is running, of a batch that was given then.
+    fn take(
+        &mut self,
+        work: &Work,
+        given: Instant,
+        watchdog: &Watchdog,
+    ) -> Result<Result<Run, RunError>, Abort> {
+        let deadline = Instant::now() + watchdog.time(work);
+        match self.answer(work, given, deadline) {
             Ok(answer) => Ok(answer),
             Err(Lost::Late) => Err(Abort::Watchdog),
             Err(lost) => Err(Abort::WorkerDied(self.process.obituary(&lost))),
@@ -168,7 +194,7 @@ impl Hand {
     fn answer(
         &mut self,
         work: &Work,
-        start: Instant,
+        given: Instant,
         deadline: Instant,
     ) -> Result<Result<Run, RunError>, Lost> {
         let limits = &work.limits;
@@ -197,7 +223,7 @@ impl Hand {
         let log = std::mem::replace(&mut told.log, Part::Here(Vec::new()));
         let log = self.bytes(log, deadline)?;
         told.detail = told.detail.map(clip);
-        let elapsed = start.elapsed();
+        let elapsed = given.elapsed();
         judge(work, told, outputs, log, elapsed)
             .map(Ok)
             .map_err(Lost::Rules)

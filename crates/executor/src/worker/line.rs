@@ -183,7 +183,7 @@ impl ParentEnd {
 
     fn read(&mut self, mut to: &mut [u8], deadline: Instant) -> Result<(), Lost> {
         while !to.is_empty() {
-            if self.start == self.buffer.len() {
+            if self.is_drained() {
                 if to.len() >= BUFFER {
                     let read = receive_some(&self.socket, to, deadline)?;
                     to = &mut to[read..];
@@ -206,6 +206,11 @@ impl ParentEnd {
             to = &mut to[len..];
         }
         Ok(())
+    }
+
+    /// Whether all that was received has been read.
+    pub fn is_drained(&self) -> bool {
+        self.start == self.buffer.len()
     }
 
     /// Whether anything can be read: for a worker from which nothing is expected, the end.

@@ -12,6 +12,7 @@ mod judge;
 mod line;
 mod lockdown;
 mod message;
+mod pace;
 mod pool;
 mod process;
 mod run;
