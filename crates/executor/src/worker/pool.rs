@@ -104,6 +104,9 @@ struct Warm {
 
 /// After a worker did not start, the next attempt waits this long.
 const BACKOFF: Duration = Duration::from_millis(200);
+/// After so many failed attempts no worker will start. One that was killed at its start is no reason
+/// to give up.
+const ATTEMPTS: u64 = 3;
 
 impl Pool {
     /// Starts the pool's spares in the background.
@@ -343,7 +346,7 @@ impl Shared {
                 state.alive -= 1;
                 continue;
             }
-            if state.failures > failures {
+            if state.failures >= failures + ATTEMPTS {
                 return Err(state.failure.clone().expect("a failure has a reason"));
             }
             state.waiting += 1;

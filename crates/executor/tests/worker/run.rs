@@ -9,7 +9,7 @@ use std::{
 
 use opensky_executor::{
     Artifact, Backend, Cache, Entry, Inputs, PROFILE_0, Run, RunError, Sandbox,
-    worker::{Compiler, Pool, PoolOptions, SandboxReport, Watchdog},
+    worker::{Compiler, Launcher, Pool, PoolOptions, SandboxReport, Watchdog},
 };
 use opensky_protocol::{Abort, Class, Digest, Limits, NodeKey, Work, World, names};
 use tempfile::TempDir;
@@ -33,6 +33,7 @@ tests! {
     nothing_is_left_of_two_hundred_units,
     worker_starts_units_from_a_pool,
     worker_is_locked_in,
+    workers_that_die_at_their_start_are_started_again,
     pool_without_a_program_says_so,
 }
 
@@ -318,7 +319,7 @@ pub fn kill(child: u32) {
     unsafe { libc::kill(child as i32, libc::SIGKILL) };
 }
 
-fn is_busy(id: u32) -> bool {
+pub fn is_busy(id: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{id}/task"))
         .into_iter()
         .flatten()
@@ -519,6 +520,27 @@ fn worker_is_locked_in() {
     assert!(report.no_new_privileges && report.no_capabilities && report.resource_limits);
     // Every kernel that this is developed on has it; an old one is allowed to lack Landlock.
     assert!(report.seccomp, "{report:?}");
+}
+
+fn workers_that_die_at_their_start_are_started_again() {
+    let folder = TempDir::new().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let honest = launcher("worker");
+    let script = format!(
+        "mkdir {} 2>&- && exit 1; mkdir {} 2>&- && exit 1; exec {} worker $0",
+        first.display(),
+        second.display(),
+        honest.program.display()
+    );
+    let launcher = Launcher {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+    };
+    let pool = Pool::new(launcher, options());
+    let component = echo();
+    let unit = work(&component, World::Job, b"hello");
+    run_one(&pool, &component, unit, b"hello").unwrap();
+    assert!(second.exists());
 }
 
 fn pool_without_a_program_says_so() {
