@@ -12,6 +12,7 @@ mod fixture;
 mod programs;
 mod rogue;
 mod run;
+mod worlds;
 
 use std::env;
 
@@ -36,9 +37,15 @@ fn kind(name: &str) -> Kind {
 }
 
 fn trials() -> Vec<Trial> {
-    [cache::TESTS, compile::TESTS, run::TESTS, rogue::TESTS]
-        .into_iter()
-        .flatten()
+    let tests = [
+        cache::TESTS,
+        compile::TESTS,
+        run::TESTS,
+        rogue::TESTS,
+        worlds::TESTS,
+    ];
+    let tests = tests.into_iter().flatten();
+    tests
         .map(|&(name, test)| {
             Trial::test(name, move || {
                 test();
