@@ -30,9 +30,6 @@ pub(super) fn survey(bytes: &[u8]) -> Result<Vec<Module<'_>>, MeterError> {
         validator.payload(&payload)?;
         survey.note(&payload)?;
     }
-    if std::env::var_os("WEIGHT").is_some() {
-        eprintln!("weight {}", survey.weight.total());
-    }
     Ok(survey.modules.finish())
 }
 

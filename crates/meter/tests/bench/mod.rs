@@ -1,4 +1,5 @@
 //! Runs core modules as they are, metered, and with the slow count, in a plain engine.
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -40,7 +41,6 @@ pub fn engine(level: OptLevel) -> Engine {
 }
 
 /// The same, without native code.
-#[allow(dead_code, reason = "not every test needs it")]
 pub fn pulley() -> Engine {
     let mut config = config();
     config.target("pulley64").expect("it is compiled in");
@@ -65,7 +65,6 @@ pub fn metered(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The slow count: every operator is charged right before it runs.
-#[allow(dead_code, reason = "not every test needs it")]
 pub fn counted(bytes: &[u8]) -> Vec<u8> {
     let mut counter = Counter {
         imports_done: false,
@@ -285,11 +284,73 @@ fn global(store: &mut Store<()>, ty: HostType, value: Val) -> Global {
 }
 
 /// The exported functions of a module.
-#[allow(dead_code, reason = "not every test needs it")]
 pub fn exports(engine: &Engine, bytes: &[u8]) -> Vec<String> {
     let module = wasmtime::Module::new(engine, bytes).expect("the module compiles");
     let exports = module
         .exports()
         .filter(|export| export.ty().func().is_some());
     exports.map(|export| export.name().to_owned()).collect()
+}
+
+/// More than any test needs.
+pub const PLENTY: i64 = 1 << 40;
+
+/// Checks one function of a module. Returns what it needs, if it returns.
+pub fn check(engine: &wasmtime::Engine, plain: &[u8], metered: &[u8], name: &str) -> Option<i64> {
+    let slow = call(engine, &counted(plain), name, PLENTY);
+    let fast = call(engine, metered, name, PLENTY);
+    if slow.end != End::Returned {
+        // What a trap has used is not exact, but how it ends is.
+        let same =
+            matches!(fast.end, End::Panicked) || fast.end == slow.end || slow.end == End::OutOfFuel;
+        assert!(same, "{name}: {slow:?} {fast:?}");
+        return None;
+    }
+    assert_eq!(slow, fast, "{name}");
+    let need = PLENTY - slow.left;
+    for limit in [0, need / 3, need / 2, need - 1, need, need + 1] {
+        let seen = call(engine, metered, name, limit);
+        let expected = if limit < need {
+            End::OutOfFuel
+        } else {
+            End::Returned
+        };
+        assert_eq!(seen.end, expected, "{name} with {limit} of {need}");
+        if limit >= need {
+            assert_eq!(seen.left, limit - need);
+            assert_eq!(seen.digest, slow.digest);
+        }
+    }
+    Some(need)
+}
+
+/// A random module without imports, whose functions end.
+pub fn random(seed: &[u8]) -> Option<Vec<u8>> {
+    let config = wasm_smith::Config {
+        max_imports: 0,
+        min_funcs: 1,
+        max_funcs: 8,
+        max_instructions: 300,
+        max_memory32_bytes: 1 << 20,
+        max_memories: 1,
+        max_table_elements: 1000,
+        export_everything: true,
+        disallow_traps: true,
+        gc_enabled: false,
+        exceptions_enabled: false,
+        tail_call_enabled: false,
+        relaxed_simd_enabled: false,
+        threads_enabled: false,
+        memory64_enabled: false,
+        custom_page_sizes_enabled: false,
+        wide_arithmetic_enabled: false,
+        shared_everything_threads_enabled: false,
+        // An `externref` needs a garbage collector.
+        reference_types_enabled: false,
+        ..wasm_smith::Config::default()
+    };
+    let mut module =
+        wasm_smith::Module::new(config, &mut arbitrary::Unstructured::new(seed)).ok()?;
+    module.ensure_termination(1_000).ok()?;
+    Some(module.to_bytes())
 }
