@@ -18,6 +18,7 @@ mod flow;
 mod instrument;
 mod loops;
 mod module;
+mod nan;
 mod scan;
 #[cfg(test)]
 mod shapes;

@@ -16,6 +16,7 @@ use crate::{
     edits::Edits,
     flow::{Facts, Flow},
     instrument::{Meter, Subject, instrument, plain_results},
+    nan::{Signatures, canonicalize},
     scan::Scan,
 };
 
@@ -262,6 +263,11 @@ impl Writer<'_> {
             exits: &scan.exits,
         };
         let mut edits = Edits::new(function.locals);
+        let signatures = Signatures {
+            types: &scan.types,
+            type_of: &scan.type_of,
+        };
+        canonicalize(&ops, &scan.types[ty as usize], &signatures, &mut edits);
         instrument(&subject, &self.calls, self.meter, &mut edits);
         self.write(&function.body, &ops, edits)
     }

@@ -1,0 +1,417 @@
+//! Follows the values of a function from what makes them to what sees their bits.
+
+use std::collections::BTreeMap;
+
+use wasmparser::{BlockType, FuncType, MemArg, Operator as O};
+
+use super::{
+    Signatures,
+    operators::Effect,
+    value::{Class, Lanes, Via},
+};
+
+/// A value: known by itself, or as much as a place that it was read from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Value {
+    Known(Class),
+    /// What this place holds: a local, the result of a block, or one that is made of such.
+    Of(Place),
+}
+
+/// An index into [`Uses::places`].
+pub(super) type Place = u32;
+
+/// A value on the operand stack. The operator at `origin` left it there, on top of all others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operand {
+    pub value: Value,
+    pub origin: u32,
+}
+
+/// An operand becomes, in some way, what a place holds.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pub operand: Operand,
+    pub via: Via,
+    pub to: Place,
+}
+
+/// The bits of an operand are seen, if it does not hold floats of these lanes.
+#[derive(Debug)]
+pub(super) struct Sight {
+    pub operand: Operand,
+    pub unless: Option<Lanes>,
+}
+
+/// An operand is stored.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub operand: Operand,
+    pub at: usize,
+    pub memarg: MemArg,
+}
+
+/// What becomes of the values of a function.
+#[derive(Default, Debug)]
+pub(super) struct Uses {
+    /// What is known of each place before anything feeds it.
+    pub places: Vec<Class>,
+    pub feeds: Vec<Feed>,
+    pub sights: Vec<Sight>,
+    pub stores: Vec<Stored>,
+}
+
+impl Uses {
+    /// Follows the values of a valid function of type `ty`.
+    pub fn of(ops: &[O<'_>], ty: &FuncType, module: &Signatures<'_>) -> Self {
+        let mut walk = Walk {
+            uses: Self::default(),
+            module,
+            params: ty.params().len() as u32,
+            locals: BTreeMap::new(),
+            stack: Vec::new(),
+            frames: Vec::new(),
+            buried: 0,
+        };
+        walk.frames.push(Frame {
+            height: 0,
+            params: 0,
+            results: ty.results().len(),
+            label: Label::Seen(ty.results().len()),
+            result: None,
+        });
+        for (at, op) in ops.iter().enumerate() {
+            walk.visit(at, op);
+        }
+        walk.uses
+    }
+}
+
+/// A construct that is open.
+struct Frame {
+    /// Of the operand stack, below the parameters.
+    height: usize,
+    params: usize,
+    results: usize,
+    label: Label,
+    /// The place that its single result passes through, if it has no parameters.
+    result: Option<Place>,
+}
+
+/// What becomes of the values that a branch carries.
+#[derive(Clone, Copy)]
+enum Label {
+    /// The bits of so many are seen.
+    Seen(usize),
+    /// One feeds a place.
+    Feeds(Place),
+}
+
+struct Walk<'a> {
+    uses: Uses,
+    module: &'a Signatures<'a>,
+    params: u32,
+    /// The places of locals.
+    locals: BTreeMap<u32, Place>,
+    stack: Vec<Operand>,
+    frames: Vec<Frame>,
+    /// How many constructs are open that no execution enters, counted from one that none leaves.
+    /// Zero where code may run.
+    buried: u32,
+}
+
+const EXACT: Value = Value::Known(Class::Exact);
+
+impl Walk<'_> {
+    fn visit(&mut self, at: usize, op: &O<'_>) {
+        if self.buried > 0 {
+            return self.unearth(at, op);
+        }
+        match op {
+            O::Block { blockty } => self.enter(*blockty, false),
+            O::Loop { blockty } => self.enter(*blockty, true),
+            O::If { blockty } => {
+                self.pop();
+                self.enter(*blockty, false);
+            }
+            O::Else => {
+                self.leave();
+                self.otherwise(at);
+            }
+            O::End => {
+                self.leave();
+                self.end(at);
+            }
+            O::Br { relative_depth } => {
+                self.branch(*relative_depth);
+                self.buried = 1;
+            }
+            O::BrIf { relative_depth } => {
+                self.pop();
+                self.branch(*relative_depth);
+            }
+            O::BrTable { targets } => {
+                self.pop();
+                let mut seen = false;
+                for depth in targets.targets().chain([Ok(targets.default())]) {
+                    let label = self.label(depth.expect("the operator was read before"));
+                    // The values are the same for all labels.
+                    if matches!(label, Label::Feeds(_)) || !std::mem::replace(&mut seen, true) {
+                        self.carry(label);
+                    }
+                }
+                self.buried = 1;
+            }
+            O::Return => {
+                self.branch(self.frames.len() as u32 - 1);
+                self.buried = 1;
+            }
+            O::Unreachable => self.buried = 1,
+            O::Call { function_index } => {
+                let ty = self.module.of_function(*function_index);
+                self.call(at, ty);
+            }
+            O::CallIndirect { type_index, .. } => {
+                self.pop();
+                let ty = self.module.of_type(*type_index);
+                self.call(at, ty);
+            }
+            O::LocalGet { local_index } => {
+                let local = self.local(*local_index);
+                self.push(at, Value::Of(local));
+            }
+            O::LocalSet { local_index } => {
+                let operand = self.pop();
+                self.set(operand, *local_index);
+            }
+            O::LocalTee { local_index } => {
+                let operand = self.top(0);
+                self.set(operand, *local_index);
+            }
+            O::Drop => _ = self.pop(),
+            O::Select | O::TypedSelect { .. } => {
+                self.pop();
+                self.made(at, [Via::Whole; 2]);
+            }
+            O::F32Store { memarg } | O::F64Store { memarg } | O::V128Store { memarg } => {
+                let operand = self.pop();
+                self.pop();
+                if operand.value != EXACT {
+                    self.uses.stores.push(Stored {
+                        operand,
+                        at,
+                        memarg: *memarg,
+                    });
+                }
+            }
+            _ => self.plain(at, op),
+        }
+    }
+
+    fn plain(&mut self, at: usize, op: &O<'_>) {
+        match Effect::of(op) {
+            Effect::Reads {
+                pops,
+                lanes,
+                result,
+            } => {
+                for _ in 0..pops {
+                    let operand = self.pop();
+                    self.see(operand, lanes);
+                }
+                if let Some(class) = result {
+                    self.push(at, Value::Known(class));
+                }
+            }
+            Effect::One(via) => self.made(at, [via]),
+            Effect::Two(vias) => self.made(at, vias),
+        }
+    }
+
+    fn call(&mut self, at: usize, ty: &FuncType) {
+        for _ in ty.params() {
+            let operand = self.pop();
+            self.see(operand, None);
+        }
+        for _ in ty.results() {
+            self.push(at, EXACT);
+        }
+    }
+
+    /// Pushes what is made of the operands.
+    fn made<const N: usize>(&mut self, at: usize, vias: [Via; N]) {
+        let operands: [Operand; N] = std::array::from_fn(|index| self.top(N - 1 - index));
+        self.stack.truncate(self.stack.len() - N);
+        let known = operands
+            .iter()
+            .zip(vias)
+            .try_fold(Class::Plain, |class, (operand, via)| match operand.value {
+                Value::Known(known) => Some(class.join(via.apply(known))),
+                Value::Of(_) => None,
+            });
+        if let Some(class) = known.filter(|&class| class != Class::Exact) {
+            return self.push(at, Value::Known(class));
+        }
+        if operands.iter().all(|operand| operand.value == EXACT) {
+            return self.push(at, EXACT);
+        }
+        let to = self.place(Class::Plain);
+        for (operand, via) in operands.into_iter().zip(vias) {
+            self.uses.feeds.push(Feed { operand, via, to });
+        }
+        self.push(at, Value::Of(to));
+    }
+
+    fn set(&mut self, operand: Operand, index: u32) {
+        let to = self.local(index);
+        self.feed(operand, to);
+    }
+
+    fn feed(&mut self, operand: Operand, to: Place) {
+        match operand.value {
+            Value::Known(class @ (Class::Plain | Class::Exact)) => {
+                let place = &mut self.uses.places[to as usize];
+                *place = place.join(class);
+            }
+            _ => {
+                let via = Via::Whole;
+                self.uses.feeds.push(Feed { operand, via, to });
+            }
+        }
+    }
+
+    fn see(&mut self, operand: Operand, unless: Option<Lanes>) {
+        match operand.value {
+            Value::Known(Class::Plain | Class::Exact) => {}
+            Value::Known(Class::Float(float)) if Some(float.lanes) == unless => {}
+            _ => self.uses.sights.push(Sight { operand, unless }),
+        }
+    }
+
+    /// The place of a local.
+    fn local(&mut self, index: u32) -> Place {
+        // Locals that are no parameters start as zero.
+        let start = match index < self.params {
+            true => Class::Exact,
+            false => Class::Plain,
+        };
+        let places = &mut self.uses.places;
+        *self.locals.entry(index).or_insert_with(|| {
+            places.push(start);
+            places.len() as Place - 1
+        })
+    }
+
+    fn place(&mut self, class: Class) -> Place {
+        self.uses.places.push(class);
+        self.uses.places.len() as Place - 1
+    }
+
+    fn push(&mut self, origin: usize, value: Value) {
+        let origin = origin as u32;
+        self.stack.push(Operand { value, origin });
+    }
+
+    fn pop(&mut self) -> Operand {
+        self.stack.pop().expect("valid code has its operands")
+    }
+
+    /// The operand that has so many above it.
+    fn top(&self, above: usize) -> Operand {
+        self.stack[self.stack.len() - 1 - above]
+    }
+
+    /// What a branch carries stays on the stack for who comes next.
+    fn branch(&mut self, depth: u32) {
+        let label = self.label(depth);
+        self.carry(label);
+    }
+
+    fn label(&self, depth: u32) -> Label {
+        self.frames[self.frames.len() - 1 - depth as usize].label
+    }
+
+    fn carry(&mut self, label: Label) {
+        match label {
+            Label::Seen(count) => {
+                let start = self.stack.len() - count;
+                for index in start..self.stack.len() {
+                    // Once is enough: then it is canonical.
+                    let operand = std::mem::replace(&mut self.stack[index].value, EXACT);
+                    let origin = self.stack[index].origin;
+                    self.see(
+                        Operand {
+                            value: operand,
+                            origin,
+                        },
+                        None,
+                    );
+                }
+            }
+            Label::Feeds(place) => self.feed(self.top(0), place),
+        }
+    }
+
+    fn enter(&mut self, ty: BlockType, is_loop: bool) {
+        let (params, results) = self.module.arity(ty);
+        self.carry(Label::Seen(params));
+        let height = self.stack.len() - params;
+        let result = (params == 0 && results == 1).then(|| self.place(Class::Plain));
+        let label = match result {
+            _ if is_loop => Label::Seen(params),
+            Some(place) => Label::Feeds(place),
+            None => Label::Seen(results),
+        };
+        self.frames.push(Frame {
+            height,
+            params,
+            results,
+            label,
+            result,
+        });
+    }
+
+    /// What is on the stack at the end of a construct becomes its results.
+    fn leave(&mut self) {
+        let frame = self.frames.last().expect("valid code is nested");
+        let label = frame
+            .result
+            .map_or(Label::Seen(frame.results), Label::Feeds);
+        self.carry(label);
+    }
+
+    fn otherwise(&mut self, at: usize) {
+        let frame = self.frames.last().expect("valid code is nested");
+        let (height, params) = (frame.height, frame.params);
+        self.stack.truncate(height);
+        for _ in 0..params {
+            self.push(at, EXACT);
+        }
+    }
+
+    fn end(&mut self, at: usize) {
+        let frame = self.frames.pop().expect("valid code is nested");
+        self.stack.truncate(frame.height);
+        for _ in 0..frame.results {
+            self.push(at, frame.result.map_or(EXACT, Value::Of));
+        }
+    }
+
+    /// Passes over code that never runs.
+    fn unearth(&mut self, at: usize, op: &O<'_>) {
+        match op {
+            O::Block { .. } | O::Loop { .. } | O::If { .. } => self.buried += 1,
+            O::Else if self.buried == 1 => {
+                self.buried = 0;
+                self.otherwise(at);
+            }
+            O::End => {
+                self.buried -= 1;
+                if self.buried == 0 {
+                    self.end(at);
+                }
+            }
+            _ => {}
+        }
+    }
+}
