@@ -99,6 +99,9 @@ pub(crate) struct Session<'a> {
     pub outputs: BTreeMap<String, Vec<u8>>,
     pub states: Vec<Digest>,
     host: Option<Host>,
+    /// Fuel that the unit began with, at most its limit.
+    tank: u64,
+    /// Fuel that is left of it.
     fuel: u64,
 }
 
@@ -112,7 +115,21 @@ impl Sandbox {
         inputs: &Inputs,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Run, RunError> {
-        guest_thread(|| self.run_here(program, work, inputs, observer))
+        let run = self.run_within(program, work, inputs, observer, u64::MAX)?;
+        Ok(run.expect("a unit's own limit is never passed"))
+    }
+
+    /// Runs one unit like [`Sandbox::run`] does, but no further than it takes to see that it uses
+    /// more than `fuel`: then there is no result. The unit cannot tell; its own limit still holds.
+    pub fn run_within(
+        &self,
+        program: &Program,
+        work: &Arc<Work>,
+        inputs: &Inputs,
+        observer: Option<Arc<dyn Observer>>,
+        fuel: u64,
+    ) -> Result<Option<Run>, RunError> {
+        guest_thread(|| self.run_here(program, work, inputs, observer, fuel))
             .map_err(|error| Abort::Internal(format!("no thread starts for the guest: {error}")))?
     }
 
@@ -122,7 +139,8 @@ impl Sandbox {
         work: &Arc<Work>,
         inputs: &Inputs,
         observer: Option<Arc<dyn Observer>>,
-    ) -> Result<Run, RunError> {
+        fuel: u64,
+    ) -> Result<Option<Run>, RunError> {
         let start = Instant::now();
         work.check()?;
         if work.profile.id() != self.rules.id {
@@ -140,6 +158,9 @@ impl Sandbox {
             work: work.clone(),
             inputs: inputs.clone(),
         };
+        // One more than asked for: the engine stops a guest that has used up its last unit of fuel,
+        // even if it would have used no other.
+        let tank = fuel.saturating_add(1).min(work.limits.fuel);
         let session = Session {
             sandbox: self,
             program,
@@ -148,20 +169,24 @@ impl Sandbox {
             outputs: BTreeMap::new(),
             states: Vec::new(),
             host: Some(Host::new(unit, self.rules, observer)),
-            fuel: work.limits.fuel,
+            tank,
+            fuel: tank,
         };
         session.run(start)
     }
 }
 
 impl Session<'_> {
-    fn run(mut self, start: Instant) -> Result<Run, RunError> {
+    fn run(mut self, start: Instant) -> Result<Option<Run>, RunError> {
         let ended = world::run(&mut self).map_err(RunError::World)?;
         let host = self
             .host
             .take()
             .expect("every instance gives the host back");
         let (class, error, detail) = classify(ended)?;
+        if self.wants_more(class) {
+            return Ok(None);
+        }
         if matches!(class, Class::Ok | Class::Err) {
             let put = host
                 .put
@@ -181,9 +206,9 @@ impl Session<'_> {
         }
         let exact = matches!(class, Class::Ok | Class::Err);
         let limit = self.work.limits.fuel;
-        Ok(Run {
+        Ok(Some(Run {
             class,
-            fuel: if exact { limit - self.fuel } else { limit },
+            fuel: if exact { self.tank - self.fuel } else { limit },
             outputs: self.outputs,
             transcript: host.transcript,
             states: self.states,
@@ -192,7 +217,18 @@ impl Session<'_> {
             log: host.log,
             memory: host.limiter.peak as u64,
             wall: start.elapsed(),
-        })
+        }))
+    }
+
+    /// Whether it used up a tank that is smaller than its own limit. The engine does not look at the
+    /// tank after the last operation, so a guest may have succeeded and used it up.
+    fn wants_more(&self, class: Class) -> bool {
+        let used_up = match class {
+            Class::Ok | Class::Err => self.fuel == 0,
+            Class::OutOfFuel => true,
+            Class::Panic | Class::Trap | Class::Limit => false,
+        };
+        used_up && self.tank < self.work.limits.fuel
     }
 
     /// Makes a fresh instance and lets `call` use it. The fuel it used and the host's state carry

@@ -2,9 +2,11 @@
 
 mod fixture;
 
+use std::sync::Arc;
+
 use fixture::{component_of, echo, job, job_module, job_with_imports, run, run_job, sandbox, work};
-use opensky_executor::{Backend, PROFILE_0, RunError, Sandbox};
-use opensky_protocol::{Abort, Class, GuestError, Limits, World, names};
+use opensky_executor::{Backend, Inputs, PROFILE_0, RunError, Sandbox};
+use opensky_protocol::{Abort, Class, GuestError, Limits, Work, World, names};
 
 fn class_of(body: &str) -> Class {
     run_job(&job(body), b"input")
@@ -51,6 +53,61 @@ fn traps_are_told_apart_only_as_far_as_they_can_be_compared() {
         class_of("(call $ok (i32.const 0) (i32.const -1))"),
         Class::Trap
     );
+}
+
+/// A claim of fuel is followed to its last unit, and no further.
+#[test]
+fn unit_ends_within_the_fuel_that_it_uses_and_not_within_less() {
+    let bodies = [
+        "(call $ok (local.get $ptr) (local.get $len))",
+        "(call $failed (local.get $ptr) (local.get $len))",
+        "(loop $l (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 99))))
+        (call $ok (local.get $ptr) (local.get $len))",
+        "(memory.fill (i32.const 9000) (i32.const 1) (i32.const 70000))
+        (call $ok (i32.const 9000) (i32.const 70000))",
+    ];
+    for body in bodies {
+        let component = job(body);
+        let sandbox = sandbox();
+        let program = sandbox.compile(&component).unwrap();
+        let mut inputs = Inputs::default();
+        inputs.insert(*b"input");
+        let work = Arc::new(work(&component, World::Job, b"input"));
+        let within = |fuel| {
+            let run = sandbox.run_within(&program, &work, &inputs, None, fuel);
+            run.unwrap().map(|run| (run.class, run.fuel, run.outputs))
+        };
+        let whole = sandbox.run(&program, &work, &inputs, None).unwrap();
+        let whole = Some((whole.class, whole.fuel, whole.outputs));
+        let (_, used, _) = whole.as_ref().unwrap();
+        assert_eq!(within(*used), whole);
+        assert_eq!(within(u64::MAX), whole);
+        for less in [0, 1, used / 2, used - 1] {
+            assert_eq!(within(less), None, "{less} of {used}");
+        }
+    }
+}
+
+#[test]
+fn unit_of_no_exact_fuel_ends_as_itself_or_not_at_all() {
+    let component = job("(loop $l (br_if $l (i32.eqz (local.get $ptr)))) (unreachable)");
+    let sandbox = sandbox();
+    let program = sandbox.compile(&component).unwrap();
+    let mut inputs = Inputs::default();
+    inputs.insert(*b"input");
+    let mut work = work(&component, World::Job, b"input");
+    let within = |work: &Work, fuel| {
+        let work = Arc::new(work.clone());
+        let run = sandbox.run_within(&program, &work, &inputs, None, fuel);
+        run.unwrap().map(|run| (run.class, run.fuel))
+    };
+    let limit = work.limits.fuel;
+    assert_eq!(within(&work, 100_000), Some((Class::Panic, limit)));
+    assert_eq!(within(&work, 1), None);
+    work.limits.fuel = 2;
+    assert_eq!(within(&work, 2), Some((Class::OutOfFuel, 2)));
+    assert_eq!(within(&work, 0), None);
 }
 
 #[test]
