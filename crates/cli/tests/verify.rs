@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use opensky_protocol::{
     Class, Digest, JobReceipt, Outputs, Profile, Receipt, SecretKey, Transcript,
 };
-use session::{Session, cat, example, wat};
+use session::{Ran, Session, built, cat, example, text, wat};
 
 /// A person who ran `cat.wat` on `in.txt` and has `its.receipt`.
 fn with_receipt() -> Session {
@@ -37,6 +37,7 @@ struct Lie {
     transcript: Transcript,
     outputs: Outputs,
     profile: Profile,
+    limit: u64,
 }
 
 impl Lie {
@@ -47,12 +48,14 @@ impl Lie {
             transcript: truth.transcript.clone(),
             outputs: truth.outputs.clone(),
             profile: truth.work.profile.clone(),
+            limit: truth.work.limits.fuel,
         }
     }
 
     fn told(self, person: &Session, truth: &Receipt, name: &str) {
         let mut work = truth.work.clone();
         work.profile = self.profile;
+        work.limits.fuel = self.limit;
         let key = SecretKey::from_seed(&[7; 32]);
         let mut calls = Transcript::start(&work.unit());
         for call in &self.transcript.calls {
@@ -87,13 +90,16 @@ fn true_receipt_matches_on_both_backends() {
         .is(0, &["match"]);
 }
 
+const ENDLESS: &str = "(loop $again (br $again))";
+
 #[test]
 fn failed_run_has_a_receipt_that_matches_too() {
     let person = Session::new();
-    for body in ["(unreachable)", "(call $exit (i32.const 3))"] {
+    for body in ["(unreachable)", "(call $exit (i32.const 3))", ENDLESS] {
         person.write("fails.wat", wat(body));
+        let run = ["run", "fails.wat", "--receipt", "f.receipt"];
         person
-            .opensky(&["run", "fails.wat", "--receipt", "f.receipt"])
+            .opensky(&[&run[..], &["--fuel", "1000000"]].concat())
             .is(1, &[]);
         person.opensky(&["verify", "f.receipt"]).is(0, &["match"]);
     }
@@ -140,6 +146,65 @@ fn false_fuel_output_and_class_are_found_and_named() {
     person
         .opensky(&["verify", "class.receipt"])
         .is(1, &["mismatch", "outcome"]);
+}
+
+#[test]
+fn unit_is_run_no_further_than_its_claim() {
+    let person = with_receipt();
+    let truth = read(&person, "its.receipt");
+    let said = truth.statement.fuel - 1;
+    let lie = Lie {
+        fuel: said,
+        ..Lie::about(&truth)
+    };
+    lie.told(&person, &truth, "less.receipt");
+    let words = ["mismatch", &format!("says {said}, here it is more")];
+    person.opensky(&["verify", "less.receipt"]).is(1, &words);
+
+    // Whoever ran it to its limit would be at it for a century.
+    person.write("endless.wat", wat(ENDLESS));
+    let run = ["run", "endless.wat", "--receipt", "endless.receipt"];
+    person
+        .opensky(&[&run[..], &["--fuel", "1000"]].concat())
+        .is(1, &[]);
+    let truth = read(&person, "endless.receipt");
+    for class in [Class::Ok, Class::Err] {
+        let output = match class {
+            Class::Ok => ("output".to_owned(), b"done".to_vec()),
+            _ => ("error".to_owned(), vec![3, 1]),
+        };
+        let lie = Lie {
+            class,
+            fuel: 1_000_000,
+            limit: u64::MAX,
+            outputs: Outputs::of(&[output].into()),
+            ..Lie::about(&truth)
+        };
+        lie.told(&person, &truth, "lie.receipt");
+        let (ran, verdict) = person.json(&["verify", "lie.receipt"]);
+        ran.is(1, &["stopped there"]);
+        assert_eq!(verdict["verdict"], "mismatch");
+        assert_eq!(verdict["fuel"], 1_000_000);
+    }
+}
+
+#[test]
+fn who_has_the_files_needs_no_data_folder() {
+    let person = with_receipt();
+    let stranger = Session::new();
+    for name in ["its.receipt", "cat.wat", "in.txt"] {
+        fs::copy(person.folder().join(name), stranger.folder().join(name)).expect("copied");
+    }
+    let files = ["--component", "cat.wat", "--input", "in.txt"];
+    let verify = [&["verify", "its.receipt"], &files[..]].concat();
+    stranger.opensky(&verify).is(0, &["match"]);
+    assert!(!stranger.data().exists(), "no store and no key is made");
+
+    // Not even root can make a folder there.
+    let nowhere = |args: &[&str]| Ran::of(stranger.command(args).env("XDG_DATA_HOME", "/proc"));
+    nowhere(&verify).is(0, &["match"]);
+    nowhere(&verify[..4]).refuses(4, &["the store", "--input", "XDG_DATA_HOME"]);
+    nowhere(&verify[..2]).refuses(4, &["the store", "--component"]);
 }
 
 #[test]
@@ -227,6 +292,54 @@ fn flip_a_bit_of_each_file(folder: &Path) -> usize {
     count
 }
 
+/// The states between its units are in nobody's store: each comes from the unit before.
+#[test]
+fn stepper_job_is_verified_from_what_it_began_with() {
+    let person = Session::with_warm_cache();
+    let folder = person.folder().join("sums");
+    person
+        .opensky(&["new", "-t", "stepper", &text(&folder)])
+        .is(0, &[]);
+    let component = text(&built(&folder));
+    person.write("limit", "100000");
+    let run = ["run", &component, "--input", "limit", "--steps", "2"];
+    person
+        .opensky(&[&run[..], &["--receipt", "job.receipt"]].concat())
+        .is(0, &["units"]);
+    let truth = JobReceipt::from_file(&person.read("job.receipt")).expect("we wrote it");
+    let units = truth.units.len();
+    assert!(units > 3, "{units}");
+
+    let stranger = Session::with_warm_cache();
+    for name in ["job.receipt", "limit"] {
+        fs::copy(person.folder().join(name), stranger.folder().join(name)).expect("copied");
+    }
+    let files = ["--component", &component, "--input", "limit"];
+    let (ran, verdict) = stranger.json(&[&["verify", "job.receipt"], &files[..]].concat());
+    ran.is(0, &[]);
+    assert_eq!(verdict["units_checked"], units);
+
+    let key = SecretKey::from_seed(&[7; 32]);
+    let lied = truth.units.into_iter().enumerate().map(|(index, unit)| {
+        let (transcript, outputs) = (unit.transcript, unit.outputs);
+        let fuel = unit.statement.fuel - u64::from(index == 2);
+        Receipt::sign(
+            &key,
+            unit.work,
+            Class::Ok,
+            fuel,
+            transcript,
+            outputs,
+            unit.states,
+        )
+    });
+    let lie = JobReceipt::sign(&key, truth.spec, lied.collect()).expect("a whole job");
+    stranger.write("lie.receipt", lie.to_file());
+    let (ran, verdict) = stranger.json(&[&["verify", "lie.receipt"], &files[..]].concat());
+    ran.is(1, &["unit 2", "here it is more"]);
+    assert_eq!(verdict["units_checked"], 3, "not those after it");
+}
+
 #[test]
 fn job_receipt_is_verified_whole_and_by_sample() {
     let person = Session::with_warm_cache();
@@ -278,7 +391,7 @@ fn job_receipt_is_verified_whole_and_by_sample() {
     });
     let lie = JobReceipt::sign(&key, truth.spec.clone(), units.collect()).expect("a whole job");
     person.write("lie.receipt", lie.to_file());
-    person
-        .opensky(&["verify", "lie.receipt"])
-        .is(1, &["mismatch", "unit 1", "fuel"]);
+    let (ran, verdict) = person.json(&["verify", "lie.receipt"]);
+    ran.is(1, &["mismatch", "unit 1", "fuel"]);
+    assert_eq!(verdict["units_checked"], 2, "not those after the maps");
 }

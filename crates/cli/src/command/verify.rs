@@ -1,24 +1,23 @@
 //! `opensky verify`: runs a receipt's work again and compares.
 
+mod again;
+mod blobs;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::BTreeMap,
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
-use opensky_executor::{Inputs, Program, Sandbox};
-use opensky_protocol::{
-    Digest, JobPlan, JobReceipt, Receipt, SecretKey, Work, codec::FileKind, names,
-};
-use opensky_storage::Store;
+use opensky_protocol::{Digest, JobPlan, JobReceipt, JobSpec, Receipt, codec::FileKind, names};
 use serde_json::json;
 
+use self::{
+    again::{Again, Found},
+    blobs::Blobs,
+};
 use crate::{
-    Exit, Problem,
-    drive::{Done, Driver},
-    foreign,
-    local::{self, failed},
-    progress::Bar,
+    Exit, Problem, local,
     request::{BackendName, threads},
     source,
     term::{self, BAD, Format, GOOD, PLAIN},
@@ -28,7 +27,8 @@ use crate::{
 /// Run a receipt's work again and compare the results
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = "\
-The program and the inputs are found by digest in the local store, or given.
+The program and the inputs are found by digest in the local store, or given. A unit is run no
+further than its receipt can be right: one that uses more fuel than it claims is stopped there.
 
 Examples:
   opensky verify r-0123456789abcdef.receipt
@@ -142,16 +142,15 @@ fn judge_unit(args: &Args, receipt: &Receipt) -> Result<Verdict, Problem> {
     let blobs = Blobs::new(args)?;
     let sandbox = local::sandbox(&receipt.work.profile, args.backend.into())?;
     let program = blobs.program(&sandbox, &receipt.work.program, args)?;
-    let inputs = blobs.inputs(&receipt.work)?;
-    let key = nobody();
-    let driver = driver(args, &sandbox, &program, &key, (1, &|_, _, _| ()));
-    let again = driver.unit(receipt.work.clone(), &inputs).map_err(failed)?;
+    let inputs = blobs.of(&receipt.work.inputs)?;
+    let again = Again::new(&sandbox, &program, threads(args.jobs), 1);
+    let found = again.unit(receipt, &inputs)?;
     Ok(Verdict {
         what: format!("unit {}", receipt.statement.unit),
         units: 1,
         of: 1,
-        fuel: again.receipt.statement.fuel,
-        differences: differences(receipt, &again.receipt),
+        fuel: found.fuel,
+        differences: found.differences,
     })
 }
 
@@ -159,237 +158,115 @@ fn judge_job(args: &Args, job: &JobReceipt) -> Result<Verdict, Problem> {
     let blobs = Blobs::new(args)?;
     let sandbox = local::sandbox(&job.spec.profile, args.backend.into())?;
     let program = blobs.program(&sandbox, &job.spec.program, args)?;
-    let key = nobody();
-    let bar = Bar::start();
-    let progress = |stage: &str, done: usize, all: usize| bar.set(stage, done, all);
-    // A job that claims to have ended is not followed any further than that.
-    let limit = (job.units.len(), &progress as Progress<'_>);
-    let driver = driver(args, &sandbox, &program, &key, limit);
-    let done = match args.sample {
-        Some(count) => sample(job, &driver, &blobs, count.get())?,
-        None => whole(job, &driver, &blobs)?,
+    let units = job.units.len();
+    let count = args.sample.map_or(units, |sample| sample.get().min(units));
+    let again = Again::new(&sandbox, &program, threads(args.jobs), count);
+    let found = match args.sample {
+        Some(_) => sample(job, &again, &blobs, count)?,
+        None => whole(job, &again, &blobs)?,
     };
-    drop(bar);
     let mut differences = Vec::new();
-    for (index, unit) in &done {
-        let theirs = &job.units[*index];
-        let named = |text| format!("unit {index} ({}): {text}", theirs.statement.unit);
-        differences.extend(
-            self::differences(theirs, &unit.receipt)
-                .into_iter()
-                .map(named),
-        );
-    }
-    if args.sample.is_none() && done.len() < job.units.len() && differences.is_empty() {
-        differences.push(format!("the job ends after {} units", done.len()));
+    for (index, found) in &found {
+        let unit = &job.units[*index].statement.unit;
+        let named = |text| format!("unit {index} ({unit}): {text}");
+        differences.extend(found.differences.iter().map(named));
     }
     Ok(Verdict {
         what: format!("job {}", job.spec.id()),
-        units: done.len(),
-        of: job.units.len(),
-        fuel: done.iter().fold(0, |sum: u64, (_, unit)| {
-            sum.saturating_add(unit.receipt.statement.fuel)
-        }),
+        units: found.len(),
+        of: units,
+        fuel: found
+            .values()
+            .fold(0, |sum: u64, found| sum.saturating_add(found.fuel)),
         differences,
     })
 }
 
-/// Runs the whole job again: only what the job began with is needed.
+/// Runs the whole job again: only what the job began with is needed. Each unit's work follows from
+/// the outputs of those before it, which was checked when the receipt was read, so each is run as it
+/// stands there. Those after a stage that differs are not.
 fn whole(
     job: &JobReceipt,
-    driver: &Driver<'_>,
+    again: &Again<'_>,
     blobs: &Blobs,
-) -> Result<Vec<(usize, Done)>, Problem> {
-    let mut needed: BTreeMap<String, Digest> = job.spec.inputs.clone();
-    match &job.spec.plan {
+) -> Result<BTreeMap<usize, Found>, Problem> {
+    let mut inputs = blobs.of(&beginning(&job.spec))?;
+    let mut all = BTreeMap::new();
+    let mut left: Vec<usize> = (0..job.units.len()).collect();
+    while !left.is_empty() {
+        let ready = |index: &usize| {
+            let mut needed = job.units[*index].work.inputs.values();
+            needed.all(|digest| inputs.get(digest).is_some())
+        };
+        let (stage, later): (Vec<_>, Vec<_>) = left.into_iter().partition(ready);
+        if stage.is_empty() {
+            let unit = later[0];
+            return Err(Problem::refused(format!(
+                "cannot judge: no unit makes the inputs of unit {unit}"
+            )));
+        }
+        let mut found = again.units(&job.units, &stage, &inputs)?;
+        let mut differs = false;
+        for found in found.values_mut() {
+            differs |= !found.differences.is_empty();
+            for (digest, blob) in found.outputs.drain(..) {
+                inputs.insert_verified(digest, blob);
+            }
+        }
+        all.append(&mut found);
+        if differs {
+            break;
+        }
+        left = later;
+    }
+    Ok(all)
+}
+
+/// What a job began with, by name.
+fn beginning(spec: &JobSpec) -> BTreeMap<String, Digest> {
+    let mut needed = spec.inputs.clone();
+    match &spec.plan {
         JobPlan::MapReduce { shards, .. } => {
-            needed.extend(
-                (0..)
-                    .map(|index| format!("shard {index}"))
-                    .zip(shards.iter().copied()),
-            );
+            let names = (0..).map(|index| format!("shard {index}"));
+            needed.extend(names.zip(shards.iter().copied()));
         }
         JobPlan::Stepper { input, .. } => {
             needed.insert(names::INPUT.into(), *input);
         }
     }
-    let inputs = blobs.of(&needed)?;
-    let mut done = Vec::new();
-    driver.job(&job.spec, &inputs, &mut done).map_err(failed)?;
-    Ok(done.into_iter().enumerate().take(job.units.len()).collect())
+    needed
 }
 
 /// Runs some units again: those that are drawn among the ones whose inputs are here.
 fn sample(
     job: &JobReceipt,
-    driver: &Driver<'_>,
+    again: &Again<'_>,
     blobs: &Blobs,
     count: usize,
-) -> Result<Vec<(usize, Done)>, Problem> {
-    let here: Vec<usize> = (0..job.units.len())
-        .filter(|index| {
-            job.units[*index]
-                .work
-                .inputs
-                .values()
-                .all(|digest| blobs.has(digest))
-        })
-        .collect();
+) -> Result<BTreeMap<usize, Found>, Problem> {
+    let mut here = Vec::new();
+    for (index, unit) in job.units.iter().enumerate() {
+        if blobs.has(&unit.work)? {
+            here.push(index);
+        }
+    }
     if here.is_empty() {
         return Err(Problem::refused("no unit's inputs are in the store")
             .help("give inputs with --input, or check the whole job without --sample"));
     }
     let drawn = draw(here, count)?;
-    let mut done = Vec::new();
-    for (position, index) in drawn.iter().enumerate() {
-        (driver.progress)("units", position, drawn.len());
-        let work = &job.units[*index].work;
-        let inputs = blobs.inputs(work)?;
-        done.push((*index, driver.unit(work.clone(), &inputs).map_err(failed)?));
-    }
-    Ok(done)
+    let works = drawn.iter().map(|index| &job.units[*index].work);
+    let inputs = blobs.of(works.flat_map(|work| &work.inputs))?;
+    again.units(&job.units, &drawn, &inputs)
 }
 
 /// Draws `count` of these, so that whoever made the receipt could not know which.
-fn draw(mut from: Vec<usize>, count: usize) -> Result<BTreeSet<usize>, Problem> {
-    let mut drawn = BTreeSet::new();
+fn draw(mut from: Vec<usize>, count: usize) -> Result<Vec<usize>, Problem> {
+    let mut drawn = Vec::new();
     while drawn.len() < count && !from.is_empty() {
         let random = getrandom::u64()
             .map_err(|error| Problem::host("the system gives no random numbers").because(error))?;
-        drawn.insert(from.swap_remove((random % from.len() as u64) as usize));
+        drawn.push(from.swap_remove((random % from.len() as u64) as usize));
     }
     Ok(drawn)
-}
-
-/// What differs between two receipts for the same work, in words. Empty if the results match.
-fn differences(theirs: &Receipt, ours: &Receipt) -> Vec<String> {
-    let (said, found) = (&theirs.statement, &ours.statement);
-    if said.compare_key == found.compare_key {
-        return Vec::new();
-    }
-    let mut list = Vec::new();
-    let mut note = |what: &str, said: String, found: String| {
-        if said != found {
-            list.push(format!(
-                "{what}: the receipt says {said}, here it is {found}"
-            ));
-        }
-    };
-    note("outcome", said.class.to_string(), found.class.to_string());
-    note("fuel", said.fuel.to_string(), found.fuel.to_string());
-    note("output", said.output.to_string(), found.output.to_string());
-    note(
-        "host calls",
-        said.calls.to_string(),
-        found.calls.to_string(),
-    );
-    note(
-        "transcript",
-        said.transcript.to_string(),
-        found.transcript.to_string(),
-    );
-    if let Some(index) = theirs.transcript.first_difference(&ours.transcript) {
-        let call = |receipt: &Receipt| {
-            let call = receipt.transcript.calls.get(index);
-            call.map_or("no such call".to_owned(), |call| {
-                foreign::name(&call.import)
-            })
-        };
-        list.push(format!(
-            "first differing host call: number {index}, {} (here {})",
-            call(theirs),
-            call(ours)
-        ));
-    }
-    list
-}
-
-type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
-
-fn driver<'a>(
-    args: &Args,
-    sandbox: &'a Sandbox,
-    program: &'a Program,
-    key: &'a SecretKey,
-    (most_steps, progress): (usize, Progress<'a>),
-) -> Driver<'a> {
-    Driver {
-        sandbox,
-        program,
-        key,
-        threads: threads(args.jobs),
-        most_steps,
-        progress,
-    }
-}
-
-/// Signs what nobody will see: only the statements are compared.
-fn nobody() -> SecretKey {
-    SecretKey::from_seed(&[0; 32])
-}
-
-/// Where the program and the inputs come from: given files first, then the store.
-struct Blobs {
-    given: HashMap<Digest, Vec<u8>>,
-    store: Store,
-}
-
-impl Blobs {
-    fn new(args: &Args) -> Result<Self, Problem> {
-        let named = args.named.iter().map(|(_, file)| Path::new(file));
-        let mut given = HashMap::new();
-        for file in args.input.iter().map(PathBuf::as_path).chain(named) {
-            let bytes = source::read(file, "the input")?;
-            given.insert(Digest::of(&bytes), bytes);
-        }
-        Ok(Self {
-            given,
-            store: local::store()?,
-        })
-    }
-
-    fn has(&self, digest: &Digest) -> bool {
-        self.given.contains_key(digest) || self.store.has(digest)
-    }
-
-    fn get(&self, digest: &Digest, what: &str, help: &str) -> Result<Vec<u8>, Problem> {
-        match self.given.get(digest) {
-            Some(bytes) => Ok(bytes.clone()),
-            None => self.store.get(digest).map_err(|error| {
-                Problem::refused(format!("cannot judge: {what} {digest} is not here"))
-                    .because(error)
-                    .help(help)
-            }),
-        }
-    }
-
-    fn of(&self, needed: &BTreeMap<String, Digest>) -> Result<Inputs, Problem> {
-        let mut inputs = Inputs::default();
-        for (name, digest) in needed {
-            let what = format!("the input `{name}`,");
-            inputs.insert(self.get(digest, &what, "give the file with --input")?);
-        }
-        Ok(inputs)
-    }
-
-    fn inputs(&self, work: &Work) -> Result<Inputs, Problem> {
-        self.of(&work.inputs)
-    }
-
-    fn program(&self, sandbox: &Sandbox, id: &Digest, args: &Args) -> Result<Program, Problem> {
-        let component = match &args.component {
-            Some(file) => source::component(file)?,
-            None => self.get(id, "the program", "give the file with --component")?,
-        };
-        if Digest::of(&component) != *id {
-            return Err(
-                Problem::refused("cannot judge: the component is another program")
-                    .help(format!("the receipt is about {id}")),
-            );
-        }
-        opensky_executor::admit(&component).map_err(|refusal| {
-            Problem::refused("the sandbox refuses the program").because(refusal.to_string())
-        })?;
-        local::compile(sandbox, &component)
-    }
 }

@@ -1,0 +1,104 @@
+//! Where the program and the inputs come from: given files first, then the store.
+
+use std::{
+    cell::OnceCell,
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use opensky_executor::{Inputs, Program, Sandbox};
+use opensky_protocol::{Digest, Work};
+use opensky_storage::Store;
+
+use crate::{Problem, command::verify::Args, local, source};
+
+/// Blobs by digest. The store is opened when something is looked for that was not given: who has all
+/// the files needs none.
+pub struct Blobs {
+    given: HashMap<Digest, Vec<u8>>,
+    store: OnceCell<Store>,
+}
+
+impl Blobs {
+    /// Reads the inputs that were given.
+    pub fn new(args: &Args) -> Result<Self, Problem> {
+        let named = args.named.iter().map(|(_, file)| Path::new(file));
+        let mut given = HashMap::new();
+        for file in args.input.iter().map(PathBuf::as_path).chain(named) {
+            let bytes = source::read(file, "the input")?;
+            given.insert(Digest::of(&bytes), bytes);
+        }
+        Ok(Self {
+            given,
+            store: OnceCell::new(),
+        })
+    }
+
+    fn store(&self, help: &str) -> Result<&Store, Problem> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let opened = local::store().map_err(|problem| {
+            problem.help(format!(
+                "{help}, or use a store that can be written: set XDG_DATA_HOME"
+            ))
+        })?;
+        Ok(self.store.get_or_init(|| opened))
+    }
+
+    /// Whether all inputs of a work are here.
+    pub fn has(&self, work: &Work) -> Result<bool, Problem> {
+        for digest in work.inputs.values() {
+            if !self.given.contains_key(digest) && !self.store(GIVE_INPUT)?.has(digest) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn get(&self, digest: &Digest, what: &str, help: &str) -> Result<Vec<u8>, Problem> {
+        match self.given.get(digest) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => self.store(help)?.get(digest).map_err(|error| {
+                Problem::refused(format!("cannot judge: {what} {digest} is not here"))
+                    .because(error)
+                    .help(help)
+            }),
+        }
+    }
+
+    /// The inputs of those names.
+    pub fn of<'a>(
+        &self,
+        needed: impl IntoIterator<Item = (&'a String, &'a Digest)>,
+    ) -> Result<Inputs, Problem> {
+        let mut inputs = Inputs::default();
+        for (name, digest) in needed {
+            if inputs.get(digest).is_none() {
+                let what = format!("the input `{name}`,");
+                inputs.insert(self.get(digest, &what, GIVE_INPUT)?);
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// The program with that digest, compiled.
+    pub fn program(&self, sandbox: &Sandbox, id: &Digest, args: &Args) -> Result<Program, Problem> {
+        let component = match &args.component {
+            Some(file) => source::component(file)?,
+            None => self.get(id, "the program", "give the file with --component")?,
+        };
+        if Digest::of(&component) != *id {
+            return Err(
+                Problem::refused("cannot judge: the component is another program")
+                    .help(format!("the receipt is about {id}")),
+            );
+        }
+        opensky_executor::admit(&component).map_err(|refusal| {
+            Problem::refused("the sandbox refuses the program").because(refusal.to_string())
+        })?;
+        local::compile(sandbox, &component)
+    }
+}
+
+const GIVE_INPUT: &str = "give the file with --input";
