@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use wasm_encoder::{
-    BlockType, CodeSection, EntityType, Function, GlobalType, ImportSection, Module, NameSection,
-    SectionId, TypeSection, ValType,
+    BlockType, BranchHint, BranchHints, CodeSection, EntityType, Function, GlobalType,
+    ImportSection, Instruction, Module, NameSection, SectionId, TypeSection, ValType,
     reencode::{Error, Reencode, utils},
 };
 use wasmparser::{FunctionBody, KnownCustom, NameSectionReader, Operator, Parser, Payload};
@@ -168,9 +168,17 @@ impl Writer<'_> {
                 module.section(&wasm_encoder::DataCountSection { count });
             }
             Payload::CodeSectionStart { .. } => {
-                let mut code = CodeSection::new();
-                for index in 0..self.scan.functions.len() {
-                    code.function(&self.function(index)?);
+                let (mut code, mut hints) = (CodeSection::new(), BranchHints::new());
+                for defined in 0..self.scan.functions.len() {
+                    let (function, unlikely) = self.function(defined)?;
+                    code.function(&function);
+                    if !unlikely.is_empty() {
+                        let index = self.function_index(self.scan.imported + defined as u32)?;
+                        hints.function_hints(index, unlikely);
+                    }
+                }
+                if !hints.is_empty() {
+                    module.section(&hints);
                 }
                 module.section(&code);
             }
@@ -240,7 +248,10 @@ impl Writer<'_> {
         }
     }
 
-    fn function(&mut self, defined: usize) -> Result<Function, Error<MeterError>> {
+    fn function(
+        &mut self,
+        defined: usize,
+    ) -> Result<(Function, Vec<BranchHint>), Error<MeterError>> {
         let scan = self.scan;
         let index = scan.imported + defined as u32;
         let function = &scan.functions[defined];
@@ -272,12 +283,13 @@ impl Writer<'_> {
         self.write(&function.body, &ops, edits)
     }
 
+    /// The function with its edits, and a hint for each `if` that was added: hardly ever is one taken.
     fn write(
         &mut self,
         body: &FunctionBody<'_>,
         ops: &[Operator<'_>],
         edits: Edits,
-    ) -> Result<Function, Error<MeterError>> {
+    ) -> Result<(Function, Vec<BranchHint>), Error<MeterError>> {
         let mut locals = Vec::new();
         for declared in body.get_locals_reader()? {
             let (count, ty) = declared?;
@@ -285,20 +297,26 @@ impl Writer<'_> {
         }
         locals.extend(edits.locals().iter().map(|&ty| (1, ty)));
         let mut function = Function::new(locals);
+        let mut unlikely = Vec::new();
         let mut edits = edits.in_order();
         for (at, op) in ops.iter().enumerate() {
             while let Some(code) = edits.before(at) {
-                code.iter()
-                    .for_each(|instruction| _ = function.instruction(instruction));
+                for instruction in code {
+                    if matches!(instruction, Instruction::If(_)) {
+                        unlikely.push(BranchHint {
+                            branch_func_offset: function.byte_len() as u32,
+                            branch_hint_value: 0,
+                        });
+                    }
+                    function.instruction(&instruction);
+                }
             }
             match edits.instead(at) {
-                Some(code) => code
-                    .iter()
-                    .for_each(|instruction| _ = function.instruction(instruction)),
+                Some(code) => code.iter().for_each(|code| _ = function.instruction(code)),
                 None => _ = function.instruction(&self.instruction(op.clone())?),
             }
         }
-        Ok(function)
+        Ok((function, unlikely))
     }
 
     /// The names of the module, for people who read a trap. Nobody takes that of the meter.

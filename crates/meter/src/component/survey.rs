@@ -26,6 +26,7 @@ pub(super) fn survey(bytes: &[u8]) -> Result<Vec<Module<'_>>, MeterError> {
     parser.set_features(features());
     for payload in parser.parse_all(bytes) {
         let payload = payload?;
+        check_range(&payload, bytes.len())?;
         survey.check(&payload)?;
         validator.payload(&payload)?;
         survey.note(&payload)?;
@@ -42,6 +43,7 @@ struct Survey<'a> {
 
 const MODULE: &str = "a core module in the place of a component";
 const NESTED: &str = "a component inside of another one that has code of its own";
+const CUT: &str = "a component that is cut off";
 const START: &str = "a component with a start function of its own";
 const MODULE_IMPORT: &str = "a component that imports core modules";
 const COMPONENT_IMPORT: &str = "a component that imports components";
@@ -89,6 +91,21 @@ impl<'a> Survey<'a> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// The parser does not look whether what stands inside of a component is all there.
+fn check_range(payload: &Payload<'_>, length: usize) -> Result<(), MeterError> {
+    match payload {
+        Payload::ModuleSection {
+            unchecked_range: range,
+            ..
+        }
+        | Payload::ComponentSection {
+            unchecked_range: range,
+            ..
+        } if range.end > length => Err(MeterError::Unsupported(CUT)),
+        _ => Ok(()),
     }
 }
 

@@ -15,9 +15,10 @@ use wasmparser::{
 
 use crate::{MeterError, features};
 
-/// What all types and uses of types in a component may weigh together. The heaviest interpreters
-/// known need a twentieth. A validator needs about a second for it at worst.
-const MAX_WEIGHT: u64 = 1 << 20;
+/// What all types and uses of types in a component may weigh together: a validator that writes them
+/// all out needs a tenth of a second and a hundred megabytes. The heaviest interpreter known weighs a
+/// sixteenth.
+const MAX_WEIGHT: u64 = 1 << 19;
 /// How often a type may be a part of a part of another one, and how many components and types may be
 /// open inside of each other. Compilers need about ten; validators give up at a hundred.
 const MAX_DEPTH: usize = 64;
@@ -120,10 +121,6 @@ impl<'a> Weight<'a> {
             scopes: Vec::new(),
             total: 0,
         }
-    }
-
-    pub fn total(&self) -> u64 {
-        self.total
     }
 
     /// Begins a component, inside of the one before if that has not ended.

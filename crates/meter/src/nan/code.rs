@@ -31,7 +31,7 @@ impl<'a> Writer<'a> {
         let mut code = vec![I::LocalSet(value)];
         match float.lanes {
             Lanes::F32 | Lanes::F64 => {
-                code.extend(unless_nan(value, float.lanes));
+                code.extend(if_nan(value, float.lanes));
                 code.extend([
                     constant(float),
                     I::LocalSet(value),
@@ -57,7 +57,7 @@ impl<'a> Writer<'a> {
             .get_or_insert_with(|| edits.local(ValType::I32));
         let before = [I::LocalSet(value), I::LocalTee(address), I::LocalGet(value)];
         edits.insert(store.at, Place::Before, before);
-        let mut code = unless_nan(value, float.lanes);
+        let mut code = if_nan(value, float.lanes);
         code.extend([
             I::LocalGet(address),
             constant(float),
@@ -77,19 +77,14 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Begins a block that is left at once unless the scalar is a NaN.
-fn unless_nan(value: u32, lanes: Lanes) -> Vec<I<'static>> {
-    let equal = match lanes {
-        Lanes::F32 => I::F32Eq,
-        _ => I::F64Eq,
+/// Begins what is done if the scalar is a NaN.
+fn if_nan(value: u32, lanes: Lanes) -> Vec<I<'static>> {
+    let differs = match lanes {
+        Lanes::F32 => I::F32Ne,
+        _ => I::F64Ne,
     };
-    vec![
-        I::Block(BlockType::Empty),
-        I::LocalGet(value),
-        I::LocalGet(value),
-        equal,
-        I::BrIf(0),
-    ]
+    let itself = I::LocalGet(value);
+    vec![itself.clone(), itself, differs, I::If(BlockType::Empty)]
 }
 
 /// The vector with the canonical NaN in each lane that has one.
