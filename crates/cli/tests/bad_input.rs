@@ -87,7 +87,8 @@ fn names_in_a_receipt_cannot_steer_the_terminal() {
     let tell = |work: opensky_protocol::Work, outputs: Outputs| {
         let mut calls = Transcript::start(&work.unit());
         calls.push(EVIL, Digest([1; 32]), Digest([2; 32]));
-        let lie = Receipt::sign(&stranger(), work, Class::Ok, 5, calls, outputs, vec![]);
+        let fuel = truth.statement.fuel;
+        let lie = Receipt::sign(&stranger(), work, Class::Ok, fuel, calls, outputs, vec![]);
         person.write("lie", lie.to_file());
     };
     tell(truth.work.clone(), truth.outputs.clone());

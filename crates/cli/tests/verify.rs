@@ -219,15 +219,27 @@ fn first_host_call_that_differs_is_named() {
         };
         transcript.push(&call.import, call.args, results);
     }
-    let import = truth.transcript.calls[1].import.clone();
+    let import = &truth.transcript.calls[1].import;
+    let words = ["mismatch", "host call: number 1,", import];
+    for fuel in [truth.statement.fuel, truth.statement.fuel - 1] {
+        let lie = Lie {
+            transcript: transcript.clone(),
+            fuel,
+            ..Lie::about(&truth)
+        };
+        lie.told(&person, &truth, "calls.receipt");
+        person.opensky(&["verify", "calls.receipt"]).is(1, &words);
+    }
+
+    // A unit that is stopped has made fewer calls, and that is no difference.
     let lie = Lie {
-        transcript,
+        fuel: 1,
         ..Lie::about(&truth)
     };
-    lie.told(&person, &truth, "calls.receipt");
-    person
-        .opensky(&["verify", "calls.receipt"])
-        .is(1, &["mismatch", &import]);
+    lie.told(&person, &truth, "less.receipt");
+    let ran = person.opensky(&["verify", "less.receipt"]);
+    ran.is(1, &["mismatch", "here it is more"]);
+    assert!(!ran.text().contains("host call"), "{ran:?}");
 }
 
 #[test]

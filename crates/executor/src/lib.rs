@@ -27,4 +27,4 @@ pub use engine::{Backend, Sandbox, SandboxError};
 pub use host::{Blob, Inputs, Observer};
 pub use profile::{PROFILE_0, Rules};
 pub use program::{Entry, Program};
-pub use run::{Run, RunError, on_guest_thread};
+pub use run::{Run, RunError, Within, on_guest_thread};

@@ -48,6 +48,15 @@ pub struct Run {
     pub wall: Duration,
 }
 
+/// How far a unit went within a claim of its fuel.
+#[derive(Clone, Debug)]
+pub enum Within {
+    /// It ended.
+    Ended(Run),
+    /// It uses more, and was stopped there. Its host calls so far.
+    Stopped(Transcript),
+}
+
 /// Why a unit cannot be run at all, by anyone.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -115,12 +124,14 @@ impl Sandbox {
         inputs: &Inputs,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Run, RunError> {
-        let run = self.run_within(program, work, inputs, observer, u64::MAX)?;
-        Ok(run.expect("a unit's own limit is never passed"))
+        match self.run_within(program, work, inputs, observer, u64::MAX)? {
+            Within::Ended(run) => Ok(run),
+            Within::Stopped(_) => unreachable!("a unit's own limit ends it"),
+        }
     }
 
     /// Runs one unit like [`Sandbox::run`] does, but no further than it takes to see that it uses
-    /// more than `fuel`: then there is no result. The unit cannot tell; its own limit still holds.
+    /// more than `fuel`. The unit cannot tell; its own limit still holds.
     pub fn run_within(
         &self,
         program: &Program,
@@ -128,7 +139,7 @@ impl Sandbox {
         inputs: &Inputs,
         observer: Option<Arc<dyn Observer>>,
         fuel: u64,
-    ) -> Result<Option<Run>, RunError> {
+    ) -> Result<Within, RunError> {
         guest_thread(|| self.run_here(program, work, inputs, observer, fuel))
             .map_err(|error| Abort::Internal(format!("no thread starts for the guest: {error}")))?
     }
@@ -140,7 +151,7 @@ impl Sandbox {
         inputs: &Inputs,
         observer: Option<Arc<dyn Observer>>,
         fuel: u64,
-    ) -> Result<Option<Run>, RunError> {
+    ) -> Result<Within, RunError> {
         let start = Instant::now();
         work.check()?;
         if work.profile.id() != self.rules.id {
@@ -177,7 +188,7 @@ impl Sandbox {
 }
 
 impl Session<'_> {
-    fn run(mut self, start: Instant) -> Result<Option<Run>, RunError> {
+    fn run(mut self, start: Instant) -> Result<Within, RunError> {
         let ended = world::run(&mut self).map_err(RunError::World)?;
         let host = self
             .host
@@ -185,7 +196,7 @@ impl Session<'_> {
             .expect("every instance gives the host back");
         let (class, error, detail) = classify(ended)?;
         if self.wants_more(class) {
-            return Ok(None);
+            return Ok(Within::Stopped(host.transcript));
         }
         if matches!(class, Class::Ok | Class::Err) {
             let put = host
@@ -206,7 +217,7 @@ impl Session<'_> {
         }
         let exact = matches!(class, Class::Ok | Class::Err);
         let limit = self.work.limits.fuel;
-        Ok(Some(Run {
+        Ok(Within::Ended(Run {
             class,
             fuel: if exact { self.tank - self.fuel } else { limit },
             outputs: self.outputs,

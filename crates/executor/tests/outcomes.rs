@@ -5,7 +5,7 @@ mod fixture;
 use std::sync::Arc;
 
 use fixture::{component_of, echo, job, job_module, job_with_imports, run, run_job, sandbox, work};
-use opensky_executor::{Backend, Inputs, PROFILE_0, RunError, Sandbox};
+use opensky_executor::{Backend, Inputs, PROFILE_0, Run, RunError, Sandbox, Within};
 use opensky_protocol::{Abort, Class, GuestError, Limits, Work, World, names};
 
 fn class_of(body: &str) -> Class {
@@ -55,6 +55,13 @@ fn traps_are_told_apart_only_as_far_as_they_can_be_compared() {
     );
 }
 
+fn ended(within: Within) -> Option<Run> {
+    match within {
+        Within::Ended(run) => Some(run),
+        Within::Stopped(_) => None,
+    }
+}
+
 /// A claim of fuel is followed to its last unit, and no further.
 #[test]
 fn unit_ends_within_the_fuel_that_it_uses_and_not_within_less() {
@@ -76,7 +83,7 @@ fn unit_ends_within_the_fuel_that_it_uses_and_not_within_less() {
         let work = Arc::new(work(&component, World::Job, b"input"));
         let within = |fuel| {
             let run = sandbox.run_within(&program, &work, &inputs, None, fuel);
-            run.unwrap().map(|run| (run.class, run.fuel, run.outputs))
+            ended(run.unwrap()).map(|run| (run.class, run.fuel, run.outputs))
         };
         let whole = sandbox.run(&program, &work, &inputs, None).unwrap();
         let whole = Some((whole.class, whole.fuel, whole.outputs));
@@ -100,7 +107,7 @@ fn unit_of_no_exact_fuel_ends_as_itself_or_not_at_all() {
     let within = |work: &Work, fuel| {
         let work = Arc::new(work.clone());
         let run = sandbox.run_within(&program, &work, &inputs, None, fuel);
-        run.unwrap().map(|run| (run.class, run.fuel))
+        ended(run.unwrap()).map(|run| (run.class, run.fuel))
     };
     let limit = work.limits.fuel;
     assert_eq!(within(&work, 100_000), Some((Class::Panic, limit)));

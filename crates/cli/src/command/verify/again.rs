@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use opensky_executor::{Blob, Inputs, Observer, Program, Run, Sandbox, on_guest_thread};
+use opensky_executor::{Blob, Inputs, Observer, Program, Run, Sandbox, Within, on_guest_thread};
 use opensky_protocol::{Class, Digest, Outputs, Receipt, Statement, Transcript};
 
 use crate::{Problem, foreign, local::failed, progress::Bar};
@@ -122,14 +122,8 @@ impl<'a> Again<'a> {
             .run_within(self.program, &work, inputs, observer, most)
             .map_err(failed)?;
         Ok(match run {
-            Some(run) => found(receipt, run),
-            None => Found {
-                fuel: most,
-                differences: vec![format!(
-                    "fuel: the receipt says {most}, here it is more; the unit was stopped there"
-                )],
-                outputs: Vec::new(),
-            },
+            Within::Ended(run) => found(receipt, run),
+            Within::Stopped(transcript) => stopped(receipt, &transcript),
         })
     }
 }
@@ -140,6 +134,22 @@ fn claimed(said: &Statement) -> u64 {
     match said.class {
         Class::Ok | Class::Err => said.fuel,
         Class::OutOfFuel | Class::Panic | Class::Trap | Class::Limit => u64::MAX,
+    }
+}
+
+/// Of a unit that uses more fuel than its receipt says.
+fn stopped(receipt: &Receipt, so_far: &Transcript) -> Found {
+    let fuel = receipt.statement.fuel;
+    let more =
+        format!("fuel: the receipt says {fuel}, here it is more; the unit was stopped there");
+    // Calls that it would have made later are not missing.
+    let first = receipt.transcript.first_difference(so_far);
+    let first = first.filter(|index| *index < so_far.calls.len());
+    let call = first.map(|index| differing_call(receipt, so_far, index));
+    Found {
+        fuel,
+        differences: [more].into_iter().chain(call).collect(),
+        outputs: Vec::new(),
     }
 }
 
@@ -187,17 +197,21 @@ fn differences(receipt: &Receipt, here: &Statement, transcript: &Transcript) -> 
         here.transcript.to_string(),
     );
     if let Some(index) = receipt.transcript.first_difference(transcript) {
-        let call = |transcript: &Transcript| {
-            let call = transcript.calls.get(index);
-            call.map_or("no such call".to_owned(), |call| {
-                foreign::name(&call.import)
-            })
-        };
-        list.push(format!(
-            "first differing host call: number {index}, {} (here {})",
-            call(&receipt.transcript),
-            call(transcript)
-        ));
+        list.push(differing_call(receipt, transcript, index));
     }
     list
+}
+
+fn differing_call(receipt: &Receipt, transcript: &Transcript, index: usize) -> String {
+    let call = |transcript: &Transcript| {
+        let call = transcript.calls.get(index);
+        call.map_or("no such call".to_owned(), |call| {
+            foreign::name(&call.import)
+        })
+    };
+    format!(
+        "first differing host call: number {index}, {} (here {})",
+        call(&receipt.transcript),
+        call(transcript)
+    )
 }
