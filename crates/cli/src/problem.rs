@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     fmt::{self, Write as _},
-    io,
 };
 
 use crate::{Exit, foreign, term};
@@ -82,12 +81,8 @@ impl Error for Problem {
     }
 }
 
-/// Prints an error to stderr and returns the code to exit with. A closed pipe is no error: whoever
-/// reads our output has seen enough.
+/// Prints an error to stderr and returns the code to exit with.
 pub fn report(error: &anyhow::Error) -> Exit {
-    if is_closed_pipe(error) {
-        return Exit::Success;
-    }
     term::to_stderr(&describe(error));
     exit_of(error)
 }
@@ -125,16 +120,10 @@ fn problems(error: &anyhow::Error) -> impl Iterator<Item = &Problem> {
     error.chain().filter_map(|cause| cause.downcast_ref())
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use anyhow::Context as _;
 
     use super::*;
