@@ -1,8 +1,11 @@
 //! Diagnostics for people who look inside: tracing to stderr.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
+
+use crate::term;
 
 /// The environment variable that takes a full filter.
 const VARIABLE: &str = "OPENSKY_LOG";
@@ -15,12 +18,21 @@ pub fn start(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(asked().unwrap_or_else(|| EnvFilter::new(level)))
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
         .without_time()
         .try_init();
     drop(started);
+}
+
+/// The filter that the environment asks for. One that makes no sense is pointed out: whoever set it
+/// is waiting for lines that would never come.
+fn asked() -> Option<EnvFilter> {
+    let text = std::env::var_os(VARIABLE).filter(|text| !text.is_empty())?;
+    let text = text.to_string_lossy();
+    EnvFilter::try_new(&*text)
+        .inspect_err(|error| term::warn(&format!("{VARIABLE} is ignored, `{text}`: {error}")))
+        .ok()
 }

@@ -34,3 +34,13 @@ fn output_that_nobody_takes_whole_is_the_hosts_failure() {
     let ran = Ran::from(running.wait_with_output().expect("it ends"));
     ran.refuses(4, &["cannot write the output", "pipe"]);
 }
+
+#[test]
+fn filter_that_makes_no_sense_is_pointed_out() {
+    let person = someone();
+    let mut command = person.command(&["run", "cat.wat", "--input", "in.txt"]);
+    let ran = Ran::of(command.env("OPENSKY_LOG", "a=b=c"));
+    ran.is(0, &["warning: OPENSKY_LOG is ignored"]);
+    let warnings = ran.stderr.matches("OPENSKY_LOG").count();
+    assert_eq!(warnings, 1, "{}", ran.stderr);
+}
