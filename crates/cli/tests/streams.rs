@@ -36,6 +36,22 @@ fn output_that_nobody_takes_whole_is_the_hosts_failure() {
 }
 
 #[test]
+fn build_tools_do_not_read_what_is_meant_for_the_guest() {
+    let person = someone();
+    std::fs::create_dir(person.folder().join("made")).expect("a folder");
+    person.write(
+        "made/Makefile",
+        "all:\n\tcat >&2\n\tmkdir -p build\n\tcp ../cat.wasm build/\n",
+    );
+    person.write("cat.wasm", wat::parse_str(cat()).expect("valid text"));
+    let mut command = person.command(&["run", "made", "--input", "-"]);
+    command.stdin(File::open(person.folder().join("in.txt")).expect("just written"));
+    let ran = Ran::of(&mut command);
+    ran.is(0, &[]);
+    assert_eq!(ran.stdout, b"abc");
+}
+
+#[test]
 fn filter_that_makes_no_sense_is_pointed_out() {
     let person = someone();
     let mut command = person.command(&["run", "cat.wat", "--input", "in.txt"]);

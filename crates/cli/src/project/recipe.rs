@@ -8,7 +8,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use crate::{Problem, term};
@@ -105,7 +105,8 @@ fn python_tools(dir: &Path) -> Result<(), Problem> {
     })
 }
 
-/// Runs a tool in the project; what it says goes to stderr. `blame` says whose failure it is.
+/// Runs a tool in the project; what it says goes to stderr, and standard input is left to the guest.
+/// `blame` says whose failure it is.
 fn run(command: &mut Command, dir: &Path, blame: fn(String) -> Problem) -> Result<(), Problem> {
     let program = command.get_program().to_string_lossy().into_owned();
     let inherited = std::env::var_os("PATH").unwrap_or_default();
@@ -114,8 +115,8 @@ fn run(command: &mut Command, dir: &Path, blame: fn(String) -> Problem) -> Resul
     if let Ok(path) = std::env::join_paths(folders) {
         command.env("PATH", path);
     }
-    let status = command.current_dir(dir).stdout(io::stderr()).status();
-    match status {
+    command.current_dir(dir).stdin(Stdio::null());
+    match command.stdout(io::stderr()).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(blame(format!(
             "`{program}` failed in `{}` ({status})",
