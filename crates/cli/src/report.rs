@@ -44,7 +44,7 @@ pub fn unit_json(run: &Run, receipt: &Receipt, path: &Path) -> Value {
         "memory_pages": run.memory / PAGE,
         "wall_us": micros(run.wall),
         "log": String::from_utf8_lossy(&run.log),
-        "receipt": path,
+        "receipt": term::path(path),
     })
 }
 
@@ -65,7 +65,7 @@ pub fn job_json(job: Option<&JobReceipt>, done: &[Done], wall: Duration, path: &
         "memory_pages": peak(done) / PAGE,
         "wall_us": micros(wall),
         "log": done.iter().map(|unit| String::from_utf8_lossy(&unit.run.log)).collect::<String>(),
-        "receipt": path,
+        "receipt": term::path(path),
     })
 }
 

@@ -1,12 +1,11 @@
 //! What a person asks to be run: the flags that make a unit's work or a job's spec.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 use opensky_executor::{Backend, Inputs, PROFILE_0, inspect::Entry};
 use opensky_protocol::{Digest, JobPlan, JobSpec, Limits, Shard, Work, WorkError, World, names};
 use opensky_storage::Store;
@@ -24,8 +23,9 @@ pub struct Unit {
     #[arg(short, long, value_name = "FILE|-")]
     pub input: Vec<PathBuf>,
     /// A named input: a file /in/NAME for a command, a blob in the manifest for a job.
-    #[arg(long = "in", value_name = "NAME=FILE", value_parser = value::pair)]
-    pub named: Vec<(String, String)>,
+    #[arg(long = "in", value_name = "NAME=FILE",
+        value_parser = OsStringValueParser::new().try_map(value::named_file))]
+    pub named: Vec<(String, PathBuf)>,
     /// A command-line argument for the program.
     #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
     pub args: Vec<String>,
@@ -274,10 +274,16 @@ pub fn read_inputs(unit: &Unit, entry: Entry) -> Result<Given, Problem> {
         .collect();
     let mut named = BTreeMap::new();
     for (name, file) in &unit.named {
-        let bytes = source::read(Path::new(file), "the input")?;
-        if name == names::INPUT || named.insert(name.clone(), bytes).is_some() {
+        let bytes = source::read(file, "the input")?;
+        if name == names::INPUT {
+            return Err(
+                Problem::usage(format!("`{name}` is the name of the main input"))
+                    .help("give the main input with --input, or use another NAME with --in"),
+            );
+        }
+        if named.insert(name.clone(), bytes).is_some() {
             return Err(Problem::usage(format!("the input `{name}` is given twice"))
-                .help("use each NAME of --in once; the main input is --input"));
+                .help("use each NAME of --in once"));
         }
     }
     Ok(Given { main: main?, named })

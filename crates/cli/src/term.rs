@@ -1,6 +1,9 @@
 //! Everything that is printed: results to stdout, what a person is told to stderr.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
 
 use anstyle::{AnsiColor, Style};
 use clap::{ValueEnum, builder::Styles};
@@ -130,6 +133,11 @@ pub fn columns<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String 
 /// A size for people: binary units, one decimal.
 pub fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
+}
+
+/// A path in a JSON report. JSON holds text only, so bytes that are none are shown as `\u{fffd}`.
+pub fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

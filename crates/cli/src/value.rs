@@ -1,5 +1,11 @@
 //! How numbers, sizes and pairs are written on the command line.
 
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt as _,
+    path::PathBuf,
+};
+
 use opensky_protocol::Digest;
 
 /// A number with an optional SI suffix: `5000`, `200M`, `1.5G`, `1_000`.
@@ -45,6 +51,17 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `NAME=FILE`; the name is text and not empty, the file is named by whatever bytes it has.
+pub fn named_file(argument: OsString) -> Result<(String, PathBuf), String> {
+    let bytes = argument.as_bytes();
+    let parts = bytes.iter().position(|byte| *byte == b'=');
+    let parts = parts.map(|at| (&bytes[..at], &bytes[at + 1..]));
+    match parts.map(|(name, file)| (str::from_utf8(name), OsStr::from_bytes(file))) {
+        Some((Ok(name), file)) if !name.is_empty() => Ok((name.into(), file.into())),
+        _ => Err(format!("`{}` is not NAME=FILE", argument.to_string_lossy())),
+    }
+}
+
 /// 32 bytes as up to 64 hexadecimal digits; fewer stand for the low bytes.
 pub fn seed(text: &str) -> Result<[u8; 32], String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -75,6 +92,14 @@ mod tests {
     }
 
     #[test]
+    fn named_file_is_cut_at_the_first_sign_and_need_not_be_text() {
+        let argument = OsStr::from_bytes(b"a=b=\xff").to_owned();
+        let file = PathBuf::from(OsStr::from_bytes(b"b=\xff"));
+        assert_eq!(named_file(argument), Ok(("a".into(), file)));
+        assert!(named_file(OsStr::from_bytes(b"\xff=b").to_owned()).is_err());
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for text in [
             "",
@@ -94,6 +119,9 @@ mod tests {
         }
         assert!(pair("=x").is_err() && pair("x").is_err());
         assert_eq!(pair("k=a=b"), Ok(("k".into(), "a=b".into())));
+        for text in ["=x", "x", ""] {
+            assert!(named_file(text.into()).is_err(), "{text}");
+        }
         assert!(seed("xyz").is_err() && seed("").is_err() && seed(&"0".repeat(65)).is_err());
         assert_eq!(seed("ff").expect("hexadecimal")[31], 255);
     }

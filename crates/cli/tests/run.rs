@@ -211,7 +211,8 @@ fn command_lines_that_make_no_sense_exit_with_2() {
         &["cat.wat", "--input", "/proc/self/mem"],
         &["/proc/self/mem", "because: "],
     );
-    refused(&["cat.wat", "--in", "a"], &["KEY=VALUE"]);
+    refused(&["cat.wat", "--in", "a"], &["NAME=FILE"]);
+    refused(&["cat.wat", "--in", "input=a"], &["main input", "help: "]);
     refused(&["cat.wat", "--in", "a=none"], &["none"]);
     refused(&["cat.wat", "--in", "a=a", "--in", "a=a"], &["given twice"]);
     refused(&["cat.wat", "--env", "K"], &["KEY=VALUE"]);

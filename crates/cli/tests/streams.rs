@@ -3,17 +3,61 @@
 mod session;
 
 use std::{
+    ffi::OsStr,
     fs::File,
+    os::unix::ffi::OsStrExt as _,
     process::{Command, Stdio},
 };
 
+use serde_json::Value;
 use session::{Ran, Session, cat};
+
+/// A name that is no text in any encoding.
+fn odd() -> &'static OsStr {
+    OsStr::from_bytes(b"odd \xff")
+}
 
 fn someone() -> Session {
     let person = Session::new();
     person.write("cat.wat", cat());
     person.write("in.txt", "abc");
     person
+}
+
+#[test]
+fn file_names_need_not_be_text() {
+    let person = someone();
+    let named = OsStr::from_bytes(b"a=odd \xff");
+    for (from, to) in [("cat.wat", "odd"), ("in.txt", "input")] {
+        std::fs::create_dir_all(person.folder().join(to)).expect("a folder");
+        let (from, to) = (person.folder().join(from), person.folder().join(to));
+        std::fs::copy(from, to.join(odd())).expect("it is ours");
+    }
+    let folder = |name: &str| person.folder().join(name).join(odd());
+    let mut command = person.command(&["run", "--format", "json", "--in"]);
+    command
+        .arg(named)
+        .current_dir(person.folder().join("input"));
+    command
+        .arg(folder("odd"))
+        .arg("--input")
+        .arg(folder("input"));
+    command.arg("--receipt").arg(folder("receipt"));
+    let ran = Ran::of(&mut command);
+    // Text of any name is taken for what it holds.
+    ran.is(0, &[]);
+    assert_eq!(ran.stdout, b"abc");
+    let report: Value = serde_json::from_str(&ran.stderr).expect("JSON");
+    let receipt = report["receipt"].as_str().expect("a text");
+    assert!(receipt.ends_with("odd \u{fffd}"), "{receipt}");
+    assert!(folder("receipt").is_file());
+
+    for args in [&["key", "new"][..], &["key", "show"]] {
+        let mut command = person.command(args);
+        command.args(["--format", "json"]);
+        command.env("XDG_DATA_HOME", person.folder().join(odd()));
+        Ran::of(&mut command).is(0, &["odd"]);
+    }
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn as_json(file: &Path, inspection: &Inspection) -> serde_json::Value {
         })
         .collect();
     json!({
-        "file": file,
+        "file": term::path(file),
         "size": inspection.sizes.bytes,
         "digest": inspection.digest.to_string(),
         "exports": world(inspection),

@@ -50,7 +50,7 @@ fn refuse_stdin(args: &run::Args) -> Result<(), Problem> {
 
 fn watched(args: &run::Args) -> impl Iterator<Item = &Path> {
     let inputs = args.unit.input.iter().map(AsRef::as_ref);
-    let named = args.unit.named.iter().map(|(_, file)| Path::new(file));
+    let named = args.unit.named.iter().map(|(_, file)| file.as_path());
     std::iter::once(args.target.as_path())
         .chain(inputs)
         .chain(named)

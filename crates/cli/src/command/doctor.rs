@@ -113,9 +113,9 @@ fn as_json(toolchain: Option<&Toolchain>, features: &[Feature]) -> serde_json::V
         json!({
             "target": TARGET,
             "version": found.version,
-            "cargo": found.cargo,
-            "rustc": found.rustc,
-            "library": found.library,
+            "cargo": term::path(&found.cargo),
+            "rustc": term::path(&found.rustc),
+            "library": term::path(&found.library),
         })
     });
     let features: Vec<_> = features

@@ -61,7 +61,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             let rows = [("node", node), ("secret key", file.display().to_string())];
             term::to_stdout(&term::columns(rows))?;
         }
-        Format::Json => term::json_to_stdout(&json!({ "node": node, "file": file }))?,
+        Format::Json => term::json_to_stdout(&json!({ "node": node, "file": term::path(&file) }))?,
     }
     Ok(Exit::Success)
 }
