@@ -110,10 +110,10 @@ pub fn job_text(done: &[Done], output: Option<usize>, wall: Duration, path: &Pat
 }
 
 fn receipt_rows(path: &Path) -> [(&'static str, String); 2] {
-    let path = path.display();
+    let typed = term::typed(path);
     [
-        ("receipt", path.to_string()),
-        ("check it", format!("{NOTE}opensky verify {path}{PLAIN}")),
+        ("receipt", path.display().to_string()),
+        ("check it", format!("{NOTE}opensky verify {typed}{PLAIN}")),
     ]
 }
 

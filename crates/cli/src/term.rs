@@ -140,9 +140,28 @@ pub fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// A path as a person types it in a shell.
+pub fn typed(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.into_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn typed_path_is_one_word_of_a_shell() {
+        let typed = |text: &str| typed(Path::new(text));
+        assert_eq!(typed("/a-b/r_1.receipt"), "/a-b/r_1.receipt");
+        assert_eq!(typed("my files/ö"), "'my files/ö'");
+        assert_eq!(typed("it's; $HOME"), r"'it'\''s; $HOME'");
+        assert_eq!(typed(""), "''");
+    }
 
     #[test]
     fn columns_align_values() {

@@ -61,6 +61,21 @@ fn file_names_need_not_be_text() {
 }
 
 #[test]
+fn line_to_check_a_receipt_can_be_pasted() {
+    let person = someone();
+    let run = ["run", "cat.wat", "--receipt", "my files/it's mine"];
+    let ran = person.opensky(&run);
+    ran.is(0, &[]);
+    let line = ran.stderr.lines().find(|line| line.contains("check it"));
+    let typed = line.and_then(|line| line.split_once("opensky verify "));
+    let (_, typed) = typed.expect("a line to paste");
+    let mut shell = Command::new("sh");
+    let opensky = env!("CARGO_BIN_EXE_opensky");
+    shell.args(["-c", &format!("'{opensky}' verify {typed}")]);
+    Ran::of(person.at_home(&mut shell)).is(0, &["match"]);
+}
+
+#[test]
 fn output_that_nobody_takes_whole_is_the_hosts_failure() {
     let person = someone();
     person.write("long.txt", vec![b'x'; 1 << 20]);

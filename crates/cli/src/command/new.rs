@@ -173,7 +173,7 @@ fn next_steps(dir: &Path, template: Template) -> String {
     };
     format!(
         "\nNext:\n  cd {}\n{test}  opensky build\n  {run}   {DIM}# README.md has more{PLAIN}\n",
-        dir.display()
+        term::typed(dir)
     )
 }
 

@@ -169,7 +169,7 @@ fn choose(metadata: &Metadata, dir: &Path, selection: &Selection) -> Result<Cand
     match candidates.len() {
         0 => Err(nothing_to_build(&packages, &selection.target)),
         1 => Ok(candidates.remove(0)),
-        _ => Err(which(&candidates)),
+        _ => Err(which(&candidates, dir)),
     }
 }
 
@@ -248,10 +248,11 @@ fn nothing_to_build(packages: &[&Package], wanted: &Target) -> Problem {
     }
 }
 
-fn which(candidates: &[Candidate]) -> Problem {
+fn which(candidates: &[Candidate], dir: &Path) -> Problem {
+    let dir = term::typed(dir);
     let lines: Vec<_> = candidates
         .iter()
-        .map(|candidate| format!("  opensky build {}", candidate.args().join(" ")))
+        .map(|candidate| format!("  opensky build {dir} {}", candidate.args().join(" ")))
         .collect();
     Problem::usage(format!(
         "{} things here become a component; say which",
@@ -321,6 +322,7 @@ mod tests {
             ("b/src/bin/one.rs", "fn main() {}"),
             ("b/src/bin/two.rs", "fn main() {}"),
         ]);
+        let folder = root.path().display().to_string();
         let choose = |dir: &str, target: Target| {
             let selection = Selection {
                 target,
@@ -341,10 +343,10 @@ mod tests {
         expect_test::expect![[r#"
             error: 2 things here become a component; say which
             help: one of
-              opensky build --package b --bin one
-              opensky build --package b --bin two
+              opensky build b --package b --bin one
+              opensky build b --package b --bin two
         "#]]
-        .assert_eq(&choose("b", Target::Only));
+        .assert_eq(&choose("b", Target::Only).replace(&format!("{folder}/"), ""));
         assert!(choose("", Target::Only).starts_with("error: 3 things"));
         assert!(choose("b", Target::Lib).contains("crate-type"));
         assert!(choose("a", Target::Bin("x".into())).contains("no binary `x` in `a`"));
