@@ -100,7 +100,7 @@ pub fn read(file: &Path, what: &str) -> Result<Vec<u8>, Problem> {
             .because(error)
             .help("check the path and its permissions")
     };
-    if file == Path::new("-") {
+    if is_dash(file) {
         return bounded(std::io::stdin().lock(), file, what)?.map_err(failed);
     }
     if file.is_dir() {
@@ -110,6 +110,11 @@ pub fn read(file: &Path, what: &str) -> Result<Vec<u8>, Problem> {
     }
     let opened = std::fs::File::open(file).map_err(failed)?;
     bounded(opened, file, what)?.map_err(failed)
+}
+
+/// `-`: standard input where something is read, standard output where something is written.
+pub fn is_dash(file: &Path) -> bool {
+    file == Path::new("-")
 }
 
 /// All bytes, unless there are too many.

@@ -76,6 +76,20 @@ fn line_to_check_a_receipt_can_be_pasted() {
 }
 
 #[test]
+fn standard_input_is_read_for_one_thing_only() {
+    let person = someone();
+    let refused = |args: &[&str]| {
+        let ran = person.opensky(&[&["run"], args].concat());
+        ran.refuses(2, &["more than once", "help: "]);
+    };
+    refused(&["cat.wat", "--input", "-", "--in", "a=-"]);
+    refused(&["-", "--input", "-"]);
+    person
+        .opensky(&["dev", "cat.wat", "--in", "a=-"])
+        .refuses(2, &["read only once", "help: "]);
+}
+
+#[test]
 fn output_that_nobody_takes_whole_is_the_hosts_failure() {
     let person = someone();
     person.write("long.txt", vec![b'x'; 1 << 20]);

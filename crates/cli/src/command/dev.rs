@@ -1,7 +1,5 @@
 //! `opensky dev`: rebuild and rerun on every save.
 
-use std::path::Path;
-
 use crate::{
     Exit, Problem,
     command::run,
@@ -29,7 +27,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let args = args.run;
     refuse_stdin(&args)?;
-    let mut watch = Watch::start(watched(&args))?;
+    let mut watch = Watch::start(args.sources())?;
     loop {
         if let Err(error) = run::run(args.clone()) {
             problem::report(&error);
@@ -41,17 +39,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 fn refuse_stdin(args: &run::Args) -> Result<(), Problem> {
-    match args.unit.input.iter().any(|input| input == Path::new("-")) {
-        true => Err(Problem::usage("standard input can be read only once")
+    match args.stdin_uses() {
+        0 => Ok(()),
+        _ => Err(Problem::usage("standard input can be read only once")
             .help("give a file: it is read again for every run")),
-        false => Ok(()),
     }
-}
-
-fn watched(args: &run::Args) -> impl Iterator<Item = &Path> {
-    let inputs = args.unit.input.iter().map(AsRef::as_ref);
-    let named = args.unit.named.iter().map(|(_, file)| file.as_path());
-    std::iter::once(args.target.as_path())
-        .chain(inputs)
-        .chain(named)
 }

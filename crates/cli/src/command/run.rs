@@ -1,7 +1,7 @@
 //! `opensky run`: one job in the sandbox, here.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -54,8 +54,30 @@ pub struct Args {
     pub format: Format,
 }
 
+impl Args {
+    /// What is read: the program or project, and every input.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        let named = self.unit.named.iter().map(|(_, file)| file);
+        let inputs = self.unit.input.iter().chain(named);
+        [&self.target]
+            .into_iter()
+            .chain(inputs)
+            .map(PathBuf::as_path)
+    }
+
+    /// How often standard input is named as one of them.
+    pub fn stdin_uses(&self) -> usize {
+        self.sources().filter(|file| source::is_dash(file)).count()
+    }
+}
+
 /// Runs it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
+    if args.stdin_uses() > 1 {
+        return Err(Problem::usage("standard input is named more than once")
+            .help("it can be read only once: save it in a file, and name that")
+            .into());
+    }
     deliver::check(
         args.output.as_deref(),
         args.receipt.as_deref(),
