@@ -7,7 +7,7 @@ use std::{
 
 use opensky_protocol::Digest;
 
-use crate::{Problem, paths, term};
+use crate::{Problem, paths, source, term};
 
 /// Whether everything can go where it was asked for, as far as that can be told before a run that
 /// may take long.
@@ -20,6 +20,14 @@ pub fn check(
         if let Some(file) = file.filter(|file| file.is_dir()) {
             let what = format!("{flag} `{}` is a folder", file.display());
             return Err(Problem::usage(what).help("give a file"));
+        }
+    }
+    for (flag, path) in [("--receipt", receipt), ("--out", out)] {
+        if path.is_some_and(source::is_dash) {
+            return Err(
+                Problem::usage(format!("{flag} cannot go to standard output"))
+                    .help("give a name; `./-` is the file of that name"),
+            );
         }
     }
     if let Some(dir) = out.filter(|dir| dir.exists() && !dir.is_dir()) {
@@ -50,7 +58,7 @@ pub fn receipt(asked: Option<&Path>, id: &Digest, bytes: &[u8]) -> Result<PathBu
 
 /// Writes the output to a file, or to stdout.
 pub fn output(asked: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
-    match asked {
+    match asked.filter(|path| !source::is_dash(path)) {
         Some(path) => Ok(write_file(path, bytes, "the output")?),
         None => Ok(term::bytes_to_stdout(bytes)?),
     }

@@ -90,6 +90,20 @@ fn standard_input_is_read_for_one_thing_only() {
 }
 
 #[test]
+fn dash_is_standard_output_for_the_output_and_for_nothing_else() {
+    let person = someone();
+    let run = ["run", "cat.wat", "--input", "in.txt"];
+    let ran = person.opensky(&[&run[..], &["--output", "-"]].concat());
+    ran.is(0, &[]);
+    assert_eq!(ran.stdout, b"abc");
+    for flag in ["--receipt", "--out"] {
+        let ran = person.opensky(&[&run[..], &[flag, "-"]].concat());
+        ran.refuses(2, &[flag, "help: "]);
+    }
+    assert!(!person.folder().join("-").exists());
+}
+
+#[test]
 fn output_that_nobody_takes_whole_is_the_hosts_failure() {
     let person = someone();
     person.write("long.txt", vec![b'x'; 1 << 20]);

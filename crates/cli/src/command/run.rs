@@ -40,7 +40,7 @@ pub struct Args {
     /// What influences the result, and how it is computed.
     #[command(flatten)]
     pub unit: Unit,
-    /// Where the output goes, instead of stdout.
+    /// Where the output goes, instead of stdout (`-`).
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Where the other outputs go: files under /out, and blobs by digest.
