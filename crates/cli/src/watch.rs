@@ -28,6 +28,7 @@ const LOCK_FILES: &[&str] = &["Cargo.lock", "package-lock.json"];
 /// Folders and files that are being watched. Stops when dropped.
 pub struct Watch {
     roots: Vec<PathBuf>,
+    ignored: Vec<PathBuf>,
     watched: BTreeSet<PathBuf>,
     watcher: RecommendedWatcher,
     events: Receiver<notify::Result<Event>>,
@@ -35,8 +36,12 @@ pub struct Watch {
 
 impl Watch {
     /// Starts watching `paths`: of a folder everything that a person may have written, of a file that
-    /// file. A change is not missed from here on, whoever is busy.
-    pub fn start<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Self, Problem> {
+    /// file. What becomes of the files and folders in `ignored`, which need not be there yet, is no
+    /// save. A change is not missed from here on, whoever is busy.
+    pub fn start<'a>(
+        paths: impl IntoIterator<Item = &'a Path>,
+        ignored: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<Self, Problem> {
         let roots = paths
             .into_iter()
             .map(|path| {
@@ -52,6 +57,7 @@ impl Watch {
         })?;
         let mut watch = Self {
             roots,
+            ignored: ignored.into_iter().map(resolved).collect(),
             watched: BTreeSet::new(),
             watcher,
             events,
@@ -91,8 +97,12 @@ impl Watch {
         event
             .paths
             .iter()
-            .find(|path| self.roots.iter().any(|root| matters(root, path)))
+            .find(|path| self.roots.iter().any(|root| self.matters(root, path)))
             .cloned()
+    }
+
+    fn matters(&self, root: &Path, path: &Path) -> bool {
+        matters(root, path) && !self.ignored.iter().any(|ignored| path.starts_with(ignored))
     }
 
     /// The folders that builds write to are large and busy, so the others are watched one by one.
@@ -107,7 +117,7 @@ impl Watch {
             self.add(root.clone(), RecursiveMode::NonRecursive)?;
             let entries = fs::read_dir(&root).map_err(|error| unwatchable(&root, error))?;
             for folder in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-                if folder.is_dir() && matters(&root, &folder) && !is_cache(&folder) {
+                if folder.is_dir() && self.matters(&root, &folder) && !is_cache(&folder) {
                     self.add(folder, RecursiveMode::Recursive)?;
                 }
             }
@@ -127,6 +137,20 @@ impl Watch {
         self.watched.insert(folder);
         Ok(())
     }
+}
+
+/// The path that events will name, also of what is not there yet.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let in_its_folder = || {
+        let folder = absolute.parent()?.canonicalize().ok()?;
+        Some(folder.join(absolute.file_name()?))
+    };
+    absolute
+        .canonicalize()
+        .ok()
+        .or_else(in_its_folder)
+        .unwrap_or_else(|| absolute.clone())
 }
 
 fn unwatchable(path: &Path, error: io::Error) -> Problem {
@@ -183,15 +207,23 @@ mod tests {
     }
 
     #[test]
-    fn save_is_seen_in_a_file_a_folder_and_a_new_folder_but_not_in_a_target() {
+    fn save_is_seen_in_a_file_a_folder_and_a_new_folder_but_not_in_what_runs_write() {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().canonicalize().expect("a folder");
         fs::create_dir(root.join("src")).expect("a folder");
         fs::create_dir(root.join("target")).expect("a folder");
         let input = tempfile::NamedTempFile::new().expect("a file");
-        let mut watch = Watch::start([root.as_path(), input.path()]).expect("watching");
+        let (output, folder) = (root.join("out.json"), root.join("results"));
+        let mut watch = Watch::start(
+            [root.as_path(), input.path()],
+            [output.as_path(), folder.as_path()],
+        )
+        .expect("watching");
 
         fs::write(root.join("target/x"), "").expect("a file");
+        fs::write(output, "").expect("a file");
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(folder.join("x"), "").expect("a file");
         fs::write(root.join("src/lib.rs"), "").expect("a file");
         assert_eq!(watch.wait().expect("saved"), root.join("src/lib.rs"));
 

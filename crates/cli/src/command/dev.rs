@@ -1,5 +1,7 @@
 //! `opensky dev`: rebuild and rerun on every save.
 
+use std::path::Path;
+
 use crate::{
     Exit, Problem,
     command::run,
@@ -27,7 +29,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let args = args.run;
     refuse_stdin(&args)?;
-    let mut watch = Watch::start(args.sources())?;
+    let mut watch = Watch::start(args.sources(), written(&args))?;
     loop {
         if let Err(error) = run::run(args.clone()) {
             problem::report(&error);
@@ -44,4 +46,11 @@ fn refuse_stdin(args: &run::Args) -> Result<(), Problem> {
         _ => Err(Problem::usage("standard input can be read only once")
             .help("give a file: it is read again for every run")),
     }
+}
+
+/// What the runs themselves write: no save of a person.
+fn written(args: &run::Args) -> impl Iterator<Item = &Path> {
+    [&args.output, &args.receipt, &args.out]
+        .into_iter()
+        .filter_map(|path| path.as_deref())
 }
