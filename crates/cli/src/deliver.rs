@@ -35,13 +35,35 @@ pub fn check(
         return Err(Problem::usage(what).help("give a folder, or one to be made"));
     }
     let absolute = |path: &Path| std::path::absolute(path).ok();
-    match (output.and_then(absolute), receipt.and_then(absolute)) {
-        (Some(output), Some(receipt)) if output == receipt => Err(Problem::usage(
-            "the output and the receipt cannot go to one file",
-        )
-        .help("give --output and --receipt different names")),
-        _ => Ok(()),
+    if let (Some(output), Some(receipt)) = (output.and_then(absolute), receipt.and_then(absolute))
+        && output == receipt
+    {
+        return Err(
+            Problem::usage("the output and the receipt cannot go to one file")
+                .help("give --output and --receipt different names"),
+        );
     }
+    let output = output.filter(|path| !source::is_dash(path));
+    [output, receipt, out]
+        .into_iter()
+        .flatten()
+        .try_for_each(writable)
+}
+
+/// Whether this user may write there, or make what is not there yet.
+fn writable(path: &Path) -> Result<(), Problem> {
+    let refused = |error: std::io::Error| {
+        Problem::host(format!("cannot write to `{}`", path.display()))
+            .because(error)
+            .help("choose a place that you may write to; nothing was run")
+    };
+    let absolute = std::path::absolute(path).map_err(refused)?;
+    let there = absolute.ancestors().find(|path| path.exists());
+    let there = there.unwrap_or(Path::new("/"));
+    if there != absolute && !there.is_dir() {
+        return Err(refused(std::io::ErrorKind::NotADirectory.into()));
+    }
+    rustix::fs::access(there, rustix::fs::Access::WRITE_OK).map_err(|error| refused(error.into()))
 }
 
 /// Writes a receipt where it was asked for, or to the data folder; answers where it is.

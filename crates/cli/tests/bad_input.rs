@@ -155,6 +155,10 @@ fn places_that_cannot_take_a_result_are_refused_before_the_run() {
     refused(&["--receipt", "folder"], "is a folder");
     refused(&["--out", "loop.wat"], "is not a folder");
     refused(&["--output", "same", "--receipt", "./same"], "one file");
+    for flag in ["--output", "--receipt", "--out"] {
+        let below_a_file = person.opensky(&["run", "loop.wat", flag, "loop.wat/x/y"]);
+        below_a_file.refuses(4, &["cannot write to `loop.wat/x/y`", "help: "]);
+    }
     refused(&["--env", "A=1", "--env", "A=2"], "`A` twice");
     refused(&["--param", "A=1", "--param", "A=2"], "`A` twice");
 }
@@ -191,6 +195,40 @@ fn pipe_in_the_cache_is_not_waited_for() {
         person
             .opensky(&["run", "cat.wat", "--input", "in.txt"])
             .is(0, &[]);
+    }
+}
+
+/// As [`Session::opensky`] in a mount namespace of its own, where `folder` cannot be written.
+fn with_read_only(person: &Session, folder: &str, args: &[&str]) -> Option<Ran> {
+    let script = r#"mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 99
+        shift; exec "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh", folder]);
+    command.arg(env!("CARGO_BIN_EXE_opensky")).args(args);
+    let ran = person.at_home(&mut command).output().map(Ran::from);
+    let ran = ran
+        .ok()
+        .filter(|ran| ran.code != 99 && !ran.stderr.contains("unshare: "));
+    if ran.is_none() {
+        println!("skipped: only root can mount, with unshare");
+    }
+    ran
+}
+
+#[test]
+fn folder_that_cannot_be_written_is_told_before_the_run() {
+    let person = Session::new();
+    person.write("loop.wat", wat("(loop $l (br $l))"));
+    fs::create_dir(person.folder().join("folder")).expect("a folder");
+    for (flag, place) in [
+        ("--output", "folder/output"),
+        ("--receipt", "folder/new/receipt"),
+        ("--out", "folder"),
+    ] {
+        let run = ["run", "loop.wat", flag, place];
+        if let Some(ran) = with_read_only(&person, "folder", &run) {
+            ran.refuses(4, &[place, "Read-only", "help: "]);
+        }
     }
 }
 

@@ -98,6 +98,7 @@ fn one_unit(args: &Args, source: &Source, entry: Entry, given: Given) -> anyhow:
     let sandbox = local::sandbox(&work.profile, args.unit.backend.into())?;
     let program = local::compile(&sandbox, &source.bytes)?;
     local::keep(&store, &source.bytes)?;
+    let key = local::key()?;
 
     let work = Arc::new(work);
     let watcher = Arc::new(Watcher {
@@ -110,7 +111,7 @@ fn one_unit(args: &Args, source: &Source, entry: Entry, given: Given) -> anyhow:
         .map_err(local::failed)?;
     watcher.bar.clear();
 
-    let receipt = drive::sign(&local::key()?, &work, &run);
+    let receipt = drive::sign(&key, &work, &run);
     let id = receipt.statement.unit;
     let path = deliver::receipt(args.receipt.as_deref(), &id, &receipt.to_file())?;
     let output = run
