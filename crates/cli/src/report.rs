@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use opensky_executor::Run;
-use opensky_protocol::{Class, GuestError, JobReceipt, Receipt};
+use opensky_protocol::{Class, GuestError, JobReceipt, Receipt, Statement};
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,7 +74,7 @@ pub fn unit_text(run: &Run, receipt: &Receipt, path: &Path) -> String {
     let said = &receipt.statement;
     let mut rows = vec![
         ("outcome", outcome_text(run)),
-        ("fuel", fuel_text(said.fuel, run.wall)),
+        ("fuel", fuel_text(said, said.fuel, run.wall)),
         (
             "output",
             format!(
@@ -96,7 +96,7 @@ pub fn job_text(done: &[Done], output: Option<usize>, wall: Duration, path: &Pat
     let mut rows = vec![
         ("outcome", outcome_text(&last.run)),
         ("units", done.len().to_string()),
-        ("fuel", fuel_text(fuel(done), wall)),
+        ("fuel", fuel_text(&last.receipt.statement, fuel(done), wall)),
     ];
     if let Some(len) = output {
         rows.push(("output", term::size(len as u64)));
@@ -185,13 +185,17 @@ fn first_paragraph(detail: &str) -> String {
         .join("\n              ")
 }
 
-fn fuel_text(fuel: u64, wall: Duration) -> String {
-    let rate = fuel as f64 / wall.as_secs_f64().max(1e-9);
-    let exact = group(fuel);
-    format!(
-        "{exact} in {wall:.2?} {DIM}({:.0} Mfuel/s){PLAIN}",
-        rate / 1e6
-    )
+/// What it cost and how long it took. Where the last unit was charged its whole limit, a rate would
+/// mean nothing.
+fn fuel_text(last: &Statement, fuel: u64, wall: Duration) -> String {
+    let note = match last.profile.counts(last.class) {
+        true => {
+            let rate = fuel as f64 / wall.as_secs_f64().max(1e-9);
+            format!("{:.0} Mfuel/s", rate / 1e6)
+        }
+        false => format!("after `{}` a unit costs its whole limit", last.class),
+    };
+    format!("{} in {wall:.2?} {DIM}({note}){PLAIN}", group(fuel))
 }
 
 /// Digits in groups of three, for reading.

@@ -61,6 +61,15 @@ fn file_names_need_not_be_text() {
 }
 
 #[test]
+fn report_gives_no_rate_for_what_was_not_counted() {
+    let person = someone();
+    person.write("trap.wat", session::wat("(drop (i32.load (i32.const -1)))"));
+    let ran = person.opensky(&["run", "trap.wat", "--fuel", "5M"]);
+    ran.is(1, &["5 000 000 in ", "whole limit"]);
+    assert!(!ran.stderr.contains("Mfuel/s"), "{}", ran.stderr);
+}
+
+#[test]
 fn line_to_check_a_receipt_can_be_pasted() {
     let person = someone();
     let run = ["run", "cat.wat", "--receipt", "my files/it's mine"];
