@@ -63,6 +63,23 @@ fn receipt_is_shown_for_people_and_as_json() {
 }
 
 #[test]
+fn receipt_shows_all_that_was_asked_for() {
+    let person = Session::new();
+    person.write("cat.wat", cat());
+    let work = [
+        "--arg=-x",
+        "--env=LANG=C",
+        "--param=depth=3",
+        "--seed=ff",
+        "--time=1700000000",
+    ];
+    let run = [&["run", "cat.wat", "--receipt", "r"][..], &work].concat();
+    person.opensky(&run).is(0, &[]);
+    let shown = person.opensky(&["receipt", "show", "r"]);
+    shown.is(0, &["-x", "LANG=C", "depth=3", "00ff", "1700000000"]);
+}
+
+#[test]
 fn receipt_with_any_bit_flipped_is_refused() {
     let person = with_receipt();
     let whole = person.read("its.receipt");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use opensky_protocol::{JobPlan, JobReceipt, Receipt, World, codec::FileKind};
+use opensky_protocol::{Digest, JobPlan, JobReceipt, Receipt, Work, World, codec::FileKind};
 use serde_json::{Value, json};
 
 use crate::{
@@ -103,6 +103,9 @@ fn unit_text(receipt: &Receipt) -> String {
         ),
         ("memory limit", term::size(limits.memory)),
     ]);
+    for (what, value) in asked(work) {
+        text.push_str(&format!("  {DIM}{what:<6}{PLAIN}  {value}\n"));
+    }
     for (name, digest) in &work.inputs {
         text.push_str(&format!(
             "  {DIM}input{PLAIN}   {} {DIM}{digest}{PLAIN}\n",
@@ -118,6 +121,24 @@ fn unit_text(receipt: &Receipt) -> String {
         ));
     }
     text
+}
+
+/// What else the program was given, where it is not what nobody asked for.
+fn asked(work: &Work) -> Vec<(&'static str, String)> {
+    let pair = |(key, value): (&String, &String)| {
+        let (key, value) = (foreign::name(key), foreign::name(value));
+        format!("{key}={value}")
+    };
+    let args = work.args.iter().map(|arg| ("arg", foreign::name(arg)));
+    let env = work.env.iter().map(|entry| ("env", pair(entry)));
+    let params = work.params.iter().map(|entry| ("param", pair(entry)));
+    let seed = (work.entropy != [0; 32]).then(|| ("seed", Digest(work.entropy).to_string()));
+    let time = (work.virtual_time != 0).then(|| ("time", work.virtual_time.to_string()));
+    args.chain(env)
+        .chain(params)
+        .chain(seed)
+        .chain(time)
+        .collect()
 }
 
 fn unit_json(receipt: &Receipt) -> Value {
@@ -150,7 +171,7 @@ fn unit_json(receipt: &Receipt) -> Value {
             "env": work.env,
             "params": work.params,
             "shard": [work.shard.index, work.shard.count],
-            "entropy": opensky_protocol::Digest(work.entropy).to_string(),
+            "entropy": Digest(work.entropy).to_string(),
             "virtual_time": work.virtual_time,
             "limits": {
                 "fuel": work.limits.fuel,
@@ -170,7 +191,7 @@ fn unit_json(receipt: &Receipt) -> Value {
             "compare_key": said.compare_key.to_string(),
             "profile": said.profile.id(),
             "node": said.node.to_string(),
-            "operator": opensky_protocol::Digest(said.operator).to_string(),
+            "operator": Digest(said.operator).to_string(),
         },
         "signature": format!("{:?}", receipt.signature),
         "outputs": outputs.collect::<serde_json::Map<_, Value>>(),
