@@ -48,5 +48,7 @@ Exit codes:
 Environment:
   OPENSKY_LOG      what is logged to stderr, e.g. `debug` or `opensky_executor=trace`
   NO_COLOR         no colours, even on a terminal
-  XDG_DATA_HOME    receipts' programs and inputs, keys are under $XDG_DATA_HOME/opensky
-  XDG_CACHE_HOME   compiled code, toolchains are under $XDG_CACHE_HOME/opensky";
+  XDG_DATA_HOME    $XDG_DATA_HOME/opensky keeps the key, receipts, and the programs and inputs
+                   that receipts are about (else ~/.local/share/opensky)
+  XDG_CACHE_HOME   $XDG_CACHE_HOME/opensky has compiled code and toolchains: what can be made again
+                   (else ~/.cache/opensky)";

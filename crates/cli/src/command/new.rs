@@ -94,7 +94,7 @@ fn create(dir: &Path, template: Template, sdk: Option<&Path>) -> Result<String, 
 fn name_of(dir: &Path) -> Result<String, Problem> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let reason = if name.is_empty() {
-        "it is empty"
+        "it names no new folder"
     } else if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         "a name begins with a letter"
     } else if !name
