@@ -233,3 +233,121 @@ impl<'a> Modules<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::component::survey::survey;
+
+    /// Checks which exports of its core modules, in order, a component may call again.
+    fn check(text: &str, expected: &[&[&str]]) {
+        let bytes = wat::parse_str(text).expect("the text is WebAssembly");
+        let modules = survey(&bytes).expect("it can be metered");
+        let found: Vec<Vec<_>> = modules
+            .iter()
+            .map(|module| module.reentered.iter().map(String::as_str).collect())
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    const MEMORY: &str = r#"(memory (export "memory") 1)
+        (func (export "f") (param i32 i32) (result i32) i32.const 0)
+        (func (export "g") (param i32 i32) (result i32) i32.const 0)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)
+        (func (export "done") (param i32))"#;
+
+    #[test]
+    fn lifted_function_is_not_called_again() {
+        check(
+            r#"(component
+                 (core module $m (func (export "f")) (func (export "unused")))
+                 (core instance $m (instantiate $m))
+                 (func (export "f") (canon lift (core func $m "f"))))"#,
+            &[&[]],
+        );
+    }
+
+    #[test]
+    fn options_of_lifted_and_lowered_functions_are_called_again() {
+        check(
+            &format!(
+                r#"(component
+                     (import "h" (func $h (result string)))
+                     (core module $m {MEMORY})
+                     (core module $n {MEMORY})
+                     (core instance $m (instantiate $m))
+                     (core instance $n (instantiate $n))
+                     (core func (canon lower (func $h)
+                       (memory (core memory $n "memory")) (realloc (core func $n "realloc"))))
+                     (func (export "f") (param "text" string) (result string)
+                       (canon lift (core func $m "f") (memory (core memory $m "memory"))
+                         (realloc (core func $m "realloc")) (post-return (core func $m "done")))))"#
+            ),
+            &[&["done", "realloc"], &["realloc"]],
+        );
+    }
+
+    #[test]
+    fn what_another_module_imports_is_called_again() {
+        check(
+            &format!(
+                r#"(component
+                     (core module $m {MEMORY})
+                     (core module $n
+                       (import "m" "f" (func (param i32 i32) (result i32)))
+                       (import "bag" "by another name" (func (param i32 i32) (result i32)))
+                       (import "bag" "memory" (memory 1)))
+                     (core instance $m (instantiate $m))
+                     (alias core export $m "g" (core func $g))
+                     (alias core export $m "memory" (core memory $memory))
+                     (core instance $bag
+                       (export "by another name" (func $g)) (export "memory" (memory $memory)))
+                     (core instance (instantiate $n (with "m" (instance $m)) (with "bag" (instance $bag)))))"#
+            ),
+            &[&["f", "g"], &[]],
+        );
+    }
+
+    /// As a command adapter takes the whole main module, and asks it for little.
+    #[test]
+    fn what_is_given_but_not_imported_is_not_called_again() {
+        check(
+            r#"(component
+                 (core module $m (func (export "start")) (func (export "run")))
+                 (core module $n (import "m" "start" (func)))
+                 (core instance $m (instantiate $m))
+                 (core instance (instantiate $n (with "m" (instance $m))))
+                 (func (export "run") (canon lift (core func $m "run"))))"#,
+            &[&["start"], &[]],
+        );
+    }
+
+    #[test]
+    fn destructor_is_called_again() {
+        check(
+            r#"(component
+                 (core module $m (func (export "drop") (param i32)) (func (export "f")))
+                 (core instance $m (instantiate $m))
+                 (alias core export $m "drop" (core func $drop))
+                 (type $r (resource (rep i32) (dtor (core func $drop))))
+                 (core func (canon resource.drop $r))
+                 (alias core export $m "f" (core func $f))
+                 (func (export "f") (canon lift (core func $f))))"#,
+            &[&["drop"]],
+        );
+    }
+
+    #[test]
+    fn instances_of_a_module_are_taken_together() {
+        check(
+            r#"(component
+                 (core module $m (func (export "f")) (func (export "g")) (func (export "h")))
+                 (core module $n (import "a" "g" (func)) (import "b" "h" (func)))
+                 (core instance $a (instantiate $m))
+                 (core instance $b (instantiate $m))
+                 (core instance (instantiate $n (with "a" (instance $a)) (with "b" (instance $b))))
+                 (func (export "f") (canon lift (core func $a "f")))
+                 (func (export "g") (canon lift (core func $b "g"))))"#,
+            &[&["g", "h"], &[]],
+        );
+    }
+}
