@@ -69,6 +69,36 @@ fn code_that_does_not_compile_exits_with_1() {
 }
 
 #[test]
+fn project_may_have_the_name_of_a_dependency() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+        fs::write(file, text).expect("a file");
+    };
+    let package = "[package]\nname = \"twin\"\nedition = \"2024\"\n";
+    let other = "other = { package = \"twin\", path = \"../other\" }";
+    write(
+        "app/Cargo.toml",
+        &format!("{package}version = \"0.1.0\"\n[dependencies]\n{other}\n[workspace]\n"),
+    );
+    write(
+        "app/src/main.rs",
+        "fn main() { println!(\"{}\", other::WORD) }",
+    );
+    write(
+        "other/Cargo.toml",
+        &format!("{package}version = \"0.2.0\"\n"),
+    );
+    write("other/src/lib.rs", "pub const WORD: &str = \"twin\";");
+    let output = run(Command::new(env!("CARGO_BIN_EXE_opensky"))
+        .arg("build")
+        .arg(dir.path().join("app"))
+        .env("CARGO_TARGET_DIR", dir.path().join("target")));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
 fn odd_environment_does_not_disturb_a_build() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::create_dir(dir.path().join("src")).expect("a folder");

@@ -26,20 +26,24 @@ const NO_DEBUG_INFO: &str = "profile.release.strip=\"debuginfo\"";
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
     package: String,
+    manifest: PathBuf,
     name: String,
     target: Target,
 }
 
 impl Candidate {
-    /// The arguments that make cargo build this and nothing else.
+    /// The arguments that make cargo build this and nothing else of its package.
     fn args(&self) -> Vec<&str> {
-        let mut args = vec!["--package", &self.package];
         match &self.target {
-            Target::Only | Target::Lib => args.push("--lib"),
-            Target::Bin(name) => args.extend(["--bin", name]),
-            Target::Example(name) => args.extend(["--example", name]),
+            Target::Only | Target::Lib => vec!["--lib"],
+            Target::Bin(name) => vec!["--bin", name],
+            Target::Example(name) => vec!["--example", name],
         }
-        args
+    }
+
+    /// What a person types to have this built.
+    fn typed(&self) -> String {
+        format!("--package {} {}", self.package, self.args().join(" "))
     }
 
     /// A library answers by values, not by an exit code.
@@ -72,11 +76,14 @@ pub fn build(dir: &Path, selection: &Selection) -> Result<PathBuf, Problem> {
         true => way_out::link_args(&toolchain, metadata.target_directory.as_std_path())?,
         false => Vec::new(),
     };
-    // `cargo rustc` is `cargo build` with arguments for the last step alone.
+    // `cargo rustc` is `cargo build` with arguments for the last step alone. The package goes by its
+    // file: a dependency may have the same name.
     let mut command = toolchain.cargo(dir, "rustc");
     command
         .args(["--release", "--target", TARGET, "--config", NO_DEBUG_INFO])
         .arg("--message-format=json-render-diagnostics")
+        .arg("--manifest-path")
+        .arg(&candidate.manifest)
         .args(candidate.args())
         .args(&selection.cargo_args)
         .arg("--")
@@ -216,6 +223,7 @@ fn candidates(package: &Package) -> impl Iterator<Item = Candidate> {
         };
         Some(Candidate {
             package: package.name.to_string(),
+            manifest: package.manifest_path.clone().into_std_path_buf(),
             name,
             target: kind,
         })
@@ -252,7 +260,7 @@ fn which(candidates: &[Candidate], dir: &Path) -> Problem {
     let dir = term::typed(dir);
     let lines: Vec<_> = candidates
         .iter()
-        .map(|candidate| format!("  opensky build {dir} {}", candidate.args().join(" ")))
+        .map(|candidate| format!("  opensky build {dir} {}", candidate.typed()))
         .collect();
     Problem::usage(format!(
         "{} things here become a component; say which",
@@ -296,7 +304,7 @@ mod tests {
 
     fn shown(chosen: Result<Candidate, Problem>) -> String {
         match chosen {
-            Ok(candidate) => candidate.args().join(" "),
+            Ok(candidate) => candidate.typed(),
             Err(problem) => {
                 assert_eq!(problem.exit(), Exit::Usage);
                 anstream::adapter::strip_str(&crate::problem::describe(&problem.into())).to_string()
