@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -45,10 +46,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let title = "run it on the sources of every crate used here";
     stages.step(title, || census(&opensky, &files, &results))?;
     let output = fs::read(&results.output).context("the job left no output")?;
-    println!("\n{}", report::table(&output)?);
     let mut verify = verify(&opensky, &results.receipt);
-    println!("The job's receipt: {}", results.receipt.display());
-    println!("Anybody can check it: {}\n", run::shown(&verify));
+    writeln!(
+        std::io::stdout(),
+        "\n{}\nThe job's receipt: {}\nAnybody can check it: {}\n",
+        report::table(&output)?,
+        results.receipt.display(),
+        run::shown(&verify)
+    )
+    .context("cannot print the table")?;
     stages.run("verify the receipt", &mut verify)?;
     stages.summary();
     Ok(())
