@@ -1,6 +1,7 @@
 //! One thing after the other, each with a line before it and its time behind it.
 
 use std::{
+    ffi::OsString,
     io::{BufRead as _, BufReader, IsTerminal as _},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -95,13 +96,9 @@ fn say(line: &str) {
 /// Runs a test runner with both its streams in one pipe, and copies that to stderr line by line.
 fn watch(command: &mut Command, verdicts: &mut Vec<String>) -> anyhow::Result<()> {
     let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
-    let colour = match std::io::stderr().is_terminal() {
-        true => "always",
-        false => "never",
-    };
     let repeat = run::shown(command);
     let mut child = command
-        .env("CARGO_TERM_COLOR", colour)
+        .env("CARGO_TERM_COLOR", colour())
         .stdin(Stdio::null())
         .stdout(writer.try_clone().context("cannot copy a pipe")?)
         .stderr(writer)
@@ -120,6 +117,14 @@ fn watch(command: &mut Command, verdicts: &mut Vec<String>) -> anyhow::Result<()
     let status = child.wait().context("cannot wait for the test runner")?;
     anyhow::ensure!(status.success(), "`{repeat}` failed ({status})");
     Ok(())
+}
+
+/// What the test runner would find out by itself, were it not for the pipe.
+fn colour() -> OsString {
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let plain = named("NO_COLOR").is_some() || !std::io::stderr().is_terminal();
+    let found = if plain { "never" } else { "always" };
+    named("CARGO_TERM_COLOR").unwrap_or_else(|| found.into())
 }
 
 /// `Summary […] 12 tests run: …` is nextest's, `test result: …` libtest's.
