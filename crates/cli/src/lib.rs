@@ -48,7 +48,8 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: command::Command,
-    /// More detail on stderr: once for info, twice for debug (`OPENSKY_LOG` takes a full filter).
+    /// More detail on stderr: once for info, twice for debug, three times for that of the libraries
+    /// below too (`OPENSKY_LOG` takes a full filter).
     #[arg(short, long, action = ArgAction::Count, global = true, display_order = 900)]
     pub verbose: u8,
 }

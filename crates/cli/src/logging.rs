@@ -12,14 +12,15 @@ const VARIABLE: &str = "OPENSKY_LOG";
 
 /// Starts logging for this process. `OPENSKY_LOG` wins over `-v`; a second call changes nothing.
 pub fn start(verbose: u8) {
-    let level = match verbose {
+    // The libraries below have much to say that is of no use to whoever runs a job.
+    let filter = match verbose {
         0 => "warn",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
+        1 => "warn,opensky=info",
+        2 => "warn,opensky=debug",
+        _ => "debug,opensky=trace",
     };
     let started = tracing_subscriber::fmt()
-        .with_env_filter(asked().unwrap_or_else(|| EnvFilter::new(level)))
+        .with_env_filter(asked().unwrap_or_else(|| EnvFilter::new(filter)))
         .with_writer(io::stderr)
         .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
         .without_time()

@@ -148,6 +148,18 @@ fn build_tools_do_not_read_what_is_meant_for_the_guest() {
 }
 
 #[test]
+fn detail_is_our_own_until_that_of_the_libraries_is_asked_for() {
+    let person = someone();
+    let said = |flag: &str| {
+        let ran = person.opensky(&["run", "cat.wat", "--input", "in.txt", flag]);
+        ran.is(0, &[]);
+        ran.stderr.contains("wit_parser")
+    };
+    assert!(!said("-vv"));
+    assert!(said("-vvv"));
+}
+
+#[test]
 fn filter_that_makes_no_sense_is_pointed_out() {
     let person = someone();
     let mut command = person.command(&["run", "cat.wat", "--input", "in.txt"]);
