@@ -8,17 +8,20 @@ use std::{
 
 use rustix::process::geteuid;
 
-use super::{setup::Consent, shell};
+use super::{linker, setup::Consent, shell};
 use crate::{Problem, term};
 
 /// A compiler of one version with its sources and host library, cargo, and a C library for WASI.
-const PACKAGES: &[&str] = &[
+const PACKAGES: [&str; 5] = [
     "rustc-web",
     "cargo-web",
     "rust-web-src",
     "libstd-rust-web-dev",
     "wasi-libc",
 ];
+
+/// The compiler's own `wasm-component-ld`. It needs the linker of the LLVM that it depends on.
+const LINKER: &str = "rust-web-llvm";
 
 /// Somebody else's apt may hold the lock for as long as a big upgrade takes.
 const LOCK_PATIENCE: &str = "DPkg::Lock::Timeout=1800";
@@ -53,11 +56,18 @@ pub fn tools() -> Option<Tools> {
 
 /// Installs what is missing with apt. Asks before it does, unless `consent` says not to.
 pub fn install(consent: Consent) -> Result<Tools, Problem> {
-    if let Some(tools) = tools() {
-        return Ok(tools);
+    let packages = missing();
+    if !packages.is_empty() {
+        get(packages, consent)?;
     }
-    let mut install = install_command();
-    let typed = shell::shown(&install);
+    tools().ok_or_else(|| {
+        Problem::host("apt-get installed the packages, but the tools are not in them")
+            .help("dpkg -L rustc-web cargo-web wasi-libc")
+    })
+}
+
+fn get(mut packages: Vec<String>, consent: Consent) -> Result<(), Problem> {
+    let typed = shell::shown(&install_command(&packages));
     if shell::which("apt-get").is_none() {
         return Err(no_way());
     }
@@ -66,21 +76,48 @@ pub fn install(consent: Consent) -> Result<Tools, Problem> {
             .help(format!("sudo {typed} && opensky doctor --fix")));
     }
     ask(&typed, consent)?;
-    if !all_known() {
+    if unknown(&packages).is_some() {
         update()?;
+        packages = missing();
     }
-    if !all_known() {
-        return Err(no_way());
+    match unknown(&packages) {
+        None => {}
+        Some(LINKER) => return Err(linker::missing()),
+        Some(_) => return Err(no_way()),
     }
-    if run(&mut install).is_err() {
+    if run(&mut install_command(&packages)).is_err() {
         // Package lists that are too old name files that the mirror has no more.
         update()?;
-        run(&mut install_command())?;
+        run(&mut install_command(&packages))?;
     }
-    tools().ok_or_else(|| {
-        Problem::host("apt-get installed the packages, but the tools are not in them")
-            .help("dpkg -L rustc-web cargo-web wasi-libc")
-    })
+    Ok(())
+}
+
+/// The packages that are not there. A linker is one of them where no toolchain has one.
+fn missing() -> Vec<String> {
+    let tools = tools();
+    let mut packages = match tools {
+        Some(_) => Vec::new(),
+        None => PACKAGES.map(str::to_owned).to_vec(),
+    };
+    let rustc = tools.map_or("rustc".into(), |tools| tools.rustc);
+    if linker::find(&rustc).is_none() {
+        packages.extend([LINKER.to_owned(), lld()]);
+    }
+    packages
+}
+
+/// The package of the LLVM linker that fits the compiler.
+fn lld() -> String {
+    let shown = shell::answer(Command::new("apt-cache").args(["show", LINKER]));
+    let shown = shown.unwrap_or_default();
+    let depends = shown
+        .lines()
+        .find_map(|line| line.strip_prefix("Depends: "));
+    let llvm =
+        depends.and_then(|list| list.split(", ").find_map(|name| name.strip_prefix("llvm-")));
+    let version = llvm.and_then(|rest| rest.split_whitespace().next());
+    version.map_or("lld".into(), |version| format!("lld-{version}"))
 }
 
 fn no_way() -> Problem {
@@ -92,7 +129,7 @@ fn no_way() -> Problem {
 fn ask(typed: &str, consent: Consent) -> Result<(), Problem> {
     term::status(
         "Installing",
-        &format!("Debian's Rust with sources: {typed}"),
+        &format!("Debian's Rust with what guests need: {typed}"),
     );
     if consent == Consent::Given {
         return Ok(());
@@ -103,13 +140,13 @@ fn ask(typed: &str, consent: Consent) -> Result<(), Problem> {
     }
 }
 
-fn install_command() -> Command {
+fn install_command(packages: &[String]) -> Command {
     let mut command = Command::new("apt-get");
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["install", "--yes", "--no-install-recommends"])
         .args(["-o", LOCK_PATIENCE])
-        .args(PACKAGES);
+        .args(packages);
     command
 }
 
@@ -134,12 +171,13 @@ fn run(command: &mut Command) -> Result<(), Problem> {
     }
 }
 
-/// Whether apt knows a version of every package.
-fn all_known() -> bool {
-    PACKAGES.iter().all(|package| {
+/// The first of the packages of which apt knows no version.
+fn unknown(packages: &[String]) -> Option<&str> {
+    let is_unknown = |package: &&String| {
         shell::answer(Command::new("apt-cache").args(["show", "--no-all-versions", package]))
-            .is_some_and(|shown| !shown.is_empty())
-    })
+            .is_none_or(|shown| shown.is_empty())
+    };
+    packages.iter().find(is_unknown).map(String::as_str)
 }
 
 /// The first file of an installed package that `wanted` picks.

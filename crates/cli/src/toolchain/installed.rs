@@ -23,19 +23,13 @@ pub fn find(dir: &Path) -> Option<Toolchain> {
         .find_map(|mut question| knowing_target(&shell::answer(&mut question)?))
 }
 
-/// The folder of `rust-lld` and `wasm-component-ld` that rustup ships with every toolchain, if this
-/// machine has it for any.
-pub fn linkers() -> Option<PathBuf> {
-    let sysroot = shell::answer(
-        Command::new("rustc")
-            .args(["--print", "sysroot"])
-            .current_dir("/"),
-    )
-    .or_else(|| {
-        let mut question = Command::new("rustc");
-        question.env_remove("RUSTUP_TOOLCHAIN").current_dir("/");
-        shell::answer(question.args(["--print", "sysroot"]))
-    })?;
+/// The folder of `wasm-component-ld` in the sysroot of `rustc`, if it has one: rustup ships it with
+/// every toolchain, Debian in a package of its own.
+pub fn linkers(rustc: &Path) -> Option<PathBuf> {
+    let mut question = Command::new(rustc);
+    question.args(["--print", "sysroot"]).current_dir("/");
+    let sysroot = shell::answer(&mut question)
+        .or_else(|| shell::answer(question.env_remove("RUSTUP_TOOLCHAIN")))?;
     fs::read_dir(Path::new(sysroot.trim()).join("lib/rustlib"))
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path().join("bin")))

@@ -12,6 +12,7 @@ use crate::Problem;
 
 mod debian;
 mod installed;
+mod linker;
 mod setup;
 mod shell;
 mod sysroot;

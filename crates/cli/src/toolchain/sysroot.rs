@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{TARGET, Toolchain, debian::Tools, installed, shell};
+use super::{TARGET, Toolchain, debian::Tools, linker, shell};
 use crate::{Problem, paths, progress::Spinner, term};
 
 /// The crate that cargo builds so that the standard library is built with it. Its own library is
@@ -69,6 +69,7 @@ pub fn lay(tools: &Tools) -> Result<Toolchain, Problem> {
     if let Some(toolchain) = laid(tools)? {
         return Ok(toolchain);
     }
+    linker::find(&tools.rustc).ok_or_else(linker::missing)?;
     let scratch = beside(&sysroot, "partial");
     let partial = scratch.join("sysroot");
     fresh_folder(&scratch)?;
@@ -77,11 +78,11 @@ pub fn lay(tools: &Tools) -> Result<Toolchain, Problem> {
     try_out(tools, &version, &scratch, &partial)?;
     fs::rename(&partial, &sysroot).map_err(|error| cannot(&sysroot, error))?;
     fs::remove_dir_all(&scratch).map_err(|error| cannot(&scratch, error))?;
-    toolchain(tools, &version, &sysroot).ok_or_else(no_linker)
+    toolchain(tools, &version, &sysroot).ok_or_else(linker::missing)
 }
 
 fn toolchain(tools: &Tools, version: &str, sysroot: &Path) -> Option<Toolchain> {
-    let (linker, path) = linker()?;
+    let (linker, path) = linker::find(&tools.rustc)?;
     Some(Toolchain {
         cargo: tools.cargo.clone(),
         rustc: tools.rustc.clone(),
@@ -91,20 +92,6 @@ fn toolchain(tools: &Tools, version: &str, sysroot: &Path) -> Option<Toolchain> 
         linker: Some(linker),
         path,
     })
-}
-
-/// `wasm-component-ld` and the folders that must be in `PATH` for it: rustup's, else the system's.
-fn linker() -> Option<(PathBuf, Vec<PathBuf>)> {
-    if let Some(bin) = installed::linkers() {
-        return Some((bin.join("wasm-component-ld"), vec![bin.join("gcc-ld"), bin]));
-    }
-    shell::which("wasm-ld")?;
-    Some((shell::which("wasm-component-ld")?, Vec::new()))
-}
-
-fn no_linker() -> Problem {
-    Problem::host("no wasm-component-ld on this machine: a Rust toolchain of rustup brings it")
-        .help("cargo install wasm-component-ld && apt-get install lld")
 }
 
 /// A cargo command that builds std with its bitcode in it, so that guests may use link-time
@@ -171,7 +158,7 @@ fn try_out(tools: &Tools, version: &str, scratch: &Path, sysroot: &Path) -> Resu
         &dir,
         &[("Cargo.toml", TRIAL_MANIFEST), ("main.rs", TRIAL_PROGRAM)],
     )?;
-    let toolchain = toolchain(tools, version, sysroot).ok_or_else(no_linker)?;
+    let toolchain = toolchain(tools, version, sysroot).ok_or_else(linker::missing)?;
     let mut command = toolchain.cargo(&dir, "build");
     command
         .args(["--release", "--quiet", "--target", TARGET, "--target-dir"])
