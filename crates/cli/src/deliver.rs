@@ -68,12 +68,17 @@ fn writable(path: &Path) -> Result<(), Problem> {
 
 /// Writes a receipt where it was asked for, or to the data folder; answers where it is.
 pub fn receipt(asked: Option<&Path>, id: &Digest, bytes: &[u8]) -> Result<PathBuf, Problem> {
-    let path = match asked {
-        Some(path) => path.to_owned(),
-        None => paths::data()?
-            .join("receipts")
-            .join(format!("r-{:.16}.receipt", id.to_string())),
-    };
+    if let Some(path) = asked {
+        write_file(path, bytes, "the receipt")?;
+        return Ok(path.to_owned());
+    }
+    let name = format!("r-{:.16}.receipt", id.to_string());
+    let path = paths::data()?.join("receipts").join(name);
+    paths::regular(&path).map_err(|error| {
+        Problem::host(format!("cannot write the receipt to `{}`", path.display()))
+            .because(error)
+            .help("move it away, or name another place with --receipt")
+    })?;
     write_file(&path, bytes, "the receipt")?;
     Ok(path)
 }

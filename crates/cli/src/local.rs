@@ -84,7 +84,7 @@ pub fn store() -> Result<Store, Problem> {
     Store::open(&path).map_err(|error| {
         Problem::host(format!("cannot open the store `{}`", path.display()))
             .because(error)
-            .help("set XDG_DATA_HOME to a folder that can be written")
+            .help("mend it, or set XDG_DATA_HOME to a folder that can be written")
     })
 }
 
@@ -119,8 +119,11 @@ pub fn read_key(file: &Path) -> Result<SecretKey, Problem> {
         Problem::host(format!("the key file `{}` is damaged", file.display()))
             .help("put back a copy, or make another identity with: opensky key new --force")
     };
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Problem::host(format!("cannot read the key file `{}`", file.display())).because(error)
+    let read = paths::regular(file).and_then(|()| std::fs::read_to_string(file));
+    let text = read.map_err(|error| {
+        Problem::host(format!("cannot read the key file `{}`", file.display()))
+            .because(error)
+            .help("move it away and put back a copy, or make another identity: opensky key new")
     })?;
     let seed: opensky_protocol::Digest = text.trim().parse().map_err(|_| damaged())?;
     Ok(SecretKey::from_seed(&seed.0))
@@ -139,8 +142,10 @@ pub fn make_key(file: &Path, replace: bool) -> Result<SecretKey, Problem> {
     std::fs::create_dir_all(folder).map_err(failed)?;
     let fresh = folder.join(format!("node.key.{}", std::process::id()));
     let text = format!("{}\n", opensky_protocol::Digest(seed));
+    // One that died may have left its own.
+    let _ = std::fs::remove_file(&fresh);
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     let written = options.open(&fresh).and_then(|mut out| {
         out.write_all(text.as_bytes())?;
         out.sync_all()

@@ -1,6 +1,10 @@
 //! Where OpenSky keeps things: the XDG folders of the person who runs it.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::Problem;
 
@@ -17,6 +21,15 @@ pub fn data() -> Result<PathBuf, Problem> {
 /// What can be made again: compiled code, the wasm sysroot. Not created here.
 pub fn cache() -> Result<PathBuf, Problem> {
     folder("XDG_CACHE_HOME", ".cache")
+}
+
+/// Refuses what is in a file's place and is none: a pipe would be waited for without an end. What is
+/// not there yet is fine.
+pub fn regular(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is not a regular file")),
+        _ => Ok(()),
+    }
 }
 
 fn folder(variable: &str, below_home: &str) -> Result<PathBuf, Problem> {

@@ -2,13 +2,13 @@
 
 mod session;
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use opensky_protocol::{
     Class, Digest, JobPlan, JobReceipt, JobSpec, Outputs, Receipt, SecretKey, Transcript, names,
 };
 use serde_json::Value;
-use session::{Ran, Session, built, cat, text, wat};
+use session::{Ran, Session, built, text, wat};
 
 /// Window title, colour, clear screen, an 8-bit control and overwriting, as WebAssembly text.
 const EVIL_WAT: &str = r"\1b]0;title\07\1b[31mred\1b[2J\c2\9b1m\0dgone\08";
@@ -68,12 +68,8 @@ fn log_and_names_of_a_guest_cannot_steer_the_terminal() {
 
 /// A person who has run `cat.wat` on `in.txt`, and the receipt of it.
 fn with_receipt() -> (Session, Receipt) {
-    let person = Session::new();
-    person.write("cat.wat", cat());
-    person.write("in.txt", "abc");
-    let run = ["run", "cat.wat", "--input", "in.txt", "--receipt", "r"];
-    person.opensky(&run).is(0, &[]);
-    let receipt = Receipt::from_file(&person.read("r")).expect("we wrote it");
+    let person = session::with_receipt();
+    let receipt = Receipt::from_file(&person.read("its.receipt")).expect("we wrote it");
     (person, receipt)
 }
 
@@ -167,7 +163,7 @@ fn places_that_cannot_take_a_result_are_refused_before_the_run() {
 fn full_device_behind_stdout_is_named() {
     let (person, _) = with_receipt();
     let full = fs::File::create("/dev/full").expect("every Linux has it");
-    let mut command = person.command(&["receipt", "show", "r"]);
+    let mut command = person.command(&["receipt", "show", "its.receipt"]);
     Ran::of(command.stdout(full)).refuses(4, &["standard output", "No space left"]);
 }
 
@@ -186,16 +182,46 @@ fn pipe_in_the_cache_is_not_waited_for() {
     let compiled = person.cache().join("compiled");
     for file in fs::read_dir(compiled).expect("the cache is there") {
         let file = file.expect("readable").path();
-        fs::remove_file(&file).expect("it is ours");
-        let made = Command::new("mkfifo")
-            .args(["-m", "600"])
-            .arg(&file)
-            .status();
-        assert!(made.expect("mkfifo starts").success());
+        pipe(&file);
         person
             .opensky(&["run", "cat.wat", "--input", "in.txt"])
             .is(0, &[]);
     }
+}
+
+/// Puts a pipe in the place of a file.
+fn pipe(file: &Path) {
+    fs::remove_file(file).expect("it is ours");
+    let made = Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(file)
+        .status();
+    assert!(made.expect("mkfifo starts").success());
+}
+
+#[test]
+fn pipe_among_the_data_is_refused_by_name() {
+    let run = ["run", "cat.wat", "--input", "in.txt"];
+    let cases = [
+        ("node.key", &run[..]),
+        ("node.key", &["key", "show"]),
+        ("blobs/lock", &run),
+    ];
+    for (name, args) in cases {
+        let (person, _) = with_receipt();
+        pipe(&person.data().join(name));
+        let file = name.rsplit('/').next().expect("a name");
+        let words = [file, "not a regular file", "help: "];
+        person.opensky(args).is(4, &words);
+    }
+    let (person, _) = with_receipt();
+    person.opensky(&run).is(0, &[]);
+    let receipts = person.data().join("receipts");
+    for file in fs::read_dir(receipts).expect("it was made") {
+        pipe(&file.expect("readable").path());
+    }
+    let words = ["cannot write the receipt", "not a regular file", "help: "];
+    person.opensky(&run).is(4, &words);
 }
 
 /// As [`Session::opensky`] in a mount namespace of its own, where `folder` cannot be written.

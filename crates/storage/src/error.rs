@@ -18,6 +18,9 @@ pub enum StoreError {
         /// What its bytes hash to.
         found: Digest,
     },
+    /// Something that is no file has the name of one: a pipe, a device, a folder.
+    #[error("`{0}` in the store is not a regular file: move it away")]
+    NotAFile(String),
     /// The blob would not fit into the store's quota.
     #[error(
         "the store's quota is used up: {used} of {quota} bytes, and {needed} more are needed; \
@@ -51,7 +54,7 @@ pub enum StoreError {
 }
 
 /// Names what the store was doing when the operating system refused.
-pub(crate) fn at(doing: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+pub(crate) fn at(doing: &'static str) -> impl Fn(io::Error) -> StoreError {
     move |source| match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             StoreError::DiskFull { doing }

@@ -9,10 +9,10 @@ use std::{
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, File},
+    fs::{Dir, File, OpenOptions, OpenOptionsExt},
 };
 use opensky_protocol::Digest;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::{
     error::{StoreError, at},
@@ -46,7 +46,9 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open = at("open the folder");
         let root = open_root(path).map_err(open)?;
-        let lock = root.create(LOCK).map_err(at("create the lock"))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true);
+        let lock = open_file(&root, LOCK, &mut options, at("create the lock"))?;
         let incoming = subfolder(&root, INCOMING)?;
         let blobs = subfolder(&root, BLOBS)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
@@ -159,9 +161,9 @@ impl Store {
     }
 
     fn file(&self, digest: &Digest) -> Result<File, StoreError> {
-        self.blobs
-            .open(path_of(digest))
-            .map_err(|error| missing(digest, error))
+        let failed = |error| missing(digest, error);
+        let mut options = OpenOptions::new();
+        open_file(&self.blobs, &path_of(digest), options.read(true), failed)
     }
 
     fn holds(&self, digest: &Digest, bytes: &[u8]) -> bool {
@@ -203,6 +205,21 @@ impl Store {
 fn open_root(path: &Path) -> io::Result<Dir> {
     Dir::create_ambient_dir_all(path, ambient_authority())?;
     Dir::open_ambient_dir(path, ambient_authority())
+}
+
+/// Opens a file without waiting: a pipe that somebody put there has no other end.
+fn open_file(
+    folder: &Dir,
+    name: &str,
+    options: &mut OpenOptions,
+    failed: impl Fn(io::Error) -> StoreError,
+) -> Result<File, StoreError> {
+    options.custom_flags(OFlags::NONBLOCK.bits() as i32);
+    let file = folder.open_with(name, options).map_err(&failed)?;
+    match file.metadata().map_err(&failed)?.is_file() {
+        true => Ok(file),
+        false => Err(StoreError::NotAFile(name.into())),
+    }
 }
 
 /// Opens a folder; makes it, durably, if it is not there.

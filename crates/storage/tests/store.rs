@@ -5,6 +5,7 @@ use std::{fs, io, path::Path};
 
 use opensky_protocol::Digest;
 use opensky_storage::{Store, StoreError};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 fn store() -> (TempDir, Store) {
@@ -157,6 +158,31 @@ fn a_blob_that_is_a_link_to_the_outside_is_not_followed() {
     std::os::unix::fs::symlink(&outside, &path).unwrap();
     let error = store.get(&digest).unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
+}
+
+/// Puts a pipe in the place of a file.
+fn pipe(path: &Path) {
+    fs::remove_file(path).unwrap();
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+#[test]
+fn pipe_is_refused_and_not_waited_for() {
+    let (folder, store) = store();
+    let is_named = |error: &StoreError| matches!(error, StoreError::NotAFile(_));
+    let digest = store.put(b"a blob").unwrap();
+    pipe(&path_of(folder.path(), &digest));
+    let error = store.get(&digest).unwrap_err();
+    assert!(is_named(&error), "{error}");
+    let error = store.open_blob(&digest).unwrap_err();
+    assert!(is_named(&error), "{error}");
+    store.put(b"a blob").unwrap();
+    assert_eq!(store.get(&digest).unwrap(), b"a blob", "it is mended");
+
+    pipe(&folder.path().join("lock"));
+    let error = Store::open(folder.path()).unwrap_err();
+    assert!(is_named(&error), "{error}");
+    assert!(error.to_string().contains("`lock`"), "{error}");
 }
 
 #[test]
