@@ -3,6 +3,7 @@
 
 mod figures;
 mod guest;
+mod host;
 mod kernels;
 mod layout;
 mod machine;
@@ -47,7 +48,7 @@ impl Effort {
 /// What one unit costs, in all its parts. Prints tables to stdout while it measures. `launcher` says
 /// how this binary is started as a worker process.
 pub fn executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Error> {
-    on_guest_thread(|| measure_executor(effort, launcher))
+    on_guest_thread(|| measure_executor(effort, launcher))?
 }
 
 fn measure_executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Error> {
@@ -55,6 +56,7 @@ fn measure_executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Erro
     let guests = guest::build()?;
     let sandbox = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift)?;
     let mut figures = Figures::default();
+    host::measure(effort, &sandbox, &guests.kernels, &mut figures)?;
     kernels::measure(effort, &sandbox, &guests.kernels, &mut figures)?;
     let statement = noop::measure(effort, &sandbox, &guests.hello, &mut figures)?;
     let folder = tempfile::tempdir()?;

@@ -179,8 +179,8 @@ impl Driver<'_> {
                     break;
                 }
             }
-            on_guest_thread(run_units);
-        });
+            on_guest_thread(run_units)
+        })?;
         results
             .into_inner()
             .expect("no unit panics")

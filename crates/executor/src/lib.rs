@@ -26,5 +26,5 @@ pub use cache::Cache;
 pub use engine::{Backend, Sandbox, SandboxError};
 pub use host::{Blob, Inputs, Observer};
 pub use profile::{PROFILE_0, Rules};
-pub use program::{Entry, Program};
+pub use program::{Export, Program};
 pub use run::{Run, RunError, Within, on_guest_thread};

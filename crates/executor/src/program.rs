@@ -7,7 +7,7 @@ use crate::{engine::Sandbox, host::Host};
 
 /// A way into a component: which family of worlds it exports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Entry {
+pub enum Export {
     /// `opensky:compute/stepper`.
     Stepper,
     /// `opensky:compute/map-reduce`.
@@ -20,7 +20,7 @@ pub enum Entry {
     Command,
 }
 
-impl Entry {
+impl Export {
     /// The entry that a unit of `world` calls.
     pub fn of(world: World) -> Self {
         match world {
@@ -95,15 +95,15 @@ impl Sandbox {
             .instantiate_pre(component)
             .map_err(compile_error)?;
         let exports = Exports {
-            job: functions(component, Entry::Job, ["run"]),
+            job: functions(component, Export::Job, ["run"]),
             map_reduce: functions(
                 component,
-                Entry::MapReduce,
+                Export::MapReduce,
                 ["map-shard", "combine", "reduce"],
             ),
-            finish: functions(component, Entry::Finish, ["finish"]),
-            stepper: functions(component, Entry::Stepper, ["init", "step"]),
-            command: functions(component, Entry::Command, ["run"]),
+            finish: functions(component, Export::Finish, ["finish"]),
+            stepper: functions(component, Export::Stepper, ["init", "step"]),
+            command: functions(component, Export::Command, ["run"]),
         };
         Ok(Program { pre, exports })
     }
@@ -111,13 +111,13 @@ impl Sandbox {
 
 fn functions<const N: usize>(
     component: &Component,
-    entry: Entry,
+    export: Export,
     names: [&str; N],
 ) -> Option<[ComponentExportIndex; N]> {
     let ty = component.component_type();
     let (interface, _) = ty.exports(component.engine()).find(|(name, item)| {
         let is_instance = matches!(item.ty, ComponentItem::ComponentInstance(_));
-        is_instance && name.starts_with(entry.interface())
+        is_instance && name.starts_with(export.interface())
     })?;
     let instance = component.get_export_index(None, interface)?;
     let mut found = [instance; N];

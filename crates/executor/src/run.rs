@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +17,7 @@ use crate::{
     engine::{Sandbox, THREAD_STACK},
     fuel,
     host::{Host, Observer, Stop, Unit},
-    program::{Entry, Program},
+    program::{Export, Program},
     world,
 };
 
@@ -76,7 +75,7 @@ pub enum RunError {
     },
     /// The program does not export what the work's world calls.
     #[error("the program does not export {0:?}")]
-    World(Entry),
+    World(Export),
 }
 
 /// How a guest ended without output.
@@ -140,8 +139,7 @@ impl Sandbox {
         observer: Option<Arc<dyn Observer>>,
         fuel: u64,
     ) -> Result<Within, RunError> {
-        guest_thread(|| self.run_here(program, work, inputs, observer, fuel))
-            .map_err(|error| Abort::Internal(format!("no thread starts for the guest: {error}")))?
+        on_guest_thread(|| self.run_here(program, work, inputs, observer, fuel))?
     }
 
     fn run_here(
@@ -390,13 +388,9 @@ thread_local! {
 }
 
 /// Calls `f` on a thread whose stack has room for a guest. Units that `f` runs then start none of
-/// their own; a call from such a thread is a plain call.
-pub fn on_guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    guest_thread(f).expect("the system starts one more thread")
-}
-
-/// The same; an error if the system starts no more threads.
-fn guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> io::Result<R> {
+/// their own; a call from such a thread is a plain call. Fails, with `f` not called, where the
+/// system starts no more threads.
+pub fn on_guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> Result<R, Abort> {
     if ON_GUEST_THREAD.get() {
         return Ok(f());
     }
@@ -408,7 +402,8 @@ fn guest_thread<R: Send>(f: impl FnOnce() -> R + Send) -> io::Result<R> {
         let thread = std::thread::Builder::new()
             .name("guest".into())
             .stack_size(THREAD_STACK)
-            .spawn_scoped(scope, marked)?;
+            .spawn_scoped(scope, marked)
+            .map_err(|error| Abort::Internal(format!("no thread starts for guests: {error}")))?;
         let ended = thread.join();
         Ok(ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
@@ -424,7 +419,7 @@ mod tests {
     fn what_the_system_refuses_is_never_the_guests_result() {
         let refused = [
             Error::from(Errno::NOMEM),
-            Error::from(io::Error::from(Errno::AGAIN)),
+            Error::from(std::io::Error::from(Errno::AGAIN)),
             Err::<(), _>(Errno::NOMEM)
                 .context("mapping a memory")
                 .unwrap_err(),

@@ -16,7 +16,7 @@ use crate::{
         Stop,
         bind::{Words, digest},
     },
-    program::Entry,
+    program::Export,
     run::{Ended, Guest, Session},
 };
 
@@ -138,10 +138,10 @@ impl Room {
 }
 
 /// Runs the session's unit. The outer error is the entry that the program does not have.
-pub(crate) fn run(session: &mut Session<'_>) -> Result<Result<(), Ended>, Entry> {
+pub(crate) fn run(session: &mut Session<'_>) -> Result<Result<(), Ended>, Export> {
     let exports = session.program.exports;
     let world = session.work.world;
-    let missing = Entry::of(world);
+    let missing = Export::of(world);
     Ok(match world {
         World::Job => job(session, &exports.job.ok_or(missing)?[0]),
         World::Map { partitions } => map(session, &exports.map_reduce.ok_or(missing)?, partitions),

@@ -81,7 +81,7 @@ fn measure(
         .compile(&component)
         .map_err(|abort| local::aborted(&abort))?;
     let work = Arc::new(work(&component));
-    on_guest_thread(|| {
+    let measured = on_guest_thread(|| {
         let mut best = Duration::MAX;
         let mut fuel = 0;
         for _ in 0..runs {
@@ -90,7 +90,8 @@ fn measure(
             fuel = run.fuel;
         }
         Ok(Measured { class, fuel, best })
-    })
+    });
+    measured.map_err(|abort| local::aborted(&abort))?
 }
 
 fn once(sandbox: &Sandbox, program: &Program, work: &Arc<Work>) -> Result<Run, Problem> {

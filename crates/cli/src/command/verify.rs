@@ -63,6 +63,14 @@ pub struct Args {
     pub format: Format,
 }
 
+impl Args {
+    /// The files that inputs were given in.
+    fn given(&self) -> impl Iterator<Item = &Path> {
+        let named = self.named.iter().map(|(_, file)| Path::new(file));
+        self.input.iter().map(PathBuf::as_path).chain(named)
+    }
+}
+
 /// Judges it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let bytes = source::read(&args.receipt, "the receipt")?;
@@ -139,9 +147,10 @@ impl Verdict {
 }
 
 fn judge_unit(args: &Args, receipt: &Receipt) -> Result<Verdict, Problem> {
-    let blobs = Blobs::new(args)?;
+    let blobs = Blobs::new(args.given())?;
     let sandbox = local::sandbox(&receipt.work.profile, args.backend.into())?;
-    let program = blobs.program(&sandbox, &receipt.work.program, args)?;
+    let component = args.component.as_deref();
+    let program = blobs.program(&sandbox, &receipt.work.program, component)?;
     let inputs = blobs.of(&receipt.work.inputs)?;
     let again = Again::new(&sandbox, &program, threads(args.jobs), 1);
     let found = again.unit(receipt, &inputs)?;
@@ -155,9 +164,10 @@ fn judge_unit(args: &Args, receipt: &Receipt) -> Result<Verdict, Problem> {
 }
 
 fn judge_job(args: &Args, job: &JobReceipt) -> Result<Verdict, Problem> {
-    let blobs = Blobs::new(args)?;
+    let blobs = Blobs::new(args.given())?;
     let sandbox = local::sandbox(&job.spec.profile, args.backend.into())?;
-    let program = blobs.program(&sandbox, &job.spec.program, args)?;
+    let component = args.component.as_deref();
+    let program = blobs.program(&sandbox, &job.spec.program, component)?;
     let units = job.units.len();
     let count = args.sample.map_or(units, |sample| sample.get().min(units));
     let again = Again::new(&sandbox, &program, threads(args.jobs), count);

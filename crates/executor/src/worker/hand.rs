@@ -12,7 +12,7 @@ use opensky_protocol::{Abort, Digest, Work};
 use parity_scale_codec::Encode;
 
 use crate::{
-    Entry, Inputs, Run, RunError,
+    Export, Inputs, Run, RunError,
     artifact::Artifact,
     worker::{
         judge::judge,
@@ -210,7 +210,7 @@ impl Hand {
                 (told, expected)
             }
             Answer::Abort(abort) => return Ok(Err(clip_abort(abort).into())),
-            Answer::NoEntry => return Ok(Err(RunError::World(Entry::of(work.world)))),
+            Answer::NoExport => return Ok(Err(RunError::World(Export::of(work.world)))),
         };
         if tail != expected {
             return Err(Lost::Rules("an answer has another length than it says"));

@@ -80,7 +80,7 @@ pub(super) enum Answer {
     Run(Told),
     Abort(Abort),
     /// The program does not export what the unit's world calls.
-    NoEntry,
+    NoExport,
 }
 
 /// What a run worker says of a unit that it ran. Believed by nobody: see `judge`.

@@ -53,7 +53,11 @@ pub(super) fn serve(
         program: None,
         inputs: Inputs::default(),
     };
-    on_guest_thread(|| worker.serve(parent, report))
+    let served = on_guest_thread(|| worker.serve(&mut *parent, report));
+    match served {
+        Ok(ended) => ended,
+        Err(abort) => ready(parent, Err(abort.to_string())),
+    }
 }
 
 struct Worker {
@@ -127,7 +131,7 @@ impl Worker {
         Ok(match self.sandbox.run(program, work, &self.inputs, None) {
             Ok(run) => Answer::Run(told(run, apart)),
             Err(RunError::Abort(abort)) => Answer::Abort(abort),
-            Err(RunError::World(_)) => Answer::NoEntry,
+            Err(RunError::World(_)) => Answer::NoExport,
             Err(error @ (RunError::Work(_) | RunError::Profile { .. })) => {
                 Answer::Abort(Abort::Internal(error.to_string()))
             }

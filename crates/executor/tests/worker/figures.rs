@@ -88,6 +88,7 @@ fn in_process(component: &[u8], works: &[Arc<Work>], inputs: &Inputs) {
                 }
             })
         })
-    });
+    })
+    .unwrap();
     println!("noop_in_process_us: {:.1}", whole / works.len() as f64);
 }

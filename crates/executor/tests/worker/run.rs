@@ -8,7 +8,7 @@ use std::{
 };
 
 use opensky_executor::{
-    Artifact, Backend, Cache, Entry, Inputs, PROFILE_0, Run, RunError, Sandbox,
+    Artifact, Backend, Cache, Export, Inputs, PROFILE_0, Run, RunError, Sandbox,
     worker::{Compiler, Launcher, Pool, PoolOptions, SandboxReport, Watchdog},
 };
 use opensky_protocol::{Abort, Class, Digest, Limits, NodeKey, Work, World, names};
@@ -205,7 +205,7 @@ fn units_that_cannot_run_are_refused_as_in_process() {
     ));
     let entry = work(&component, World::Stepper { steps: 1 }, b"here");
     let error = run_one(&pool(), &component, entry, b"here").unwrap_err();
-    assert!(matches!(error, RunError::World(Entry::Stepper)));
+    assert!(matches!(error, RunError::World(Export::Stepper)));
 }
 
 /// The processes whose parent this one is, by state and id.

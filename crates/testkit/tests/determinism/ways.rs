@@ -97,7 +97,8 @@ pub fn check(guest: &Guest) {
                             "in a thread"
                         );
                     }
-                });
+                })
+                .expect("a thread starts");
             });
         }
     });

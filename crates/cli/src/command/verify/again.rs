@@ -13,7 +13,11 @@ use std::{
 use opensky_executor::{Blob, Inputs, Observer, Program, Run, Sandbox, Within, on_guest_thread};
 use opensky_protocol::{Class, Digest, Outputs, Receipt, Statement, Transcript};
 
-use crate::{Problem, foreign, local::failed, progress::Bar};
+use crate::{
+    Problem, foreign,
+    local::{aborted, failed},
+    progress::Bar,
+};
 
 /// Where units are run again.
 pub struct Again<'a> {
@@ -102,8 +106,9 @@ impl<'a> Again<'a> {
                     break;
                 }
             }
-            on_guest_thread(judge_units);
-        });
+            on_guest_thread(judge_units)
+        })
+        .map_err(|abort| aborted(&abort))?;
         let results = results.into_inner().expect("no unit panics").into_iter();
         results.map(|(index, found)| Ok((index, found?))).collect()
     }

@@ -1,16 +1,12 @@
 //! Where the program and the inputs come from: given files first, then the store.
 
-use std::{
-    cell::OnceCell,
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{cell::OnceCell, collections::HashMap, path::Path};
 
 use opensky_executor::{Inputs, Program, Sandbox};
 use opensky_protocol::{Digest, Work};
 use opensky_storage::Store;
 
-use crate::{Problem, command::verify::Args, local, source};
+use crate::{Problem, local, source};
 
 /// Blobs by digest. The store is opened when something is looked for that was not given: who has all
 /// the files needs none.
@@ -21,10 +17,9 @@ pub struct Blobs {
 
 impl Blobs {
     /// Reads the inputs that were given.
-    pub fn new(args: &Args) -> Result<Self, Problem> {
-        let named = args.named.iter().map(|(_, file)| Path::new(file));
+    pub fn new<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<Self, Problem> {
         let mut given = HashMap::new();
-        for file in args.input.iter().map(PathBuf::as_path).chain(named) {
+        for file in files {
             let bytes = source::read(file, "the input")?;
             given.insert(Digest::of(&bytes), bytes);
         }
@@ -82,9 +77,14 @@ impl Blobs {
         Ok(inputs)
     }
 
-    /// The program with that digest, compiled.
-    pub fn program(&self, sandbox: &Sandbox, id: &Digest, args: &Args) -> Result<Program, Problem> {
-        let component = match &args.component {
+    /// The program with that digest, compiled: from `file`, if one was given.
+    pub fn program(
+        &self,
+        sandbox: &Sandbox,
+        id: &Digest,
+        file: Option<&Path>,
+    ) -> Result<Program, Problem> {
+        let component = match file {
             Some(file) => source::component(file)?,
             None => self.get(id, "the program", "give the file with --component")?,
         };

@@ -1,0 +1,175 @@
+//! What host calls cost beside guest code, in time for each unit of fuel: whether a guest can hold a
+//! machine up for less than it pays.
+
+mod calls;
+mod world;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use opensky_executor::{Inputs, PROFILE_0, Program, Sandbox};
+use opensky_kernels::KERNELS;
+use opensky_protocol::{Class, Digest, Limits, Shard, Work, World, names};
+use rustix::time::{ClockId, clock_gettime};
+
+use self::{calls::CALLS, world::Guests};
+use crate::{Effort, Error, Figures, noop};
+
+/// What guests read, and how many names there are of everything that has names.
+const INPUT: usize = 64 << 20;
+const NAMES: usize = 1000;
+/// Of the two runs that are compared, the longer does its calls so many times as often.
+const LONGER: u32 = 5;
+
+/// The guest ended in another way than by being done.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} ended as `{class}`: {detail}")]
+struct Ended {
+    name: &'static str,
+    class: Class,
+    detail: String,
+}
+
+/// Measures every kind of call, and the kernels as what guest code costs.
+pub fn measure(
+    effort: Effort,
+    sandbox: &Sandbox,
+    kernels: &[u8],
+    figures: &mut Figures,
+) -> Result<(), Error> {
+    let rounds = effort.pick(1, 15);
+    let median = guest_code(effort, rounds, sandbox, kernels)?;
+    println!(
+        "\n{:<36}{:>10}{:>10}{:>13}",
+        "host call", "ns", "ns/fuel", "times guest"
+    );
+    println!(
+        "{:<36}{:>10}{median:>10.3}{:>13.2}",
+        "(guest code, median)", "", 1.0
+    );
+    let guests = Guests::new()?;
+    let mut inputs = Inputs::default();
+    let input = inputs.insert(vec![b'x'; INPUT]);
+    let mut ratios = Vec::new();
+    for call in CALLS {
+        let times = effort.pick(call.times / 20, call.times);
+        let short = Run::new(sandbox, guests.component(call, times, &input)?, input)?;
+        let long = Run::new(
+            sandbox,
+            guests.component(call, times * LONGER, &input)?,
+            input,
+        )?;
+        let best = best(call.name, rounds, sandbox, &[&short, &long], &inputs)?;
+        let calls = f64::from(times * (LONGER - 1));
+        let (time, fuel) = (best[1].0 - best[0].0, best[1].1 - best[0].1);
+        let ratio = time / fuel / median;
+        println!(
+            "{:<36}{:>10.0}{:>10.3}{ratio:>13.2}",
+            call.name,
+            time / calls,
+            time / fuel
+        );
+        ratios.push(ratio);
+    }
+    ratios.sort_by(f64::total_cmp);
+    figures.add("guest_ns_per_fuel_median", median)?;
+    figures.add("host_vs_guest_worst", ratios[ratios.len() - 1])?;
+    figures.add("host_vs_guest_best", ratios[0])?;
+    Ok(())
+}
+
+/// Nanoseconds for each unit of fuel: the median of the kernels.
+fn guest_code(
+    effort: Effort,
+    rounds: usize,
+    sandbox: &Sandbox,
+    kernels: &[u8],
+) -> Result<f64, Error> {
+    let program = sandbox.compile(kernels)?;
+    let mut all = Vec::new();
+    for kernel in KERNELS {
+        let size = effort.pick(kernel.quick_size, kernel.size);
+        let (work, inputs) = noop::work(kernels, &kernel.input(size));
+        let run = Run {
+            program: program.clone(),
+            work,
+        };
+        let best = best(kernel.name, rounds, sandbox, &[&run], &inputs)?;
+        all.push(best[0].0 / best[0].1);
+    }
+    all.sort_by(f64::total_cmp);
+    Ok(all[all.len() / 2])
+}
+
+/// A unit to be run over and over.
+struct Run {
+    program: Program,
+    work: Arc<Work>,
+}
+
+impl Run {
+    fn new(sandbox: &Sandbox, component: Vec<u8>, input: Digest) -> Result<Self, Error> {
+        Ok(Self {
+            program: sandbox.compile(&component)?,
+            work: Arc::new(work(&component, input)),
+        })
+    }
+}
+
+/// The least processor time of each in nanoseconds, and its fuel. Not the time on the wall: other
+/// work on the machine would be most of it.
+fn best(
+    name: &'static str,
+    rounds: usize,
+    sandbox: &Sandbox,
+    runs: &[&Run],
+    inputs: &Inputs,
+) -> Result<Vec<(f64, f64)>, Error> {
+    let mut best = vec![(f64::MAX, 0.0); runs.len()];
+    for _ in 0..rounds {
+        for (run, best) in runs.iter().zip(&mut best) {
+            let start = processor_time();
+            let done = sandbox.run(&run.program, &run.work, inputs, None)?;
+            let time = processor_time() - start;
+            if done.class != Class::Ok {
+                return Err(Box::new(Ended {
+                    name,
+                    class: done.class,
+                    detail: done.detail.unwrap_or_default(),
+                }));
+            }
+            *best = (best.0.min(time.as_nanos() as f64), done.fuel as f64);
+        }
+    }
+    Ok(best)
+}
+
+/// Of this thread, which is the one that guests run on.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("a thread's time is not negative")
+}
+
+/// Work with a thousand of each thing that it can name.
+fn work(component: &[u8], input: Digest) -> Work {
+    let name = |n: usize| format!("{n:04}");
+    let pairs = || (0..NAMES).map(|n| (name(n), String::new()));
+    let named = (1..NAMES).map(|n| (name(n), input));
+    Work {
+        profile: PROFILE_0.profile(),
+        program: Digest::of(component),
+        world: World::Command,
+        inputs: named.chain([(names::INPUT.into(), input)]).collect(),
+        args: vec![String::new(); NAMES],
+        env: pairs().collect::<BTreeMap<_, _>>(),
+        params: pairs().collect(),
+        shard: Shard::WHOLE,
+        entropy: [0; 32],
+        virtual_time: 0,
+        limits: Limits {
+            fuel: 1 << 50,
+            memory: 1 << 30,
+            output: 1 << 32,
+            log: 1 << 32,
+        },
+    }
+}
