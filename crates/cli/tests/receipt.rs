@@ -4,23 +4,7 @@ mod session;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use session::{Session, cat};
-
-fn with_receipt() -> Session {
-    let person = Session::new();
-    person.write("cat.wat", cat());
-    person.write("in.txt", "abc");
-    let run = [
-        "run",
-        "cat.wat",
-        "--input",
-        "in.txt",
-        "--receipt",
-        "its.receipt",
-    ];
-    person.opensky(&run).is(0, &[]);
-    person
-}
+use session::{Session, cat, with_receipt};
 
 #[test]
 fn receipt_is_shown_for_people_and_as_json() {

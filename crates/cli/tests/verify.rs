@@ -7,24 +7,7 @@ use std::{fs, path::Path};
 use opensky_protocol::{
     Class, Digest, JobReceipt, Outputs, Profile, Receipt, SecretKey, Transcript,
 };
-use session::{Ran, Session, built, cat, example, text, wat};
-
-/// A person who ran `cat.wat` on `in.txt` and has `its.receipt`.
-fn with_receipt() -> Session {
-    let person = Session::new();
-    person.write("cat.wat", cat());
-    person.write("in.txt", "abc");
-    let run = [
-        "run",
-        "cat.wat",
-        "--input",
-        "in.txt",
-        "--receipt",
-        "its.receipt",
-    ];
-    person.opensky(&run).is(0, &[]);
-    person
-}
+use session::{Ran, Session, built, example, text, wat, with_receipt};
 
 fn read(person: &Session, name: &str) -> Receipt {
     Receipt::from_file(&person.read(name)).expect("we wrote it")

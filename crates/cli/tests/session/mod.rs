@@ -230,3 +230,14 @@ pub fn cat() -> String {
             (if (global.get $count)
                 (then (call $write (i32.const 1) (global.get $count)) (br $more))))")
 }
+
+/// A person who ran `cat.wat` on `in.txt` and has `its.receipt`.
+pub fn with_receipt() -> Session {
+    let person = Session::new();
+    person.write("cat.wat", cat());
+    person.write("in.txt", "abc");
+    let run = ["run", "cat.wat", "--input", "in.txt"];
+    let args = [&run[..], &["--receipt", "its.receipt"]].concat();
+    person.opensky(&args).is(0, &[]);
+    person
+}
