@@ -3,11 +3,11 @@
 use std::{fmt::Write, time::Instant};
 
 use opensky_executor::{
-    admit,
+    adapt, admit,
     inspect::{Refusal, inspect},
 };
 
-use crate::components::{assert_refused, binary, command_and, command_with_module};
+use crate::components::{HELLO, assert_refused, binary, command_and, command_with_module};
 
 /// What is limited, the limit, and text that has so many of it.
 type Limited<'a> = (&'static str, u64, &'a dyn Fn(usize) -> String);
