@@ -139,13 +139,10 @@ fn check_names(payload: &Payload<'_>) -> Result<(), MeterError> {
 /// Names are compared as the component model does it: without their case, and without what is said
 /// of a function in brackets.
 fn check_name(name: &str) -> Result<(), MeterError> {
-    let plain = name.strip_prefix('[').and_then(|name| name.split_once(']'));
-    let plain = plain.map_or(name, |(_, plain)| plain);
-    let starts_with = |reserved: &str| {
-        let start = plain.as_bytes().get(..reserved.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(reserved.as_bytes()))
-    };
-    if starts_with("opensky-") || starts_with(METER) {
+    let bare = name.strip_prefix('[').and_then(|name| name.split_once(']'));
+    let bare = bare.map_or(name, |(_, bare)| bare).to_ascii_lowercase();
+    let package = bare.split(['/', '@']).next();
+    if bare.starts_with("opensky-") || package == Some(METER) {
         return Err(MeterError::Reserved(name.into()));
     }
     Ok(())

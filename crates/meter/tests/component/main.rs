@@ -318,6 +318,18 @@ fn names_of_a_component_are_shifted_with_what_they_name() {
 }
 
 #[test]
+fn names_that_cannot_be_read_are_left_out() {
+    let mut component = wasm_encoder::Component::new();
+    component.section(&wasm_encoder::CustomSection {
+        name: "component-name".into(),
+        data: [0, 200].as_slice().into(),
+    });
+    let metered = opensky_meter::component(&component.finish()).expect("it is metered");
+    let empty = opensky_meter::component(&plain("(component)")).expect("it is metered");
+    assert_eq!(metered, empty);
+}
+
+#[test]
 fn empty_component_is_metered() {
     assert_eq!(instantiate(&metered("(component)"), 7).left, Some(7));
 }
