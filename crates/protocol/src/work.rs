@@ -115,7 +115,9 @@ pub struct Work {
     pub program: Digest,
     /// What is called.
     pub world: World,
-    /// Named input blobs. [`names::INPUT`](crate::names::INPUT) is the main one.
+    /// Named input blobs. [`names::INPUT`](crate::names::INPUT) is the main one. A command sees each
+    /// as a file below `/in`, so a name is a path: 1 to 255 bytes in at most 16 parts, none of them
+    /// empty, `.` or `..`, and no control characters. At most [`MAX_SHARDS`] inputs.
     pub inputs: BTreeMap<String, Digest>,
     /// Command-line arguments, without the program's name.
     pub args: Vec<String>,
@@ -156,8 +158,9 @@ pub enum WorkError {
     },
     /// An input's name could not be a file's path below `/in`.
     #[error(
-        "{0:?} is not an input name: use 1 to 255 bytes of path below /in, without `.`, `..`, empty \
-         parts, or control characters"
+        "{0:?} is not an input name: use 1 to 255 bytes of path below /in, in at most {max} parts, \
+         without `.`, `..`, empty parts, or control characters",
+        max = MAX_NAME_PARTS
     )]
     InputName(String),
     /// A job's named input has the name of one that its plan gives to units.
@@ -191,6 +194,11 @@ const MAX_STEPS: u32 = 65_536;
 const MAX_PARTITIONS: u32 = 4_096;
 /// Inputs of one unit: a reduce unit has one for each shard.
 const MAX_INPUTS: usize = MAX_SHARDS;
+/// Bytes of an input's name: what file systems take as the name of one file.
+const MAX_NAME_BYTES: usize = 255;
+/// Parts of an input's name between slashes. A command sees each but the last as a folder, which
+/// takes memory that nobody is charged for.
+const MAX_NAME_PARTS: usize = 16;
 /// Arguments, variables and parameters: each list's entries, and their bytes together.
 const MAX_TEXTS: usize = 4_096;
 const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -275,8 +283,10 @@ fn check_text(what: &'static str, text: &str, forbidden: &[char]) -> Result<(), 
 
 fn check_name(name: &str) -> Result<(), WorkError> {
     let part_ok = |part: &str| !matches!(part, "" | "." | "..");
-    let ok =
-        name.len() <= 255 && !name.chars().any(char::is_control) && name.split('/').all(part_ok);
+    let ok = name.len() <= MAX_NAME_BYTES
+        && !name.chars().any(char::is_control)
+        && name.split('/').count() <= MAX_NAME_PARTS
+        && name.split('/').all(part_ok);
     if ok {
         Ok(())
     } else {

@@ -527,9 +527,15 @@ fn impossible_works_are_refused_by_name() {
         "a\0",
         "a\nb",
         &"x".repeat(256),
+        &vec!["x"; 17].join("/"),
+        &vec!["x"; 128].join("/"),
     ] {
-        assert_eq!(named(name), Err(WorkError::InputName(name.into())));
+        let error = WorkError::InputName(name.into());
+        assert_eq!(named(name), Err(error.clone()));
+        assert!(error.to_string().contains("at most 16 parts"), "{error}");
     }
+    let deepest = vec!["x"; 16].join("/");
+    assert_eq!(named(&deepest), Ok(()));
 }
 
 #[test]
