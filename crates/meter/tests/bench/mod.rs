@@ -1,18 +1,20 @@
-//! Runs core modules as they are, metered, and with the slow count, in a plain engine.
+//! Runs core modules metered, and with the slow count, in a plain engine.
+//!
+//! The fuzz targets use this as well.
 #![allow(dead_code, reason = "not every test needs all of it")]
+
+mod check;
+mod count;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use opensky_meter::{Context, cost};
-use wasm_encoder::{
-    BlockType, CodeSection, EntityType, Function, GlobalType, ImportSection, Instruction as I,
-    Module, ValType,
-    reencode::{Error, Reencode, utils},
-};
+use opensky_meter::Context;
 use wasmtime::{
-    Config, Engine, Extern, Global, GlobalType as HostGlobal, Instance, Mutability, OptLevel,
-    Store, Trap, Val, ValType as HostType,
+    Config, Engine, Extern, ExternType, Func, FuncType, Global, GlobalType, Instance, Memory,
+    Module, Mutability, OptLevel, Ref, Store, Table, Trap, Val, ValType,
 };
+
+pub use self::{check::Forms, count::counted};
 
 /// What running a module shows.
 #[derive(Debug, PartialEq, Eq, Clone)]
@@ -20,7 +22,9 @@ pub struct Seen {
     pub end: End,
     /// What is left of the limit. Exact if it returned.
     pub left: i64,
-    /// Results and memory.
+    /// Fuel that came back from growth that failed. Only the slow count tells.
+    pub back: i64,
+    /// Results, memories and globals.
     pub digest: u64,
 }
 
@@ -47,215 +51,203 @@ pub fn pulley() -> Engine {
     Engine::new(&config).expect("the engine starts")
 }
 
+/// An engine that gives NaNs their canonical form by itself.
+pub fn canonical() -> Engine {
+    let mut config = config();
+    config.cranelift_opt_level(OptLevel::None);
+    config.cranelift_nan_canonicalization(true);
+    Engine::new(&config).expect("the engine starts")
+}
+
 fn config() -> Config {
     let mut config = Config::new();
     config.max_wasm_stack(opensky_meter::NATIVE_STACK);
     config.async_stack_size(opensky_meter::NATIVE_STACK);
+    config.wasm_backtrace_max_frames(None);
+    config.parallel_compilation(false);
     config
+}
+
+/// Does something on a stack of the size that the profile asks for.
+pub fn on_a_large_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread =
+            std::thread::Builder::new().stack_size(opensky_meter::NATIVE_STACK + (8 << 20));
+        let thread = thread.spawn_scoped(scope, run).expect("a thread starts");
+        thread.join().expect("it ends")
+    })
 }
 
 /// The metered form, which must be valid.
 pub fn metered(bytes: &[u8]) -> Vec<u8> {
-    let metered = opensky_meter::module(bytes, &Context::default()).expect("it is metered");
+    metered_in(bytes, &Context::default())
+}
+
+/// The metered form of a module that is used like that. It is valid, the same each time, and not
+/// metered again.
+pub fn metered_in(bytes: &[u8], context: &Context) -> Vec<u8> {
+    let metered = opensky_meter::module(bytes, context).expect("it is metered");
     let mut validator = wasmparser::Validator::new_with_features(opensky_meter::features());
     if let Err(error) = validator.validate_all(&metered.bytes) {
         panic!("the pass made an invalid module: {error}");
     }
+    let again = opensky_meter::module(bytes, context).expect("it is metered");
+    assert_eq!(again, metered, "the pass is a function");
+    let twice = opensky_meter::module(&metered.bytes, context);
+    let refused = matches!(twice, Err(opensky_meter::MeterError::Reserved(_)));
+    assert!(refused, "it is metered already");
     metered.bytes
-}
-
-/// The slow count: every operator is charged right before it runs.
-pub fn counted(bytes: &[u8]) -> Vec<u8> {
-    let mut counter = Counter {
-        imports_done: false,
-        globals: 0,
-    };
-    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
-        if let wasmparser::Payload::ImportSection(imports) = payload.expect("the module is valid") {
-            let imports = imports
-                .into_imports()
-                .map(|import| import.expect("the module is valid"));
-            let globals =
-                imports.filter(|import| matches!(import.ty, wasmparser::TypeRef::Global(_)));
-            counter.globals = globals.count() as u32;
-        }
-    }
-    let mut module = Module::new();
-    counter
-        .parse_core_module(&mut module, wasmparser::Parser::new(0), bytes)
-        .expect("the module is valid");
-    module.finish()
-}
-
-struct Counter {
-    imports_done: bool,
-    globals: u32,
-}
-
-impl Counter {
-    fn import(&mut self, imports: &mut ImportSection) {
-        self.imports_done = true;
-        for (name, val_type) in [
-            ("fuel", ValType::I64),
-            ("count", ValType::I32),
-            ("result", ValType::I32),
-        ] {
-            let global = GlobalType {
-                val_type,
-                mutable: true,
-                shared: false,
-            };
-            imports.import(opensky_meter::METER, name, EntityType::Global(global));
-        }
-    }
-}
-
-impl Reencode for Counter {
-    type Error = std::convert::Infallible;
-
-    fn global_index(&mut self, global: u32) -> Result<u32, Error> {
-        Ok(global + if global < self.globals { 0 } else { 3 })
-    }
-
-    fn parse_import_section(
-        &mut self,
-        imports: &mut ImportSection,
-        section: wasmparser::ImportSectionReader<'_>,
-    ) -> Result<(), Error> {
-        utils::parse_import_section(self, imports, section)?;
-        self.import(imports);
-        Ok(())
-    }
-
-    fn intersperse_section_hook(
-        &mut self,
-        module: &mut Module,
-        _: Option<wasm_encoder::SectionId>,
-        before: Option<wasm_encoder::SectionId>,
-    ) -> Result<(), Error> {
-        use wasm_encoder::SectionId::{Custom, Import, Type};
-        if !self.imports_done && !matches!(before, Some(Type | Import | Custom)) {
-            let mut imports = ImportSection::new();
-            self.import(&mut imports);
-            module.section(&imports);
-        }
-        Ok(())
-    }
-
-    fn parse_function_body(
-        &mut self,
-        code: &mut CodeSection,
-        body: wasmparser::FunctionBody<'_>,
-    ) -> Result<(), Error> {
-        let mut function: Function = self.new_function_with_parsed_locals(&body)?;
-        for op in body.get_operators_reader()? {
-            let op = op?;
-            let fuel = self.globals;
-            let mut write =
-                |code: &[I<'_>]| code.iter().for_each(|code| _ = function.instruction(code));
-            write(&[
-                I::GlobalGet(fuel),
-                I::I64Const(cost::of(&op) as i64),
-                I::I64Sub,
-                I::GlobalSet(fuel),
-            ]);
-            let Some(unit) = cost::per_unit(&op) else {
-                function.instruction(&self.instruction(op)?);
-                continue;
-            };
-            let (count, result) = (fuel + 1, fuel + 2);
-            let shift = match unit.shift {
-                0.. => [I::I64Const(unit.shift.into()), I::I64ShrU],
-                _ => [I::I64Const((-unit.shift).into()), I::I64Shl],
-            };
-            let price = [&[I::GlobalGet(count), I::I64ExtendI32U], &shift[..]].concat();
-            write(&[I::GlobalSet(count), I::GlobalGet(fuel)]);
-            write(&price);
-            write(&[I::I64Sub, I::GlobalSet(fuel), I::GlobalGet(count)]);
-            write(&[self.instruction(op)?]);
-            if unit.may_fail {
-                write(&[
-                    I::GlobalSet(result),
-                    I::GlobalGet(result),
-                    I::I32Const(-1),
-                    I::I32Eq,
-                ]);
-                write(&[I::If(BlockType::Empty), I::GlobalGet(fuel)]);
-                write(&price);
-                write(&[I::I64Add, I::GlobalSet(fuel), I::End, I::GlobalGet(result)]);
-            }
-        }
-        code.function(&function);
-        Ok(())
-    }
 }
 
 /// Calls the exported function `name` of a fresh instance with zeros.
 pub fn call(engine: &Engine, bytes: &[u8], name: &str, limit: i64) -> Seen {
-    let module = wasmtime::Module::new(engine, bytes).expect("the module compiles");
-    let mut store = Store::new(engine, ());
-    let fuel = global(&mut store, HostType::I64, Val::I64(limit));
-    let depth = global(&mut store, HostType::I32, Val::I32(opensky_meter::DEPTH));
+    let module = Module::new(engine, bytes).expect("the module compiles");
+    run(&module, name, limit, 0)
+}
+
+/// Calls the exported function `name` of a fresh instance with arguments that follow from `salt`.
+pub fn run(module: &Module, name: &str, limit: i64, salt: u64) -> Seen {
+    let mut store = Store::new(module.engine(), ());
+    let meter = Meter::new(&mut store, limit);
     let imports: Vec<Extern> = module
         .imports()
-        .map(|import| match (import.module(), import.name()) {
-            (opensky_meter::METER, "fuel") => fuel.into(),
-            (opensky_meter::METER, "depth") => depth.into(),
-            (opensky_meter::METER, "count" | "result") => {
-                global(&mut store, HostType::I32, Val::I32(0)).into()
-            }
-            (opensky_meter::METER, name) => {
-                let ends = match name {
-                    "panic" => Some("panicked"),
-                    "too-deep" => Some("too deep"),
-                    _ => None,
-                };
-                wasmtime::Func::wrap(&mut store, move || match ends {
-                    Some(why) => Err(wasmtime::Error::msg(why)),
-                    None => Ok(()),
-                })
-                .into()
-            }
-            (module, name) => panic!("{module}.{name} is not there"),
+        .map(|import| match import.module() {
+            opensky_meter::METER => meter.import(&mut store, import.name()),
+            _ => anything(&mut store, import.ty()),
         })
         .collect();
     let mut digest = DefaultHasher::new();
-    let ended = Instance::new(&mut store, &module, &imports).and_then(|instance| {
+    let ended = Instance::new(&mut store, module, &imports).and_then(|instance| {
         let function = instance.get_func(&mut store, name).expect("it is exported");
-        let ty = function.ty(&store);
-        let args: Vec<Val> = ty
-            .params()
-            .map(|ty| Val::default_for_ty(&ty).expect("it has a zero"))
-            .collect();
-        let mut results = vec![Val::I32(0); ty.results().len()];
-        let ended = function.call(&mut store, &args, &mut results);
-        if ended.is_ok() {
-            for result in &results {
-                match result {
-                    Val::I32(_) | Val::I64(_) | Val::F32(_) | Val::F64(_) | Val::V128(_) => {
-                        format!("{result:?}").hash(&mut digest);
-                    }
-                    Val::FuncRef(function) => function.is_none().hash(&mut digest),
-                    _ => {}
-                }
-            }
-        }
-        let memories: Vec<_> = instance
-            .exports(&mut store)
-            .filter_map(wasmtime::Export::into_memory)
-            .collect();
-        for memory in memories {
-            memory.data(&store).hash(&mut digest);
-        }
+        let ended = call_with(&mut store, function, salt, &mut digest);
+        what_is_left(&mut store, &instance, &mut digest);
         ended
     });
-    let Val::I64(left) = fuel.get(&mut store) else {
-        unreachable!("fuel is an i64");
-    };
+    let [left, back] = [meter.fuel, meter.back].map(|global| match global.get(&mut store) {
+        Val::I64(value) => value,
+        other => unreachable!("fuel is an i64, not {other:?}"),
+    });
     Seen {
         end: end(ended, left),
         left,
+        back,
         digest: digest.finish(),
+    }
+}
+
+/// What a metered module, or a counting one, finds under the meter's name.
+struct Meter {
+    fuel: Global,
+    back: Global,
+    depth: Global,
+}
+
+impl Meter {
+    fn new(store: &mut Store<()>, limit: i64) -> Self {
+        Self {
+            fuel: global(store, Val::I64(limit)),
+            back: global(store, Val::I64(0)),
+            depth: global(store, Val::I32(opensky_meter::DEPTH)),
+        }
+    }
+
+    fn import(&self, store: &mut Store<()>, name: &str) -> Extern {
+        let ends = match name {
+            "fuel" => return self.fuel.into(),
+            "back" => return self.back.into(),
+            "depth" => return self.depth.into(),
+            "count" | "result" => return global(store, Val::I32(0)).into(),
+            "panic" => Err("panicked"),
+            "too-deep" => Err("too deep"),
+            "exit" => Ok(()),
+            _ => panic!("the meter has no `{name}`"),
+        };
+        Func::wrap(store, move || ends.map_err(wasmtime::Error::msg)).into()
+    }
+}
+
+fn global(store: &mut Store<()>, value: Val) -> Global {
+    let ty = value.ty(&*store).expect("numbers have a type");
+    Global::new(store, GlobalType::new(ty, Mutability::Var), value).expect("it is made")
+}
+
+/// Something of that type: functions give zeros, the rest is empty.
+fn anything(store: &mut Store<()>, ty: ExternType) -> Extern {
+    match ty {
+        ExternType::Func(ty) => Func::new(store, ty.clone(), move |_, _, results| {
+            zeros(ty.results(), results);
+            Ok(())
+        })
+        .into(),
+        ExternType::Global(ty) => {
+            let zero = Val::default_for_ty(ty.content()).expect("it has a zero");
+            Global::new(store, ty, zero).expect("it is made").into()
+        }
+        ExternType::Table(ty) => Table::new(store, ty, Ref::Func(None))
+            .expect("it is made")
+            .into(),
+        ExternType::Memory(ty) => Memory::new(store, ty).expect("it is made").into(),
+        other => panic!("nobody has {other:?}"),
+    }
+}
+
+fn zeros(types: impl Iterator<Item = ValType>, values: &mut [Val]) {
+    for (ty, value) in types.zip(values) {
+        *value = Val::default_for_ty(&ty).expect("it has a zero");
+    }
+}
+
+fn call_with(
+    store: &mut Store<()>,
+    function: Func,
+    salt: u64,
+    digest: &mut DefaultHasher,
+) -> wasmtime::Result<()> {
+    let ty = function.ty(&*store);
+    let mut results = vec![Val::I32(0); ty.results().len()];
+    function.call(&mut *store, &arguments(&ty, salt), &mut results)?;
+    results.iter().for_each(|result| hash(result, digest));
+    Ok(())
+}
+
+/// Zeros for salt 0, else numbers small and large, and floats that are whole.
+fn arguments(ty: &FuncType, salt: u64) -> Vec<Val> {
+    let mut state = salt;
+    let arguments = ty.params().map(|ty| {
+        state = state.rotate_left(13).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let number = state >> (state % 64);
+        match ty {
+            ValType::I32 => Val::I32(number as i32),
+            ValType::I64 => Val::I64(number as i64),
+            ValType::F32 => Val::F32((number as f32).to_bits()),
+            ValType::F64 => Val::F64((number as f64).to_bits()),
+            ty => Val::default_for_ty(&ty).expect("it has a zero"),
+        }
+    });
+    arguments.collect()
+}
+
+fn what_is_left(store: &mut Store<()>, instance: &Instance, digest: &mut DefaultHasher) {
+    let exports: Vec<_> = instance
+        .exports(&mut *store)
+        .map(wasmtime::Export::into_extern)
+        .collect();
+    for export in exports {
+        match export {
+            Extern::Memory(memory) => memory.data(&*store).hash(digest),
+            Extern::Global(global) => hash(&global.get(&mut *store), digest),
+            _ => {}
+        }
+    }
+}
+
+fn hash(value: &Val, digest: &mut DefaultHasher) {
+    match value {
+        Val::I32(_) | Val::I64(_) | Val::F32(_) | Val::F64(_) | Val::V128(_) => {
+            format!("{value:?}").hash(digest);
+        }
+        Val::FuncRef(function) => function.is_none().hash(digest),
+        _ => {}
     }
 }
 
@@ -279,54 +271,39 @@ fn end(ended: wasmtime::Result<()>, left: i64) -> End {
     }
 }
 
-fn global(store: &mut Store<()>, ty: HostType, value: Val) -> Global {
-    Global::new(store, HostGlobal::new(ty, Mutability::Var), value).expect("the global is made")
-}
-
 /// The exported functions of a module.
 pub fn exports(engine: &Engine, bytes: &[u8]) -> Vec<String> {
-    let module = wasmtime::Module::new(engine, bytes).expect("the module compiles");
-    let exports = module
-        .exports()
-        .filter(|export| export.ty().func().is_some());
-    exports.map(|export| export.name().to_owned()).collect()
+    let module = Module::new(engine, bytes).expect("the module compiles");
+    functions(&module).collect()
+}
+
+/// The names of the exported functions.
+fn functions(module: &Module) -> impl Iterator<Item = String> + '_ {
+    let exports = module.exports();
+    let functions = exports.filter(|export| export.ty().func().is_some());
+    functions.map(|export| export.name().to_owned())
 }
 
 /// More than any test needs.
-pub const PLENTY: i64 = 1 << 40;
+pub const PLENTY: i64 = 1 << 60;
 
 /// Checks one function of a module. Returns what it needs, if it returns.
-pub fn check(engine: &wasmtime::Engine, plain: &[u8], metered: &[u8], name: &str) -> Option<i64> {
-    let slow = call(engine, &counted(plain), name, PLENTY);
-    let fast = call(engine, metered, name, PLENTY);
-    if slow.end != End::Returned {
-        // What a trap has used is not exact, but how it ends is.
-        let same =
-            matches!(fast.end, End::Panicked) || fast.end == slow.end || slow.end == End::OutOfFuel;
-        assert!(same, "{name}: {slow:?} {fast:?}");
-        return None;
-    }
-    assert_eq!(slow, fast, "{name}");
-    let need = PLENTY - slow.left;
-    for limit in [0, need / 3, need / 2, need - 1, need, need + 1] {
-        let seen = call(engine, metered, name, limit);
-        let expected = if limit < need {
-            End::OutOfFuel
-        } else {
-            End::Returned
-        };
-        assert_eq!(seen.end, expected, "{name} with {limit} of {need}");
-        if limit >= need {
-            assert_eq!(seen.left, limit - need);
-            assert_eq!(seen.digest, slow.digest);
-        }
-    }
-    Some(need)
+pub fn check(engine: &Engine, plain: &[u8], metered: &[u8], name: &str) -> Option<i64> {
+    let forms = Forms::of(plain, metered, &canonical(), std::slice::from_ref(engine));
+    forms.expect("the module compiles").check(name, PLENTY, 0)
 }
 
 /// A random module without imports, whose functions end.
 pub fn random(seed: &[u8]) -> Option<Vec<u8>> {
-    let config = wasm_smith::Config {
+    let mut module =
+        wasm_smith::Module::new(shape(), &mut arbitrary::Unstructured::new(seed)).ok()?;
+    module.ensure_termination(1_000).ok()?;
+    Some(module.to_bytes())
+}
+
+/// Modules of the profile that trap nowhere and import nothing.
+pub fn shape() -> wasm_smith::Config {
+    wasm_smith::Config {
         max_imports: 0,
         min_funcs: 1,
         max_funcs: 8,
@@ -348,9 +325,5 @@ pub fn random(seed: &[u8]) -> Option<Vec<u8>> {
         // An `externref` needs a garbage collector.
         reference_types_enabled: false,
         ..wasm_smith::Config::default()
-    };
-    let mut module =
-        wasm_smith::Module::new(config, &mut arbitrary::Unstructured::new(seed)).ok()?;
-    module.ensure_termination(1_000).ok()?;
-    Some(module.to_bytes())
+    }
 }

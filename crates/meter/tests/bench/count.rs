@@ -1,0 +1,170 @@
+//! The slow count: a module that charges every operator right before it runs.
+
+use opensky_meter::{METER, cost};
+use wasm_encoder::{
+    BlockType, CodeSection, EntityType, Function, GlobalType, ImportSection, Instruction as I,
+    Module, ValType,
+    reencode::{Error, Reencode, utils},
+};
+
+/// What a counting module imports: the fuel that is left, the fuel that came back from growth that
+/// failed, and what the counting needs for itself.
+pub const GLOBALS: [(&str, ValType); 4] = [
+    ("fuel", ValType::I64),
+    ("back", ValType::I64),
+    ("count", ValType::I32),
+    ("result", ValType::I32),
+];
+
+/// The counting form of a valid module. It looks at the fuel where functions and loops begin.
+pub fn counted(bytes: &[u8]) -> Vec<u8> {
+    let mut counter = Counter {
+        imports_done: false,
+        globals: 0,
+    };
+    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+        if let wasmparser::Payload::ImportSection(imports) = payload.expect("the module is valid") {
+            let imports = imports
+                .into_imports()
+                .map(|import| import.expect("the module is valid"));
+            let globals =
+                imports.filter(|import| matches!(import.ty, wasmparser::TypeRef::Global(_)));
+            counter.globals = globals.count() as u32;
+        }
+    }
+    let mut module = Module::new();
+    counter
+        .parse_core_module(&mut module, wasmparser::Parser::new(0), bytes)
+        .expect("the module is valid");
+    module.finish()
+}
+
+struct Counter {
+    imports_done: bool,
+    /// The globals that the module imports itself.
+    globals: u32,
+}
+
+impl Counter {
+    fn import(&mut self, imports: &mut ImportSection) {
+        self.imports_done = true;
+        for (name, val_type) in GLOBALS {
+            let global = GlobalType {
+                val_type,
+                mutable: true,
+                shared: false,
+            };
+            imports.import(METER, name, EntityType::Global(global));
+        }
+    }
+
+    fn write(
+        &mut self,
+        function: &mut Function,
+        op: wasmparser::Operator<'_>,
+    ) -> Result<(), Error> {
+        let [fuel, back, count, result] = [0, 1, 2, 3].map(|global| self.globals + global);
+        let mut write =
+            |code: &[I<'_>]| code.iter().for_each(|code| _ = function.instruction(code));
+        let is_loop = matches!(op, wasmparser::Operator::Loop { .. });
+        write(&[
+            I::GlobalGet(fuel),
+            I::I64Const(cost::of(&op) as i64),
+            I::I64Sub,
+            I::GlobalSet(fuel),
+        ]);
+        let Some(unit) = cost::per_unit(&op) else {
+            write(&[self.instruction(op)?]);
+            if is_loop {
+                write(&self.look());
+            }
+            return Ok(());
+        };
+        let shift = match unit.shift {
+            0.. => [I::I64Const(unit.shift.into()), I::I64ShrU],
+            _ => [I::I64Const((-unit.shift).into()), I::I64Shl],
+        };
+        let price = [&[I::GlobalGet(count), I::I64ExtendI32U], &shift[..]].concat();
+        write(&[I::GlobalSet(count), I::GlobalGet(fuel)]);
+        write(&price);
+        write(&[I::I64Sub, I::GlobalSet(fuel), I::GlobalGet(count)]);
+        write(&[self.instruction(op)?]);
+        if unit.may_fail {
+            write(&[I::GlobalSet(result), I::GlobalGet(result)]);
+            write(&[I::I32Const(-1), I::I32Eq, I::If(BlockType::Empty)]);
+            for global in [fuel, back] {
+                write(&[I::GlobalGet(global)]);
+                write(&price);
+                write(&[I::I64Add, I::GlobalSet(global)]);
+            }
+            write(&[I::End, I::GlobalGet(result)]);
+        }
+        Ok(())
+    }
+
+    /// Ends the program if the fuel is used up.
+    fn look(&self) -> [I<'static>; 6] {
+        [
+            I::GlobalGet(self.globals),
+            I::I64Const(0),
+            I::I64LtS,
+            I::If(BlockType::Empty),
+            I::Unreachable,
+            I::End,
+        ]
+    }
+}
+
+impl Reencode for Counter {
+    type Error = std::convert::Infallible;
+
+    fn global_index(&mut self, global: u32) -> Result<u32, Error> {
+        let added = if global < self.globals {
+            0
+        } else {
+            GLOBALS.len() as u32
+        };
+        Ok(global + added)
+    }
+
+    fn parse_import_section(
+        &mut self,
+        imports: &mut ImportSection,
+        section: wasmparser::ImportSectionReader<'_>,
+    ) -> Result<(), Error> {
+        utils::parse_import_section(self, imports, section)?;
+        self.import(imports);
+        Ok(())
+    }
+
+    fn intersperse_section_hook(
+        &mut self,
+        module: &mut Module,
+        _: Option<wasm_encoder::SectionId>,
+        before: Option<wasm_encoder::SectionId>,
+    ) -> Result<(), Error> {
+        use wasm_encoder::SectionId::{Custom, Import, Type};
+        if !self.imports_done && !matches!(before, Some(Type | Import | Custom)) {
+            let mut imports = ImportSection::new();
+            self.import(&mut imports);
+            module.section(&imports);
+        }
+        Ok(())
+    }
+
+    fn parse_function_body(
+        &mut self,
+        code: &mut CodeSection,
+        body: wasmparser::FunctionBody<'_>,
+    ) -> Result<(), Error> {
+        let mut function: Function = self.new_function_with_parsed_locals(&body)?;
+        self.look()
+            .iter()
+            .for_each(|look| _ = function.instruction(look));
+        for op in body.get_operators_reader()? {
+            self.write(&mut function, op?)?;
+        }
+        code.function(&function);
+        Ok(())
+    }
+}
