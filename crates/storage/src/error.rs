@@ -27,7 +27,7 @@ pub enum StoreError {
          remove blobs or raise the quota"
     )]
     Quota {
-        /// Bytes of blobs in the store.
+        /// Bytes of blobs in the store, and of others that are being written.
         used: u64,
         /// Bytes of blobs that it may hold.
         quota: u64,

@@ -40,9 +40,9 @@ impl<'a> Incoming<'a> {
 
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let more = bytes.len() as u64;
-        self.quota.take(more, self.len + more)?;
-        self.len += more;
         self.hasher.update(bytes);
+        self.quota.take(more, self.len)?;
+        self.len += more;
         self.file.write_all(bytes).map_err(at("write a blob"))
     }
 
@@ -50,16 +50,24 @@ impl<'a> Incoming<'a> {
         self.hasher.finalize().into()
     }
 
+    /// Removes it. What is left is the hash of all that was to be written, the last bytes included
+    /// where there was no room for them.
+    pub fn give_up(self) -> blake3::Hasher {
+        self.hasher.clone()
+    }
+
     /// Makes the bytes durable, then gives them their name in `to`, in place of whatever had it.
     pub fn keep(mut self, to: &Dir, name: &str) -> Result<(), StoreError> {
         self.file.sync_all().map_err(at("write a blob"))?;
-        let replaced = to.symlink_metadata(name).map_or(0, |found| found.len());
-        self.folder
-            .rename(&self.name, to, name)
-            .map_err(at("name a blob"))?;
-        self.kept = true;
-        self.quota.give(replaced);
-        Ok(())
+        let quota = self.quota;
+        quota.naming(|| {
+            let replaced = to.symlink_metadata(name).map_or(0, |found| found.len());
+            self.folder
+                .rename(&self.name, to, name)
+                .map_err(at("name a blob"))?;
+            self.kept = true;
+            Ok(replaced)
+        })
     }
 }
 

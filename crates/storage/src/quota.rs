@@ -1,6 +1,9 @@
 //! How many bytes of blobs a store holds and may hold.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use crate::StoreError;
 
@@ -10,6 +13,7 @@ use crate::StoreError;
 pub(crate) struct Quota {
     used: AtomicU64,
     limit: u64,
+    naming: Mutex<()>,
 }
 
 impl Quota {
@@ -17,18 +21,27 @@ impl Quota {
         Self {
             used: AtomicU64::new(used),
             limit,
+            naming: Mutex::new(()),
         }
     }
 
-    /// Takes `bytes`, of which a blob needs `needed` so far.
-    pub fn take(&self, bytes: u64, needed: u64) -> Result<(), StoreError> {
+    /// Takes `bytes` more for a blob that has taken `taken` so far.
+    pub fn take(&self, bytes: u64, taken: u64) -> Result<(), StoreError> {
         let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
-        let taken = self.used.fetch_update(Relaxed, Relaxed, fits);
-        taken.map(drop).map_err(|used| StoreError::Quota {
-            used,
+        let updated = self.used.fetch_update(Relaxed, Relaxed, fits);
+        updated.map(drop).map_err(|used| StoreError::Quota {
+            used: used.saturating_sub(taken),
             quota: self.limit,
-            needed,
+            needed: taken + bytes,
         })
+    }
+
+    /// Does what gives a blob its name or takes it, and gives back the bytes that had the name
+    /// before. One at a time, so that threads which replace the same bytes do not all give them back,
+    /// nor each believe that it replaced none.
+    pub fn naming<E>(&self, change: impl FnOnce() -> Result<u64, E>) -> Result<(), E> {
+        let _alone = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        change().map(|freed| self.give(freed))
     }
 
     /// Gives `bytes` back.

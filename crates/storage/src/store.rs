@@ -85,16 +85,25 @@ impl Store {
         Ok(digest)
     }
 
-    /// Stores all that `source` has, in constant memory; otherwise like [`put`](Self::put).
+    /// Stores all that `source` has, in constant memory. Like [`put`](Self::put), but the bytes are
+    /// written before their digest is known, so the disk has room for them even if the store has them
+    /// already. The quota need not.
     pub fn put_file(&self, mut source: impl Read) -> Result<Digest, StoreError> {
         let mut incoming = Incoming::create(&self.incoming, &self.quota)?;
         let mut chunk = vec![0; CHUNK];
         loop {
-            match source.read(&mut chunk) {
+            let read = match source.read(&mut chunk) {
                 Ok(0) => break,
-                Ok(len) => incoming.write(&chunk[..len])?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(len) => &chunk[..len],
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(StoreError::Source(error)),
+            };
+            match incoming.write(read) {
+                Err(error @ StoreError::Quota { used, .. }) => {
+                    let held = self.find(incoming.give_up(), source, used)?;
+                    return held.ok_or(error);
+                }
+                written => written?,
             }
         }
         let digest = incoming.digest();
@@ -146,17 +155,19 @@ impl Store {
 
     /// Removes a blob. Whether it was there.
     pub fn remove(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let len = match self.len(digest) {
-            Err(StoreError::Missing(_)) => return Ok(false),
-            len => len?,
-        };
-        match self.blobs.remove_file(path_of(digest)) {
-            Ok(()) => {
-                self.quota.give(len);
-                Ok(true)
+        let removed = self.quota.naming(|| {
+            let len = self.len(digest)?;
+            match self.blobs.remove_file(path_of(digest)) {
+                Ok(()) => Ok(len),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    Err(StoreError::Missing(*digest))
+                }
+                Err(error) => Err(at("remove a blob")(error)),
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(at("remove a blob")(error)),
+        });
+        match removed {
+            Err(StoreError::Missing(_)) => Ok(false),
+            removed => removed.map(|()| true),
         }
     }
 
@@ -164,6 +175,23 @@ impl Store {
         let failed = |error| missing(digest, error);
         let mut options = OpenOptions::new();
         open_file(&self.blobs, &path_of(digest), options.read(true), failed)
+    }
+
+    /// Looks in the store for the blob that starts with what was hashed and goes on with what
+    /// `source` still has. Nothing that is longer than `most`, all blobs together, is read to its end.
+    fn find(
+        &self,
+        mut hasher: blake3::Hasher,
+        source: impl Read,
+        most: u64,
+    ) -> Result<Option<Digest>, StoreError> {
+        let unread = most.saturating_add(1).saturating_sub(hasher.count());
+        hasher
+            .update_reader(source.take(unread))
+            .map_err(StoreError::Source)?;
+        let digest = hasher.finalize().into();
+        let held = hasher.count() <= most && self.open_blob(&digest).is_ok();
+        Ok(held.then_some(digest))
     }
 
     fn holds(&self, digest: &Digest, bytes: &[u8]) -> bool {

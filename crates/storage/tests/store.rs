@@ -209,9 +209,85 @@ fn quota_holds_for_both_ways_to_put_and_is_given_back() {
     store.put(&[2; 400]).unwrap();
     // What is there already needs no room, however it is put.
     store.put(&[1; 600]).unwrap();
+    assert_eq!(store.put_file(&[1; 600][..]).unwrap(), first);
     assert!(store.remove(&first).unwrap());
     store.put_file(&[3; 600][..]).unwrap();
     assert!(store.put(&[4; 1]).is_err());
+}
+
+/// Longer than what is read at once, so that a part of it found room before the whole did not.
+#[test]
+fn a_long_blob_that_is_there_needs_no_room_and_one_that_is_not_is_told_what_it_lacks() {
+    const MIB: u64 = 1 << 20;
+    let (folder, store) = store();
+    let bytes = vec![5; MIB as usize];
+    let digest = store.put(&bytes).unwrap();
+    let store = store.with_quota(MIB + MIB / 2).unwrap();
+    assert_eq!(store.put_file(&bytes[..]).unwrap(), digest);
+    assert_eq!(incoming(folder.path()), 0);
+
+    // As long, another one, and one that only begins like it; an endless one ends too.
+    let others: [Box<dyn io::Read>; 3] = [
+        Box::new(io::Read::take(io::repeat(6), MIB)),
+        Box::new(io::Read::chain(&bytes[..], &[5][..])),
+        Box::new(io::repeat(5)),
+    ];
+    for other in others {
+        let error = store.put_file(other).unwrap_err();
+        let StoreError::Quota {
+            used,
+            quota,
+            needed,
+        } = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!((used, quota), (MIB, MIB + MIB / 2));
+        assert!(needed > MIB / 2 && used + needed > quota, "{needed}");
+    }
+
+    // What is damaged is not there.
+    fs::write(path_of(folder.path(), &digest), &bytes[1..]).unwrap();
+    let error = store.put_file(&bytes[..]).unwrap_err();
+    assert!(matches!(error, StoreError::Quota { .. }), "{error}");
+    assert_eq!(incoming(folder.path()), 0);
+    store.put(&vec![7; MIB as usize / 2]).unwrap();
+}
+
+#[test]
+fn a_blob_that_many_threads_put_and_remove_at_once_counts_once() {
+    const THREADS: usize = 4;
+    let (_folder, store) = store();
+    let store = store.with_quota(1_000 * (THREADS as u64 + 1)).unwrap();
+    let bytes = [1; 1_000];
+    let together = std::sync::Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (store, together) = (&store, &together);
+            scope.spawn(move || {
+                // No unwrap on the way: the others would wait for ever.
+                let rounds = (0..50).map(|_| {
+                    together.wait();
+                    let put = store.put_file(&bytes[..]);
+                    if thread == 0 {
+                        store.remove(&Digest::of(&bytes))?;
+                    }
+                    put
+                });
+                rounds.collect::<Vec<_>>().into_iter().for_each(|put| {
+                    put.unwrap();
+                });
+            });
+        }
+    });
+    store.remove(&Digest::of(&bytes)).unwrap();
+    assert_eq!(store.list().unwrap(), []);
+    let error = store.put(&[2; 5_001]).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Quota { used: 0, .. }),
+        "{error}"
+    );
+    store.put(&[2; 5_000]).unwrap();
 }
 
 #[test]
