@@ -10,6 +10,7 @@ use opensky_protocol::Digest;
 
 use crate::{
     error::{StoreError, at},
+    folders::sync,
     quota::Quota,
 };
 
@@ -56,7 +57,8 @@ impl<'a> Incoming<'a> {
         self.hasher.clone()
     }
 
-    /// Makes the bytes durable, then gives them their name in `to`, in place of whatever had it.
+    /// Makes the bytes durable, then gives them their name in `to`, in place of whatever had it, and
+    /// makes that durable too.
     pub fn keep(mut self, to: &Dir, name: &str) -> Result<(), StoreError> {
         self.file.sync_all().map_err(at("write a blob"))?;
         let quota = self.quota;
@@ -67,8 +69,29 @@ impl<'a> Incoming<'a> {
                 .map_err(at("name a blob"))?;
             self.kept = true;
             Ok(replaced)
-        })
+        })?;
+        settle(to, &self.file)
     }
+}
+
+/// Makes the name of `blob` in `folder` durable. That this was done is written on the blob: it may not
+/// be written from then on. Whoever finds it otherwise, because the one who named it has not come to
+/// this or has died before, has to do it.
+pub(crate) fn settle(folder: &Dir, blob: &File) -> Result<(), StoreError> {
+    sync(folder)?;
+    if let Ok(metadata) = blob.metadata() {
+        let mut permissions = metadata.permissions();
+        permissions.set_readonly(true);
+        // Where the file system has no such thing it is done again each time.
+        let _ = blob.set_permissions(permissions);
+    }
+    Ok(())
+}
+
+/// Whether the name that a blob has is durable.
+pub(crate) fn is_settled(blob: &File) -> bool {
+    let metadata = blob.metadata();
+    metadata.is_ok_and(|found| found.permissions().readonly())
 }
 
 impl Drop for Incoming<'_> {

@@ -5,6 +5,7 @@
 //! block; a store may be used from many threads, and from many processes at once.
 
 mod error;
+mod folders;
 mod incoming;
 mod quota;
 mod store;

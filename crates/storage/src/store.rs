@@ -7,21 +7,17 @@ use std::{
     path::Path,
 };
 
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, File, OpenOptions, OpenOptionsExt},
-};
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 use opensky_protocol::Digest;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::{
     error::{StoreError, at},
-    incoming::Incoming,
+    folders::{Folders, open_root, subfolder},
+    incoming::{Incoming, is_settled, settle},
     quota::Quota,
 };
 
-/// The layout's version is in the folder's name: another layout is another folder.
-const BLOBS: &str = "blobs-1";
 const INCOMING: &str = "incoming-1";
 const LOCK: &str = "lock";
 /// What is read or written at once: large enough that the calls cost nothing beside the hashing.
@@ -29,11 +25,12 @@ const CHUNK: usize = 256 << 10;
 
 /// A folder of blobs. See the [crate's documentation](crate).
 ///
-/// On disk: `blobs-1/ab/cdef…`, the digest's hexadecimal digits with the first two as a folder;
-/// `incoming-1`, where blobs are written; `lock`, shared by all processes that use the store.
+/// On disk: `blobs-1/ab/cdef…`, the digest's hexadecimal digits with the first two as a folder, not
+/// writable from when its name is durable; `incoming-1`, where blobs are written; `lock`, shared by
+/// all processes that use the store.
 #[derive(Debug)]
 pub struct Store {
-    blobs: Dir,
+    folders: Folders,
     incoming: Dir,
     quota: Quota,
     /// Held, shared, for as long as the store is open.
@@ -41,42 +38,56 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in the folder `path`, which is made if it is not there. What writers that
-    /// died left behind is removed, unless another process has the store open.
+    /// Opens the store in the folder `path`, which is made, durably, if it is not there. What writers
+    /// that died left behind is removed, unless the store is open already, here or in another
+    /// process. No quota: see [`with_quota`](Self::with_quota).
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where a folder cannot be made, opened or written,
+    /// [`StoreError::NotAFile`] where something else than a file is named `lock`.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let open = at("open the folder");
-        let root = open_root(path).map_err(open)?;
+        let root = open_root(path)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
         let lock = open_file(&root, LOCK, &mut options, at("create the lock"))?;
         let incoming = subfolder(&root, INCOMING)?;
-        let blobs = subfolder(&root, BLOBS)?;
+        let folders = Folders::open(root)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             remove_files(&incoming).map_err(at("remove unfinished blobs"))?;
         }
         flock(&lock, FlockOperation::LockShared)
             .map_err(|error| at("share the lock")(error.into()))?;
         Ok(Self {
-            blobs,
+            folders,
             incoming,
             quota: Quota::new(0, u64::MAX),
             _lock: lock,
         })
     }
 
-    /// Bounds the bytes of all blobs together. Looks at every blob once. Blobs that other processes
+    /// Bounds the bytes of all blobs together, those included that are being written; what the file
+    /// system needs besides is not counted. Looks at every blob once. Blobs that other processes
     /// add later are not counted; an existing store that is over the quota takes no more.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where the blobs cannot be listed.
     pub fn with_quota(mut self, bytes: u64) -> Result<Self, StoreError> {
         let used = self.list()?.iter().map(|(_, len)| len).sum();
         self.quota = Quota::new(used, bytes);
         Ok(self)
     }
 
-    /// Stores `bytes`. Once it returns they survive a crash of the machine. If the store has them
-    /// already nothing is written; if what it has is damaged, it is mended.
+    /// Stores `bytes`. Once it returns they survive a crash of the machine, whoever stored them first.
+    /// If the store has them already nothing is written; if what it has is damaged, it is mended, for
+    /// which the quota and the disk need room beside the damaged ones.
+    ///
+    /// # Errors
+    /// [`StoreError::Quota`] and [`StoreError::DiskFull`] where there is no room, [`StoreError::Io`]
+    /// where the operating system refuses. Nothing is promised then, though the blob may be there.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if self.holds(&digest, bytes) {
+        let there = self.len(&digest).is_ok_and(|len| len == bytes.len() as u64);
+        if there && self.promise(&digest)? {
             return Ok(digest);
         }
         let mut incoming = Incoming::create(&self.incoming, &self.quota)?;
@@ -88,6 +99,9 @@ impl Store {
     /// Stores all that `source` has, in constant memory. Like [`put`](Self::put), but the bytes are
     /// written before their digest is known, so the disk has room for them even if the store has them
     /// already. The quota need not.
+    ///
+    /// # Errors
+    /// Those of [`put`](Self::put), and [`StoreError::Source`] where `source` cannot be read.
     pub fn put_file(&self, mut source: impl Read) -> Result<Digest, StoreError> {
         let mut incoming = Incoming::create(&self.incoming, &self.quota)?;
         let mut chunk = vec![0; CHUNK];
@@ -112,6 +126,10 @@ impl Store {
     }
 
     /// The blob's bytes, checked. All of them are in memory at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Damaged`], [`StoreError::NotAFile`], or
+    /// [`StoreError::Io`] where it cannot be read.
     pub fn get(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::new();
         self.file(digest)?
@@ -122,30 +140,37 @@ impl Store {
     }
 
     /// The blob as a file at its start, to be read only. Its bytes were checked just now; nothing
-    /// that uses a store changes them.
+    /// that uses a store changes them: a blob that is removed or mended meanwhile stays as it is in
+    /// this file.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
     pub fn open_blob(&self, digest: &Digest) -> Result<fs::File, StoreError> {
-        let mut file = self.file(digest)?;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&mut file).map_err(at("read a blob"))?;
-        check(digest, hasher.finalize().into())?;
-        file.rewind().map_err(at("read a blob"))?;
-        Ok(file.into_std())
+        self.whole(digest).map(File::into_std)
     }
 
-    /// Whether a blob of that name is there. Its bytes are not looked at.
+    /// Whether a blob of that name is there. Its bytes are not looked at; `false` as well where the
+    /// operating system does not say.
     pub fn has(&self, digest: &Digest) -> bool {
         self.len(digest).is_ok()
     }
 
-    /// The blob's length in bytes. The bytes are not looked at.
+    /// The blob's length in bytes. The bytes are not looked at, so it is that of a damaged blob too.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], or [`StoreError::Io`] where the file cannot be looked at.
     pub fn len(&self, digest: &Digest) -> Result<u64, StoreError> {
-        let metadata = self.blobs.metadata(path_of(digest));
+        let metadata = self.folders.all().metadata(path_of(digest));
         metadata
             .map(|found| found.len())
             .map_err(|error| missing(digest, error))
     }
 
-    /// All blobs and their lengths, sorted by digest. Files that are not blobs are passed over.
+    /// All blobs and their lengths in bytes, sorted by digest; none is read. Files that are not named
+    /// like a blob are passed over. Blobs put or removed meanwhile may be in it or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where a folder cannot be read.
     pub fn list(&self) -> Result<Vec<(Digest, u64)>, StoreError> {
         let mut found = Vec::new();
         self.visit(&mut found).map_err(at("list the blobs"))?;
@@ -153,11 +178,15 @@ impl Store {
         Ok(found)
     }
 
-    /// Removes a blob. Whether it was there.
+    /// Removes a blob and gives its bytes back to the quota. Whether it was there. A crash of the
+    /// machine may bring it back.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where the operating system refuses.
     pub fn remove(&self, digest: &Digest) -> Result<bool, StoreError> {
         let removed = self.quota.naming(|| {
             let len = self.len(digest)?;
-            match self.blobs.remove_file(path_of(digest)) {
+            match self.folders.all().remove_file(path_of(digest)) {
                 Ok(()) => Ok(len),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     Err(StoreError::Missing(*digest))
@@ -174,7 +203,18 @@ impl Store {
     fn file(&self, digest: &Digest) -> Result<File, StoreError> {
         let failed = |error| missing(digest, error);
         let mut options = OpenOptions::new();
-        open_file(&self.blobs, &path_of(digest), options.read(true), failed)
+        let all = self.folders.all();
+        open_file(all, &path_of(digest), options.read(true), failed)
+    }
+
+    /// The blob's file at its start, its bytes checked.
+    fn whole(&self, digest: &Digest) -> Result<File, StoreError> {
+        let mut file = self.file(digest)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut file).map_err(at("read a blob"))?;
+        check(digest, hasher.finalize().into())?;
+        file.rewind().map_err(at("read a blob"))?;
+        Ok(file)
     }
 
     /// Looks in the store for the blob that starts with what was hashed and goes on with what
@@ -190,24 +230,29 @@ impl Store {
             .update_reader(source.take(unread))
             .map_err(StoreError::Source)?;
         let digest = hasher.finalize().into();
-        let held = hasher.count() <= most && self.open_blob(&digest).is_ok();
+        let held = hasher.count() <= most && self.promise(&digest)?;
         Ok(held.then_some(digest))
     }
 
-    fn holds(&self, digest: &Digest, bytes: &[u8]) -> bool {
-        let same_len = self.len(digest).is_ok_and(|len| len == bytes.len() as u64);
-        same_len && self.get(digest).is_ok()
+    /// Whether the blob is there and whole. If so it is durable from here on.
+    fn promise(&self, digest: &Digest) -> Result<bool, StoreError> {
+        let Ok(blob) = self.whole(digest) else {
+            return Ok(false);
+        };
+        if !is_settled(&blob) {
+            let (folder, _) = split(digest);
+            settle(&self.folders.writable(&folder)?, &blob)?;
+        }
+        Ok(true)
     }
 
     fn keep(&self, incoming: Incoming<'_>, digest: &Digest) -> Result<(), StoreError> {
         let (folder, name) = split(digest);
-        let folder = subfolder(&self.blobs, &folder)?;
-        incoming.keep(&folder, &name)?;
-        sync(&folder).map_err(at("write a folder"))
+        incoming.keep(&self.folders.writable(&folder)?, &name)
     }
 
     fn visit(&self, found: &mut Vec<(Digest, u64)>) -> io::Result<()> {
-        for folder in self.blobs.entries()? {
+        for folder in self.folders.all().entries()? {
             let folder = folder?;
             if !folder.file_type()?.is_dir() {
                 continue;
@@ -230,11 +275,6 @@ impl Store {
     }
 }
 
-fn open_root(path: &Path) -> io::Result<Dir> {
-    Dir::create_ambient_dir_all(path, ambient_authority())?;
-    Dir::open_ambient_dir(path, ambient_authority())
-}
-
 /// Opens a file without waiting: a pipe that somebody put there has no other end.
 fn open_file(
     folder: &Dir,
@@ -248,22 +288,6 @@ fn open_file(
         true => Ok(file),
         false => Err(StoreError::NotAFile(name.into())),
     }
-}
-
-/// Opens a folder; makes it, durably, if it is not there.
-fn subfolder(parent: &Dir, name: &str) -> Result<Dir, StoreError> {
-    match parent.create_dir(name) {
-        Ok(()) => sync(parent).map_err(at("write a folder"))?,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(at("create a folder")(error)),
-    }
-    parent.open_dir(name).map_err(at("open a folder"))
-}
-
-/// A name is durable when its folder is.
-fn sync(folder: &Dir) -> io::Result<()> {
-    // A `Dir` may be a handle that only names the folder; this one can be synchronised.
-    folder.open(".")?.sync_all()
 }
 
 fn remove_files(folder: &Dir) -> io::Result<()> {

@@ -1,11 +1,14 @@
 //! What a store promises: whole blobs or none, checked names, bounds.
 #![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
-use std::{fs, io, path::Path};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
 
 use opensky_protocol::Digest;
 use opensky_storage::{Store, StoreError};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
+    thread::{CapabilitySet, capabilities, set_capabilities},
+};
 use tempfile::TempDir;
 
 fn store() -> (TempDir, Store) {
@@ -131,6 +134,7 @@ fn a_damaged_blob_is_never_read_and_putting_it_mends_it() {
             |store: &Store, bytes: &[u8]| store.put(bytes),
             |store: &Store, bytes: &[u8]| store.put_file(bytes),
         ] {
+            set_mode(&path, 0o600);
             fs::write(&path, damage).unwrap();
             let found = Digest::of(damage);
             for error in [
@@ -183,6 +187,68 @@ fn pipe_is_refused_and_not_waited_for() {
     let error = Store::open(folder.path()).unwrap_err();
     assert!(is_named(&error), "{error}");
     assert!(error.to_string().contains("`lock`"), "{error}");
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The mode of a folder in which names can be looked up and made, but which cannot be opened, and so
+/// not be synchronised.
+const UNREADABLE: u32 = 0o300;
+
+/// From here on this thread may only open what anybody may open, whoever runs the test.
+fn become_ordinary() {
+    let mut sets = capabilities(None).unwrap();
+    sets.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+    set_capabilities(None, sets).unwrap();
+}
+
+/// What a disk keeps cannot be seen, but that nothing is promised where it could not be told to keep
+/// it can.
+#[test]
+fn no_blob_is_promised_before_its_name_is_on_the_disk() {
+    become_ordinary();
+    let (folder, writer) = store();
+    let bytes = b"a blob";
+    let digest = writer.put(bytes).unwrap();
+    let file = path_of(folder.path(), &digest);
+    let blobs = folder.path().join("blobs-1");
+    let ways = [
+        |store: &Store| store.put(b"a blob"),
+        |store: &Store| store.put_file(&b"a blob"[..]),
+    ];
+    // Another writer has named it, and not yet synchronised one of the folders above it.
+    for unsynchronised in [file.parent().unwrap(), &blobs, folder.path()] {
+        for put in ways {
+            let store = Store::open(folder.path()).unwrap();
+            set_mode(&file, 0o600);
+            set_mode(unsynchronised, UNREADABLE);
+            let error = put(&store).unwrap_err();
+            assert!(matches!(error, StoreError::Io { .. }), "{error}");
+            set_mode(unsynchronised, 0o700);
+            assert_eq!(put(&store).unwrap(), digest);
+        }
+    }
+    // Once it is promised it costs nothing to promise it again.
+    let full = Store::open(folder.path()).unwrap().with_quota(0).unwrap();
+    set_mode(file.parent().unwrap(), UNREADABLE);
+    assert_eq!(full.put(bytes).unwrap(), digest);
+    assert_eq!(full.put_file(&bytes[..]).unwrap(), digest);
+    set_mode(file.parent().unwrap(), 0o700);
+}
+
+#[test]
+fn a_store_whose_folder_is_not_on_the_disk_is_not_opened() {
+    become_ordinary();
+    let folder = TempDir::new().unwrap();
+    let above = folder.path().join("above");
+    fs::create_dir(&above).unwrap();
+    set_mode(&above, UNREADABLE);
+    let error = Store::open(&above.join("more/store")).unwrap_err();
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    set_mode(&above, 0o700);
+    Store::open(&above.join("other/store")).unwrap();
 }
 
 #[test]
@@ -247,7 +313,9 @@ fn a_long_blob_that_is_there_needs_no_room_and_one_that_is_not_is_told_what_it_l
     }
 
     // What is damaged is not there.
-    fs::write(path_of(folder.path(), &digest), &bytes[1..]).unwrap();
+    let path = path_of(folder.path(), &digest);
+    set_mode(&path, 0o600);
+    fs::write(&path, &bytes[1..]).unwrap();
     let error = store.put_file(&bytes[..]).unwrap_err();
     assert!(matches!(error, StoreError::Quota { .. }), "{error}");
     assert_eq!(incoming(folder.path()), 0);
