@@ -214,6 +214,12 @@ impl Work {
         Digest::derive("opensky seed 1", unit)
     }
 
+    /// The seed of one step of a stepper unit, from the unit's and the digest of the state that the
+    /// step starts from. `init` has the unit's own.
+    pub fn step_seed(unit: &Digest, state: &Digest) -> Digest {
+        Digest::derive("opensky step seed 1", &(unit, state))
+    }
+
     /// Whether anyone could run this, limits of text and counts included.
     pub fn check(&self) -> Result<(), WorkError> {
         let Shard { index, count } = self.shard;

@@ -43,6 +43,16 @@ fn work_unit_and_seed() {
     );
 }
 
+/// The SDK's native test harness draws the same, by code of its own: it may not know this crate. Its
+/// tests have this vector too.
+#[test]
+fn seed_of_a_step() {
+    check_digest(
+        Work::step_seed(&Digest([7; 32]), &Digest::of(b"[3,[]]")),
+        expect!["6673b31836d2e81480fd1dd365cdb596f6af174be2e9383b41140bf48005d860"],
+    );
+}
+
 #[test]
 fn worlds_and_classes() {
     let worlds = [
