@@ -15,6 +15,11 @@ pub fn shard() -> (u32, u32) {
 
 /// The unit's 32-byte seed, derived from its id: different for different inputs, the same on every
 /// machine. [`rng`](crate::rng()) starts from it.
+///
+/// In a [`Stepper`](crate::Stepper), `init` has the unit's seed, and each step has one of its own,
+/// derived from the unit's and from the state that the step starts from. So a step that is run again
+/// draws the same numbers, and the next step draws others. A unit takes a limited number of steps;
+/// the next unit goes on from the last state, but with a seed of its own.
 pub fn seed() -> [u8; 32] {
     host::seed()
 }

@@ -128,7 +128,7 @@
 //! * Parameters (`--param KEY=VALUE`): [`param`], [`param_or`].
 //! * Named inputs (`--in NAME=FILE`) and outputs beside the return value: [`blobs`].
 //! * The unit itself: [`unit_id`], [`shard`], [`seed`], [`virtual_time`].
-//! * Random numbers, drawn from the unit's seed: [`rng()`].
+//! * Random numbers, drawn from the unit's seed, or from that of the step: [`rng()`].
 //! * To whoever watches: [`info!`] and its siblings, [`progress`].
 //!
 //! # Testing

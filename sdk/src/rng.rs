@@ -14,7 +14,8 @@ use crate::context;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rng(ChaCha8Rng);
 
-/// The generator of this unit, from its start: each call begins the same sequence again.
+/// The generator of this unit, from its start: each call begins the same sequence again. Each step of
+/// a [`Stepper`](crate::Stepper) has a sequence of its own: see [`seed`](crate::seed).
 pub fn rng() -> Rng {
     Rng::from_seed(context::seed())
 }

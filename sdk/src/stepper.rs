@@ -6,6 +6,7 @@ use crate::{Error, Input, Output};
 ///
 /// Every step runs in a fresh instance, so [`State`](Stepper::State) is all that one step knows of the
 /// steps before it. That is what makes each step checkable by itself: its digest is a checkpoint.
+/// Random numbers do not cross either: every step draws from a [seed](crate::seed) of its own.
 pub trait Stepper {
     /// The job's input.
     type Input: Input;

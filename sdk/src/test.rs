@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc};
 
 use crate::{
     __private as export, Digest, Error, Finish, Input, Level, MapReduce, Output, Step, Stepper,
-    host::native::{State, digest_of, within},
+    host::native::{State, digest_of, step_seed, within},
     map_reduce, stepper,
 };
 
@@ -90,7 +90,9 @@ impl Unit {
         self.with(|state| insert_sorted(&mut state.inputs, name, data.as_ref().into()))
     }
 
-    /// Sets the seed; all zeros otherwise.
+    /// Sets the unit's seed; all zeros otherwise. The network gives each unit another one, so the map
+    /// and reduce units of one job too, which all have this one here. Each step of a stepper draws
+    /// from a seed of its own, which follows from this one by the network's rule.
     pub fn seed(self, seed: [u8; 32]) -> Self {
         self.with(|state| state.seed = seed)
     }
@@ -171,7 +173,7 @@ impl Unit {
         M::Final::decode(output)
     }
 
-    /// Runs a stepper to its end.
+    /// Runs a stepper to its end, all its steps in one unit.
     ///
     /// # Errors
     /// What the stepper says. One that never ends does not return.
@@ -180,16 +182,16 @@ impl Unit {
         S: Stepper<Input: Output, Output: Input>,
     {
         let input = input.encode()?;
-        let output = within(&self.state, || -> Result<_, Error> {
-            let mut state = stepper::init::<S>(input)?;
-            loop {
-                match stepper::step::<S>(state)? {
-                    Step::More(next) => state = next,
-                    Step::Done(output) => return Ok(output),
-                }
+        let mut state = within(&self.state, || stepper::init::<S>(input))?;
+        let seed = self.state.borrow().seed;
+        loop {
+            let draws_from = step_seed(&seed, &state);
+            let step = || stepper::step::<S>(state);
+            match self.within_changed(|unit| unit.seed = draws_from, step)? {
+                Step::More(next) => state = next,
+                Step::Done(output) => return S::Output::decode(output),
             }
-        });
-        S::Output::decode(output?)
+        }
     }
 
     /// The lines logged so far.
@@ -261,19 +263,20 @@ impl Unit {
 
     /// Runs `f` in a unit like this one that is shard `index` of `count`, and keeps what it reports.
     fn within_shard<T>(&self, (index, count): (usize, usize), f: impl FnOnce() -> T) -> T {
-        let mut unit = self.state.borrow().clone();
-        unit.shard = (index as u32, count as u32);
-        let unit = Rc::new(RefCell::new(unit));
-        let result = within(&unit, f);
-        self.keep_reports(&unit.borrow());
-        result
+        self.within_changed(|unit| unit.shard = (index as u32, count as u32), f)
     }
 
-    fn keep_reports(&self, unit: &State) {
-        let mut state = self.state.borrow_mut();
-        state.logs.clone_from(&unit.logs);
-        state.progress.clone_from(&unit.progress);
-        state.outputs.clone_from(&unit.outputs);
+    /// Runs `f` in this unit with another shard or seed, which are put back.
+    fn within_changed<T>(&self, change: impl FnOnce(&mut State), f: impl FnOnce() -> T) -> T {
+        let before = {
+            let unit = self.state.borrow();
+            (unit.shard, unit.seed)
+        };
+        change(&mut self.state.borrow_mut());
+        let result = within(&self.state, f);
+        let mut unit = self.state.borrow_mut();
+        (unit.shard, unit.seed) = before;
+        result
     }
 }
 

@@ -325,6 +325,46 @@ impl Stepper for Countdown {
     }
 }
 
+/// Goes from 3 down to 0 and keeps what it is given to draw from.
+struct Seeds;
+
+#[opensky::stepper]
+impl Stepper for Seeds {
+    type Input = u32;
+    type State = (u32, Vec<String>);
+    type Output = Vec<String>;
+
+    fn init(from: u32) -> Result<(u32, Vec<String>), Error> {
+        assert_eq!(opensky::seed(), [7; 32], "the unit's own");
+        Ok((from, Vec::new()))
+    }
+
+    fn step((n, mut seen): Self::State) -> Result<Step<Self::State, Vec<String>>, Error> {
+        opensky::info!("{n} to go");
+        let seed = opensky::Digest::from_bytes(opensky::seed());
+        seen.push(seed.to_string());
+        let more = |n| Step::More((n, seen.clone()));
+        Ok(n.checked_sub(1).map_or(Step::Done(seen.clone()), more))
+    }
+}
+
+/// The vector is among the golden bytes of the protocol too, where the sandbox draws from.
+#[test]
+fn every_step_draws_from_its_own_seed_as_in_the_sandbox() {
+    let unit = Unit::new().seed([7; 32]);
+    let seen = unit.stepper::<Seeds>(3).expect("nothing fails in it");
+    let from_the_first_state = "6673b31836d2e81480fd1dd365cdb596f6af174be2e9383b41140bf48005d860";
+    assert_eq!(seen[0], from_the_first_state);
+    let different: std::collections::BTreeSet<_> = seen.iter().collect();
+    assert_eq!(different.len(), 4, "{seen:?}");
+    assert_eq!(
+        unit.stepper::<Seeds>(3),
+        Ok(seen),
+        "the unit's seed is back"
+    );
+    assert_eq!(unit.logs().len(), 8, "what steps report is kept");
+}
+
 #[test]
 fn a_stepper_goes_on_to_its_end_or_its_error() {
     assert_eq!(Unit::new().stepper::<Countdown>(3), Ok(vec![3, 2, 1, 0]));

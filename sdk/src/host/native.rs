@@ -34,6 +34,14 @@ pub(crate) fn within<T>(state: &Rc<RefCell<State>>, f: impl FnOnce() -> T) -> T 
     f()
 }
 
+/// The network's rule for what a step that starts from `state` has as its seed.
+pub(crate) fn step_seed(unit: &[u8; 32], state: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("opensky step seed 1");
+    hasher.update(unit);
+    hasher.update(digest_of(state).as_bytes());
+    *hasher.finalize().as_bytes()
+}
+
 pub(crate) fn digest_of(data: &[u8]) -> Digest {
     Digest::from_bytes(*blake3::hash(data).as_bytes())
 }
