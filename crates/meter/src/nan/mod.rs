@@ -62,14 +62,17 @@ pub(crate) fn canonicalize(
             && float.nan != Nan::Never
             && !canonical.contains_key(&store.operand.origin)
         {
-            writer.store(store, float);
+            match writer.can_store(store, float) {
+                true => writer.store(store, float, uses.pieces[store.piece]),
+                false => writer.fix(store.operand.origin, float),
+            }
         }
     }
     for (origin, class) in canonical {
         if let Class::Float(float) = class
             && float.nan != Nan::Never
         {
-            writer.canonicalize(origin, float);
+            writer.fix(origin, float);
         }
     }
 }

@@ -49,6 +49,15 @@ pub(super) struct Stored {
     pub operand: Operand,
     pub at: usize,
     pub memarg: MemArg,
+    /// An index into [`Uses::pieces`].
+    pub piece: usize,
+}
+
+/// Code without branches: how much of it is arithmetic on floats, and how many floats it stores.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Piece {
+    pub arithmetic: u32,
+    pub stores: u32,
 }
 
 /// What becomes of the values of a function.
@@ -59,6 +68,7 @@ pub(super) struct Uses {
     pub feeds: Vec<Feed>,
     pub sights: Vec<Sight>,
     pub stores: Vec<Stored>,
+    pub pieces: Vec<Piece>,
 }
 
 impl Uses {
@@ -73,6 +83,7 @@ impl Uses {
             frames: Vec::new(),
             buried: 0,
         };
+        walk.uses.pieces.push(Piece::default());
         walk.frames.push(Frame {
             height: 0,
             params: 0,
@@ -120,12 +131,23 @@ struct Walk<'a> {
     buried: u32,
 }
 
+/// Whether the code before an operator and the code behind it are two pieces.
+fn ends_piece(op: &O<'_>) -> bool {
+    matches!(
+        op,
+        O::Block { .. } | O::Loop { .. } | O::If { .. } | O::Else | O::End | O::BrIf { .. }
+    )
+}
+
 const EXACT: Value = Value::Known(Class::Exact);
 
 impl Walk<'_> {
     fn visit(&mut self, at: usize, op: &O<'_>) {
         if self.buried > 0 {
             return self.unearth(at, op);
+        }
+        if ends_piece(op) {
+            self.uses.pieces.push(Piece::default());
         }
         match op {
             O::Block { blockty } => self.enter(*blockty, false),
@@ -196,13 +218,7 @@ impl Walk<'_> {
             O::F32Store { memarg } | O::F64Store { memarg } | O::V128Store { memarg } => {
                 let operand = self.pop();
                 self.pop();
-                if operand.value != EXACT {
-                    self.uses.stores.push(Stored {
-                        operand,
-                        at,
-                        memarg: *memarg,
-                    });
-                }
+                self.store(at, operand, *memarg);
             }
             _ => self.plain(at, op),
         }
@@ -220,12 +236,31 @@ impl Walk<'_> {
                     self.see(operand, lanes);
                 }
                 if let Some(class) = result {
+                    self.piece().arithmetic += u32::from(pops > 0 && class != Class::Exact);
                     self.push(at, Value::Known(class));
                 }
             }
             Effect::One(via) => self.made(at, [via]),
             Effect::Two(vias) => self.made(at, vias),
         }
+    }
+
+    fn store(&mut self, at: usize, operand: Operand, memarg: MemArg) {
+        if operand.value == EXACT {
+            return;
+        }
+        self.piece().stores += 1;
+        let piece = self.uses.pieces.len() - 1;
+        self.uses.stores.push(Stored {
+            operand,
+            at,
+            memarg,
+            piece,
+        });
+    }
+
+    fn piece(&mut self) -> &mut Piece {
+        self.uses.pieces.last_mut().expect("there is a first one")
     }
 
     fn call(&mut self, at: usize, ty: &FuncType) {
