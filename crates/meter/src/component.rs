@@ -6,7 +6,7 @@ mod prefix;
 mod survey;
 mod weight;
 
-use crate::{Context, MeterError, Metered, module};
+use crate::{Context, MeterError, Metered, module, room};
 
 /// The import of a metered component that asks the host for the fuel, before any code of the program
 /// runs: `func() -> s64`.
@@ -30,7 +30,7 @@ pub const FUEL_LEFT: &str = "opensky-fuel-left";
 ///
 /// # Errors
 /// The component is not valid with the [`features`](crate::features) of the profile, is metered
-/// already, is larger than what can be read in time, or has code where the meter does not reach: in
+/// already, is larger than what can be read in time, is so large that what is added finds no room, or has code where the meter does not reach: in
 /// a component inside of it, or in core modules and components that are passed around.
 pub fn component(bytes: &[u8]) -> Result<Vec<u8>, MeterError> {
     let modules = survey::survey(bytes)?;
@@ -47,5 +47,7 @@ pub fn component(bytes: &[u8]) -> Result<Vec<u8>, MeterError> {
         startup = startup.saturating_add(each.saturating_mul(found.instances));
         metered.push(bytes);
     }
-    encode::encode(bytes, &metered, startup)
+    let metered = encode::encode(bytes, &metered, startup)?;
+    room::check(&metered)?;
+    Ok(metered)
 }

@@ -19,6 +19,7 @@ mod instrument;
 mod loops;
 mod module;
 mod nan;
+mod room;
 mod scan;
 #[cfg(test)]
 mod shapes;

@@ -17,6 +17,7 @@ use crate::{
     flow::{Facts, Flow},
     instrument::{Meter, Subject, instrument, plain_results},
     nan::{Signatures, canonicalize},
+    room,
     scan::Scan,
 };
 
@@ -47,7 +48,8 @@ const FUNCTIONS: [&str; 3] = ["panic", "too-deep", "exit"];
 /// to nothing; the mutable globals `fuel`, an `i64`, and `depth`, an `i32`.
 ///
 /// # Errors
-/// The module is not valid with the features of the profile, or is metered already.
+/// The module is not valid with the features of the profile, is metered already, or is so large that
+/// what is added finds no room.
 pub fn module(bytes: &[u8], context: &Context) -> Result<Metered, MeterError> {
     let scan = Scan::of(bytes)?;
     let calls = Calls::of(&scan, context);
@@ -73,8 +75,10 @@ pub fn module(bytes: &[u8], context: &Context) -> Result<Metered, MeterError> {
         types_written: false,
         imports_written: false,
     };
+    let bytes = writer.module(bytes)?;
+    room::check(&bytes)?;
     Ok(Metered {
-        bytes: writer.module(bytes)?,
+        bytes,
         startup: scan.startup,
     })
 }
@@ -280,6 +284,7 @@ impl Writer<'_> {
         };
         canonicalize(&ops, &scan.types[ty as usize], &signatures, &mut edits);
         instrument(&subject, &self.calls, self.meter, &mut edits);
+        room::check_locals(function.locals, edits.locals().len()).map_err(Error::UserError)?;
         self.write(&function.body, &ops, edits)
     }
 
