@@ -1,8 +1,8 @@
 //! What must hold between the slow count of a module and its metered form, on every engine.
 
-use wasmtime::{Engine, Module};
+use wasmtime::{Engine, ExternType, Module};
 
-use super::{End, PLENTY, Seen, counted, functions, run};
+use super::{End, LARGEST, PLENTY, Seen, counted, functions, run};
 
 /// One module: as the slow count, and metered for several engines.
 pub struct Forms {
@@ -29,6 +29,19 @@ impl Forms {
             (Ok(_), Err(error)) => panic!("only the metered form does not compile: {error:?}"),
             (Err(error), Ok(_)) => panic!("only the slow count does not compile: {error:?}"),
         }
+    }
+
+    /// Nothing in it, nor imported, is larger than what it may grow to.
+    pub fn is_small(&self) -> bool {
+        let needs = self.slow.resources_required();
+        let is_small = |import: wasmtime::ImportType<'_>| match import.ty() {
+            ExternType::Memory(ty) => ty.minimum() << 16 <= LARGEST.0 as u64,
+            ExternType::Table(ty) => ty.minimum() <= LARGEST.1 as u64,
+            _ => true,
+        };
+        needs.max_initial_memory_size.unwrap_or(0) <= LARGEST.0 as u64
+            && needs.max_initial_table_size.unwrap_or(0) <= LARGEST.1 as u64
+            && self.slow.imports().all(is_small)
     }
 
     /// The names of the exported functions.

@@ -11,7 +11,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use opensky_meter::Context;
 use wasmtime::{
     Config, Engine, Extern, ExternType, Func, FuncType, Global, GlobalType, Instance, Memory,
-    Module, Mutability, OptLevel, Ref, Store, Table, Trap, Val, ValType,
+    Module, Mutability, OptLevel, Ref, Store, StoreLimits, StoreLimitsBuilder, Table, Trap, Val,
+    ValType,
 };
 
 pub use self::{check::Forms, count::counted};
@@ -107,7 +108,7 @@ pub fn call(engine: &Engine, bytes: &[u8], name: &str, limit: i64) -> Seen {
 
 /// Calls the exported function `name` of a fresh instance with arguments that follow from `salt`.
 pub fn run(module: &Module, name: &str, limit: i64, salt: u64) -> Seen {
-    let mut store = Store::new(module.engine(), ());
+    let mut store = store(module.engine());
     let meter = Meter::new(&mut store, limit);
     let imports: Vec<Extern> = module
         .imports()
@@ -135,6 +136,20 @@ pub fn run(module: &Module, name: &str, limit: i64, salt: u64) -> Seen {
     }
 }
 
+/// Bytes that a memory may have, and elements that a table may.
+pub const LARGEST: (usize, usize) = (8 << 20, 100_000);
+
+/// Growth ends there, and not where the machine has no more.
+fn store(engine: &Engine) -> Store<StoreLimits> {
+    let limits = StoreLimitsBuilder::new()
+        .memory_size(LARGEST.0)
+        .table_elements(LARGEST.1)
+        .build();
+    let mut store = Store::new(engine, limits);
+    store.limiter(|limits| limits);
+    store
+}
+
 /// What a metered module, or a counting one, finds under the meter's name.
 struct Meter {
     fuel: Global,
@@ -143,7 +158,7 @@ struct Meter {
 }
 
 impl Meter {
-    fn new(store: &mut Store<()>, limit: i64) -> Self {
+    fn new(store: &mut Store<StoreLimits>, limit: i64) -> Self {
         Self {
             fuel: global(store, Val::I64(limit)),
             back: global(store, Val::I64(0)),
@@ -151,7 +166,7 @@ impl Meter {
         }
     }
 
-    fn import(&self, store: &mut Store<()>, name: &str) -> Extern {
+    fn import(&self, store: &mut Store<StoreLimits>, name: &str) -> Extern {
         let ends = match name {
             "fuel" => return self.fuel.into(),
             "back" => return self.back.into(),
@@ -166,13 +181,13 @@ impl Meter {
     }
 }
 
-fn global(store: &mut Store<()>, value: Val) -> Global {
+fn global(store: &mut Store<StoreLimits>, value: Val) -> Global {
     let ty = value.ty(&*store).expect("numbers have a type");
     Global::new(store, GlobalType::new(ty, Mutability::Var), value).expect("it is made")
 }
 
 /// Something of that type: functions give zeros, the rest is empty.
-fn anything(store: &mut Store<()>, ty: ExternType) -> Extern {
+fn anything(store: &mut Store<StoreLimits>, ty: ExternType) -> Extern {
     match ty {
         ExternType::Func(ty) => Func::new(store, ty.clone(), move |_, _, results| {
             zeros(ty.results(), results);
@@ -198,7 +213,7 @@ fn zeros(types: impl Iterator<Item = ValType>, values: &mut [Val]) {
 }
 
 fn call_with(
-    store: &mut Store<()>,
+    store: &mut Store<StoreLimits>,
     function: Func,
     salt: u64,
     digest: &mut DefaultHasher,
@@ -227,7 +242,7 @@ fn arguments(ty: &FuncType, salt: u64) -> Vec<Val> {
     arguments.collect()
 }
 
-fn what_is_left(store: &mut Store<()>, instance: &Instance, digest: &mut DefaultHasher) {
+fn what_is_left(store: &mut Store<StoreLimits>, instance: &Instance, digest: &mut DefaultHasher) {
     let exports: Vec<_> = instance
         .exports(&mut *store)
         .map(wasmtime::Export::into_extern)
