@@ -30,8 +30,9 @@ pub const FUEL_LEFT: &str = "opensky-fuel-left";
 ///
 /// # Errors
 /// The component is not valid with the [`features`](crate::features) of the profile, is metered
-/// already, is larger than what can be read in time, is so large that what is added finds no room, or has code where the meter does not reach: in
-/// a component inside of it, or in core modules and components that are passed around.
+/// already, is larger than what can be read in time or so large that what is added finds no room, or
+/// has code where the meter does not reach: in a component inside of it, or in core modules and
+/// components that are passed around.
 pub fn component(bytes: &[u8]) -> Result<Vec<u8>, MeterError> {
     let modules = survey::survey(bytes)?;
     let mut metered = Vec::with_capacity(modules.len());
