@@ -7,6 +7,7 @@ mod bench;
 use std::fmt::Write;
 
 use bench::metered;
+use wasmparser::Operator;
 use wasmtime::{
     Config, Engine, Global, GlobalType, Instance, Module, Mutability, OptLevel, Store, Val, ValType,
 };
@@ -336,4 +337,73 @@ fn singles() {
         .flat_map(|&a| SINGLES.map(|b| (a.into(), b.into())))
         .collect();
     check(SINGLE.module(), &pairs);
+}
+
+/// A function whose float locals each hold a payload or what arithmetic made: more than the meter
+/// keeps a flag for, or fewer.
+fn with_locals(count: usize) -> String {
+    let mut body = String::new();
+    for local in 0..count {
+        let at = 64 + local % 2 * 8;
+        write!(
+            body,
+            "(local.set {local} (f64.load (i32.const {at})))
+             (if (i32.load (i32.const 8)) (then
+                (local.set {local} (f64.sub (local.get {local}) (f64.load (i32.const 72))))))"
+        )
+        .expect("a string takes all");
+    }
+    for local in 0..count {
+        write!(
+            body,
+            "(i64.reinterpret_f64 (local.get {local})) (i64.const {local}) i64.rotl i64.xor"
+        )
+        .expect("a string takes all");
+    }
+    let locals = "f64 ".repeat(count);
+    format!(
+        r#"(module (memory (export "memory") 1)
+            (func (export "{count} locals") (result i64) (local {locals}) {body}))"#
+    )
+    .replacen("(i64.reinterpret", "(i64.const 0) (i64.reinterpret", 1)
+}
+
+#[test]
+fn more_locals_than_flags() {
+    let pairs: Vec<_> = DOUBLES.iter().map(|&a| (a, DOUBLES[4])).collect();
+    for count in [1, 255, 257, 1_000] {
+        check(with_locals(count), &pairs);
+    }
+}
+
+/// How often code is added that looks for a NaN, in each loop and outside of all.
+fn looks(text: &str) -> (usize, usize) {
+    let metered = metered(&wat::parse_str(text).expect("the text is WebAssembly"));
+    let (mut inside, mut outside, mut loops) = (0, 0, Vec::new());
+    for payload in wasmparser::Parser::new(0).parse_all(&metered) {
+        let Ok(wasmparser::Payload::CodeSectionEntry(body)) = payload else {
+            continue;
+        };
+        for op in body.get_operators_reader().expect("it is valid") {
+            match op.expect("it is valid") {
+                Operator::Loop { .. } => loops.push(true),
+                Operator::Block { .. } | Operator::If { .. } => loops.push(false),
+                Operator::End => _ = loops.pop(),
+                Operator::F64Ge if loops.contains(&true) => inside += 1,
+                Operator::F64Ge => outside += 1,
+                _ => {}
+            }
+        }
+    }
+    (inside, outside)
+}
+
+#[test]
+fn sums_in_loops_are_looked_at_once_behind_them() {
+    let sum = r#"(module (memory 1) (func (export "f") (param f64 i32) (result f64)
+        (loop
+            (local.set 0 (f64.add (local.get 0) (f64.load (local.get 1))))
+            (br_if 0 (local.tee 1 (i32.sub (local.get 1) (i32.const 8)))))
+        (local.get 0)))"#;
+    assert_eq!(looks(sum), (0, 1));
 }

@@ -7,14 +7,27 @@
 //! floating-point units alone, and is stored again if it is a NaN; without another use of the value,
 //! the engine can still merge loads into the arithmetic that made it.
 
+use std::collections::BTreeMap;
+
 use wasm_encoder::{BlockType, Ieee32, Ieee64, Instruction as I, MemArg, ValType};
 
-use crate::edits::{Edits, Place};
+use crate::edits::{Edits, Place as Position};
 
 use super::{
     value::{Float, Lanes, Nan},
-    walk::{Piece, Stored},
+    walk::{Piece, Place, Stored},
 };
+
+/// What the flag of a local says.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Flag {
+    /// If it holds a NaN, that is to be made canonical.
+    Float,
+    /// The bits are exact.
+    Exact,
+    /// As the flag of that other local.
+    Of(Place),
+}
 
 /// Adds code to a function. Three locals hold values and one an address for all of that code: none is
 /// read by any but the code that set it.
@@ -22,6 +35,7 @@ pub(super) struct Writer<'a> {
     edits: &'a mut Edits,
     values: [Option<u32>; 3],
     address: Option<u32>,
+    flags: BTreeMap<Place, u32>,
 }
 
 /// Operators of arithmetic for each store, at most, in code that leaves the units for vectors idle.
@@ -36,11 +50,13 @@ impl<'a> Writer<'a> {
             edits,
             values: [None; 3],
             address: None,
+            flags: BTreeMap::new(),
         }
     }
 
-    /// Makes what the operator at `origin` left on top of the stack canonical.
-    pub fn fix(&mut self, origin: u32, float: Float) {
+    /// Makes what the operator at `origin` left on top of the stack canonical, unless it was read from
+    /// `local` and the flag of that one says that its bits are exact.
+    pub fn fix(&mut self, origin: u32, float: Float, local: Option<Place>) {
         let value = self.value(float.lanes);
         let mut code = vec![
             I::LocalTee(value),
@@ -55,7 +71,23 @@ impl<'a> Writer<'a> {
             Lanes::F32x4 => [I::F32x4Eq, I::V128Bitselect],
             Lanes::F64x2 => [I::F64x2Eq, I::V128Bitselect],
         });
-        self.edits.insert(origin as usize + 1, Place::After, code);
+        if let Some(local) = local {
+            let flag = self.flag_of(local);
+            code.extend([I::LocalGet(value), I::LocalGet(flag), I::Select]);
+        }
+        self.edits
+            .insert(origin as usize + 1, Position::After, code);
+    }
+
+    /// Sets the flag of a local behind the operator at `at`.
+    pub fn flag(&mut self, local: Place, at: u32, flag: Flag) {
+        let now = match flag {
+            Flag::Float => I::I32Const(1),
+            Flag::Exact => I::I32Const(0),
+            Flag::Of(other) => I::LocalGet(self.flag_of(other)),
+        };
+        let code = [now, I::LocalSet(self.flag_of(local))];
+        self.edits.insert(at as usize + 1, Position::After, code);
     }
 
     /// Whether [`store`](Self::store) serves for it.
@@ -103,7 +135,7 @@ impl<'a> Writer<'a> {
             I::V128Bitselect,
             extract,
         ];
-        self.edits.insert(store.at, Place::Before, code);
+        self.edits.insert(store.at, Position::Before, code);
     }
 
     /// Stores the scalar as it is, and again if what is in memory then is a NaN. Nothing can look at it
@@ -115,12 +147,20 @@ impl<'a> Writer<'a> {
             .address
             .get_or_insert_with(|| edits.local(ValType::I32));
         let before = [I::LocalSet(value), I::LocalTee(address), I::LocalGet(value)];
-        self.edits.insert(store.at, Place::Before, before);
+        self.edits.insert(store.at, Position::Before, before);
         let code = match float.lanes {
             Lanes::F32 => stored_f32(address, store, float),
             _ => stored_f64(address, store, float),
         };
-        self.edits.insert(store.at + 1, Place::After, code);
+        self.edits.insert(store.at + 1, Position::After, code);
+    }
+
+    fn flag_of(&mut self, local: Place) -> u32 {
+        let edits = &mut self.edits;
+        *self
+            .flags
+            .entry(local)
+            .or_insert_with(|| edits.local(ValType::I32))
     }
 
     fn value(&mut self, lanes: Lanes) -> u32 {

@@ -1,6 +1,6 @@
 //! Gives NaNs that arithmetic made their canonical bits, but only where somebody sees them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{BlockType, FuncType, Operator};
 
@@ -13,11 +13,11 @@ mod value;
 mod walk;
 
 use self::{
-    code::Writer,
+    code::{Flag, Writer},
     operators::Effect,
-    solve::solve,
+    solve::{class, solve},
     value::{Class, Nan},
-    walk::Uses,
+    walk::{Feed, Operand, Piece, Place, Sight, Stored, Uses, Value},
 };
 
 /// The types that a module's code refers to.
@@ -41,39 +41,121 @@ pub(crate) fn canonicalize(
         return;
     }
     let uses = Uses::of(ops, ty, module);
-    let classes = solve(&uses);
-    let class = |value| solve::class(value, &classes);
-    // By the operator whose result it is: that is made canonical at once, once.
-    let mut canonical = BTreeMap::new();
+    let mut plan = Plan {
+        classes: solve(&uses),
+        fixes: BTreeMap::new(),
+        flags: Vec::new(),
+        pieces: &uses.pieces,
+        writer: Writer::new(edits),
+    };
     for feed in &uses.feeds {
-        if classes[feed.to as usize] == Class::Exact {
-            canonical.insert(feed.operand.origin, class(feed.operand.value));
-        }
+        plan.feed(feed);
     }
     for sight in &uses.sights {
-        let class = class(sight.operand.value);
-        if !matches!(class, Class::Float(float) if Some(float.lanes) == sight.unless) {
-            canonical.insert(sight.operand.origin, class);
+        plan.see(sight);
+    }
+    for store in &uses.stores {
+        plan.store(store);
+    }
+    plan.write();
+}
+
+/// What is made canonical, and where.
+struct Plan<'a> {
+    classes: Vec<Class>,
+    /// The operands whose bits are seen, by their origins.
+    fixes: BTreeMap<u32, Value>,
+    /// What becomes of the flags of locals, behind which operators.
+    flags: Vec<(Place, u32, Flag)>,
+    pieces: &'a [Piece],
+    writer: Writer<'a>,
+}
+
+impl Plan<'_> {
+    fn class(&self, operand: Operand) -> Class {
+        class(operand.value, &self.classes)
+    }
+
+    /// The bits of an operand are seen.
+    fn fix(&mut self, operand: Operand) {
+        if self.class(operand).dirty().is_some() {
+            self.fixes.insert(operand.origin, operand.value);
         }
     }
-    let mut writer = Writer::new(edits);
-    for store in &uses.stores {
-        if let Class::Float(float) = class(store.operand.value)
-            && float.nan != Nan::Never
-            && !canonical.contains_key(&store.operand.origin)
-        {
-            match writer.can_store(store, float) {
-                true => writer.store(store, float, uses.pieces[store.piece]),
-                false => writer.fix(store.operand.origin, float),
+
+    fn see(&mut self, sight: &Sight) {
+        match self.class(sight.operand).dirty() {
+            Some(float) if Some(float.lanes) == sight.unless => {}
+            _ => self.fix(sight.operand),
+        }
+    }
+
+    fn feed(&mut self, feed: &Feed) {
+        match self.classes[feed.to as usize] {
+            Class::Plain | Class::Float(_) => {}
+            Class::Exact | Class::Settled => self.fix(feed.operand),
+            Class::Mixed(_) => {
+                let flag = match self.class(feed.operand) {
+                    Class::Float(float) if float.nan != Nan::Never => Flag::Float,
+                    Class::Mixed(_) if let Some(from) = feed.copied() => Flag::Of(from),
+                    _ => {
+                        self.fix(feed.operand);
+                        Flag::Exact
+                    }
+                };
+                self.flags.push((feed.to, feed.at, flag));
             }
         }
     }
-    for (origin, class) in canonical {
-        if let Class::Float(float) = class
-            && float.nan != Nan::Never
-        {
-            writer.fix(origin, float);
+
+    fn store(&mut self, store: &Stored) {
+        match self.class(store.operand) {
+            _ if self.fixes.contains_key(&store.operand.origin) => {}
+            Class::Float(float) if self.writer.can_store(store, float) => {
+                self.writer.store(store, float, self.pieces[store.piece]);
+            }
+            _ => self.fix(store.operand),
         }
+    }
+
+    fn write(mut self) {
+        let looked_at = self.looked_at();
+        for &(local, at, flag) in &self.flags {
+            if looked_at.contains(&local) {
+                self.writer.flag(local, at, flag);
+            }
+        }
+        for (&origin, &value) in &self.fixes {
+            if let Some(float) = class(value, &self.classes).dirty() {
+                self.writer.fix(origin, float, self.mixed(value));
+            }
+        }
+    }
+
+    /// The local with a flag that a value was read from.
+    fn mixed(&self, value: Value) -> Option<Place> {
+        match (value, class(value, &self.classes)) {
+            (Value::Of(local), Class::Mixed(_)) => Some(local),
+            _ => None,
+        }
+    }
+
+    /// The locals whose flags matter.
+    fn looked_at(&self) -> BTreeSet<Place> {
+        let mut copied: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+        for &(local, _, flag) in &self.flags {
+            if let Flag::Of(from) = flag {
+                copied.entry(local).or_default().push(from);
+            }
+        }
+        let mut open: Vec<Place> = self.fixes.values().filter_map(|&v| self.mixed(v)).collect();
+        let mut looked_at = BTreeSet::new();
+        while let Some(local) = open.pop() {
+            if looked_at.insert(local) {
+                open.extend(copied.remove(&local).unwrap_or_default());
+            }
+        }
+        looked_at
     }
 }
 

@@ -2,31 +2,27 @@
 
 use super::{
     value::{Class, Via},
-    walk::{Place, Uses, Value},
+    walk::{Feed, Uses, Value},
 };
 
-/// The least class of each place that all its feeds agree with.
+/// Locals with a flag beside them, at most: an engine allows a function so many locals and no more.
+const FLAGS: usize = 256;
+
+/// The class of each place: the least that all its feeds agree with.
 ///
-/// A class rises at most three times, and its place's feeds are looked at each time: linear.
+/// A class rises at most five times, and what its place feeds is looked at each time: linear.
 pub(super) fn solve(uses: &Uses) -> Vec<Class> {
-    let mut classes = uses.places.clone();
-    let mut onward: Vec<Vec<(Via, Place)>> = vec![Vec::new(); classes.len()];
-    let mut risen: Vec<Place> = (0..classes.len() as Place).collect();
-    for feed in &uses.feeds {
-        match feed.operand.value {
-            Value::Known(class) => _ = rise(&mut classes, feed.to, feed.via.apply(class)),
-            Value::Of(place) => onward[place as usize].push((feed.via, feed.to)),
-        }
+    let mut flagged = vec![false; uses.places.len()];
+    for &place in uses.locals.values() {
+        flagged[place as usize] = true;
     }
-    while let Some(place) = risen.pop() {
-        for &(via, to) in &onward[place as usize] {
-            let class = via.apply(classes[place as usize]);
-            if rise(&mut classes, to, class) {
-                risen.push(to);
-            }
-        }
+    let classes = rise(uses, &flagged);
+    let mixed = |class: &&Class| matches!(class, Class::Mixed(_));
+    if classes.iter().filter(mixed).count() <= FLAGS {
+        return classes;
     }
-    classes
+    flagged.fill(false);
+    rise(uses, &flagged)
 }
 
 /// The class of a value.
@@ -37,8 +33,36 @@ pub(super) fn class(value: Value, classes: &[Class]) -> Class {
     }
 }
 
-fn rise(classes: &mut [Class], place: Place, with: Class) -> bool {
-    let class = &mut classes[place as usize];
-    let joined = class.join(with);
-    std::mem::replace(class, joined) != joined
+/// The classes, if those places may have flags.
+fn rise(uses: &Uses, flagged: &[bool]) -> Vec<Class> {
+    let mut classes = uses.places.clone();
+    let mut onward: Vec<Vec<&Feed>> = vec![Vec::new(); classes.len()];
+    for feed in &uses.feeds {
+        if let Value::Of(place) = feed.operand.value {
+            onward[place as usize].push(feed);
+        }
+    }
+    let mut open: Vec<&Feed> = uses.feeds.iter().collect();
+    while let Some(feed) = open.pop() {
+        let from = class(feed.operand.value, &classes);
+        let place = &mut classes[feed.to as usize];
+        let joined = match place.join(feed.gives(from)) {
+            Class::Mixed(_) if !flagged[feed.to as usize] => Class::Settled,
+            class => class,
+        };
+        if std::mem::replace(place, joined) != joined {
+            open.extend(&onward[feed.to as usize]);
+        }
+    }
+    classes
+}
+
+impl Feed {
+    /// What becomes of a value of class `from`.
+    fn gives(&self, from: Class) -> Class {
+        match (self.via, from) {
+            (Via::Whole, Class::Mixed(_)) if self.copied().is_some() => from,
+            _ => self.via.apply(from),
+        }
+    }
 }

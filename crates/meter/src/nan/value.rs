@@ -37,16 +37,22 @@ pub(super) struct Float {
     pub nan: Nan,
 }
 
-/// What is known of all values that one place can hold. Ordered: what joins two classes is above
-/// both, and there are four levels.
+/// What is known of all values that one place can hold.
+///
+/// Ordered: [`Class::join`] never gives less than what it joins, and `Settled` is the top.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Class {
     /// No NaN, in whatever way the bits are read as floats.
     Plain,
     /// Perhaps NaNs whose bits differ from host to host, but whose canonical form is known.
     Float(Float),
-    /// The bits are the same on every host already, or must be made so; they may be any NaN's.
+    /// The bits are the same on every host already; they may be any NaN's.
     Exact,
+    /// Now a float of this kind, now exact bits. Only for locals: beside one there can be a flag that
+    /// says which.
+    Mixed(Float),
+    /// As `Exact`, but only because all that becomes of this place is made canonical before.
+    Settled,
 }
 
 impl Class {
@@ -94,17 +100,41 @@ impl Class {
         }
     }
 
-    /// What is known of a value that is of either class.
+    /// What is known of a place that holds values of either class.
     pub fn join(self, other: Self) -> Self {
+        use Class::{Exact, Float, Mixed, Plain, Settled};
         match (self, other) {
-            (Self::Plain, class) | (class, Self::Plain) => class,
-            (Self::Float(a), Self::Float(b)) if a.lanes == b.lanes => match (a.nan, b.nan) {
-                (Nan::Never, nan) | (nan, Nan::Never) => Self::Float(Float { nan, ..a }),
-                (a_nan, b_nan) if a_nan == b_nan => self,
-                _ => Self::Exact,
-            },
-            _ => Self::Exact,
+            (Plain, class) | (class, Plain) => class,
+            (Settled, _) | (_, Settled) => Settled,
+            (Exact, Exact) => Exact,
+            (Float(float), Exact) | (Exact, Float(float)) if float.nan == Nan::Never => Exact,
+            (Mixed(float), Exact) | (Exact, Mixed(float)) => Mixed(float),
+            (Float(float), Exact) | (Exact, Float(float)) => Mixed(float),
+            (Float(a), Float(b)) => a.join(b).map_or(Settled, Float),
+            (Mixed(a), Mixed(b) | Float(b)) | (Float(a), Mixed(b)) => {
+                a.join(b).map_or(Settled, Mixed)
+            }
         }
+    }
+
+    /// The float whose NaNs must be made canonical before their bits are seen, if there is one.
+    pub fn dirty(self) -> Option<Float> {
+        match self {
+            Self::Float(float) | Self::Mixed(float) if float.nan != Nan::Never => Some(float),
+            _ => None,
+        }
+    }
+}
+
+impl Float {
+    fn join(self, other: Self) -> Option<Self> {
+        let nan = match (self.nan, other.nan) {
+            _ if self.lanes != other.lanes => return None,
+            (Nan::Never, nan) | (nan, Nan::Never) => nan,
+            (nan, other) if nan == other => nan,
+            _ => return None,
+        };
+        Some(Self { nan, ..self })
     }
 }
 
@@ -148,8 +178,8 @@ impl Via {
     pub fn apply(self, class: Class) -> Class {
         match class {
             Class::Plain => self.plain(),
-            Class::Float(float) => self.float(float).map_or(Class::Exact, Class::Float),
-            Class::Exact => Class::Exact,
+            Class::Float(float) => self.float(float).map_or(Class::Settled, Class::Float),
+            Class::Exact | Class::Mixed(_) | Class::Settled => Class::Exact,
         }
     }
 

@@ -34,6 +34,18 @@ pub(super) struct Feed {
     pub operand: Operand,
     pub via: Via,
     pub to: Place,
+    /// The operator that does it.
+    pub at: u32,
+}
+
+impl Feed {
+    /// The local that is copied: nothing happens between the read of it and this.
+    pub fn copied(&self) -> Option<Place> {
+        match self.operand.value {
+            Value::Of(place) if self.operand.origin + 1 == self.at => Some(place),
+            _ => None,
+        }
+    }
 }
 
 /// The bits of an operand are seen, if it does not hold floats of these lanes.
@@ -65,6 +77,8 @@ pub(super) struct Piece {
 pub(super) struct Uses {
     /// What is known of each place before anything feeds it.
     pub places: Vec<Class>,
+    /// The places of the locals that the function names.
+    pub locals: BTreeMap<u32, Place>,
     pub feeds: Vec<Feed>,
     pub sights: Vec<Sight>,
     pub stores: Vec<Stored>,
@@ -78,7 +92,6 @@ impl Uses {
             uses: Self::default(),
             module,
             params: ty.params().len() as u32,
-            locals: BTreeMap::new(),
             stack: Vec::new(),
             frames: Vec::new(),
             buried: 0,
@@ -122,8 +135,6 @@ struct Walk<'a> {
     uses: Uses,
     module: &'a Signatures<'a>,
     params: u32,
-    /// The places of locals.
-    locals: BTreeMap<u32, Place>,
     stack: Vec<Operand>,
     frames: Vec<Frame>,
     /// How many constructs are open that no execution enters, counted from one that none leaves.
@@ -150,27 +161,31 @@ impl Walk<'_> {
             self.uses.pieces.push(Piece::default());
         }
         match op {
-            O::Block { blockty } => self.enter(*blockty, false),
-            O::Loop { blockty } => self.enter(*blockty, true),
+            O::Block { blockty } => self.enter(at, *blockty),
+            O::Loop { blockty } => {
+                self.enter(at, *blockty);
+                let frame = self.frames.last_mut().expect("just entered");
+                frame.label = Label::Seen(frame.params);
+            }
             O::If { blockty } => {
                 self.pop();
-                self.enter(*blockty, false);
+                self.enter(at, *blockty);
             }
             O::Else => {
-                self.leave();
+                self.leave(at);
                 self.otherwise(at);
             }
             O::End => {
-                self.leave();
+                self.leave(at);
                 self.end(at);
             }
             O::Br { relative_depth } => {
-                self.branch(*relative_depth);
+                self.branch(at, *relative_depth);
                 self.buried = 1;
             }
             O::BrIf { relative_depth } => {
                 self.pop();
-                self.branch(*relative_depth);
+                self.branch(at, *relative_depth);
             }
             O::BrTable { targets } => {
                 self.pop();
@@ -179,13 +194,13 @@ impl Walk<'_> {
                     let label = self.label(depth.expect("the operator was read before"));
                     // The values are the same for all labels.
                     if matches!(label, Label::Feeds(_)) || !std::mem::replace(&mut seen, true) {
-                        self.carry(label);
+                        self.carry(at, label);
                     }
                 }
                 self.buried = 1;
             }
             O::Return => {
-                self.branch(self.frames.len() as u32 - 1);
+                self.branch(at, self.frames.len() as u32 - 1);
                 self.buried = 1;
             }
             O::Unreachable => self.buried = 1,
@@ -204,11 +219,11 @@ impl Walk<'_> {
             }
             O::LocalSet { local_index } => {
                 let operand = self.pop();
-                self.set(operand, *local_index);
+                self.set(at, operand, *local_index);
             }
             O::LocalTee { local_index } => {
                 let operand = self.top(0);
-                self.set(operand, *local_index);
+                self.set(at, operand, *local_index);
             }
             O::Drop => _ = self.pop(),
             O::Select | O::TypedSelect { .. } => {
@@ -284,7 +299,7 @@ impl Walk<'_> {
                 Value::Known(known) => Some(class.join(via.apply(known))),
                 Value::Of(_) => None,
             });
-        if let Some(class) = known.filter(|&class| class != Class::Exact) {
+        if let Some(class @ (Class::Plain | Class::Float(_))) = known {
             return self.push(at, Value::Known(class));
         }
         if operands.iter().all(|operand| operand.value == EXACT) {
@@ -292,27 +307,28 @@ impl Walk<'_> {
         }
         let to = self.place(Class::Plain);
         for (operand, via) in operands.into_iter().zip(vias) {
-            self.uses.feeds.push(Feed { operand, via, to });
+            self.uses.feeds.push(Feed {
+                operand,
+                via,
+                to,
+                at: at as u32,
+            });
         }
         self.push(at, Value::Of(to));
     }
 
-    fn set(&mut self, operand: Operand, index: u32) {
-        let to = self.local(index);
-        self.feed(operand, to);
+    fn set(&mut self, at: usize, operand: Operand, index: u32) {
+        let local = self.local(index);
+        self.feed(at, operand, local);
     }
 
-    fn feed(&mut self, operand: Operand, to: Place) {
-        match operand.value {
-            Value::Known(class @ (Class::Plain | Class::Exact)) => {
-                let place = &mut self.uses.places[to as usize];
-                *place = place.join(class);
-            }
-            _ => {
-                let via = Via::Whole;
-                self.uses.feeds.push(Feed { operand, via, to });
-            }
-        }
+    fn feed(&mut self, at: usize, operand: Operand, to: Place) {
+        self.uses.feeds.push(Feed {
+            operand,
+            via: Via::Whole,
+            to,
+            at: at as u32,
+        });
     }
 
     fn see(&mut self, operand: Operand, unless: Option<Lanes>) {
@@ -325,16 +341,16 @@ impl Walk<'_> {
 
     /// The place of a local.
     fn local(&mut self, index: u32) -> Place {
+        if let Some(place) = self.uses.locals.get(&index) {
+            return *place;
+        }
         // Locals that are no parameters start as zero.
-        let start = match index < self.params {
+        let place = self.place(match index < self.params {
             true => Class::Exact,
             false => Class::Plain,
-        };
-        let places = &mut self.uses.places;
-        *self.locals.entry(index).or_insert_with(|| {
-            places.push(start);
-            places.len() as Place - 1
-        })
+        });
+        self.uses.locals.insert(index, place);
+        place
     }
 
     fn place(&mut self, class: Class) -> Place {
@@ -357,62 +373,50 @@ impl Walk<'_> {
     }
 
     /// What a branch carries stays on the stack for who comes next.
-    fn branch(&mut self, depth: u32) {
+    fn branch(&mut self, at: usize, depth: u32) {
         let label = self.label(depth);
-        self.carry(label);
+        self.carry(at, label);
     }
 
     fn label(&self, depth: u32) -> Label {
         self.frames[self.frames.len() - 1 - depth as usize].label
     }
 
-    fn carry(&mut self, label: Label) {
+    fn carry(&mut self, at: usize, label: Label) {
         match label {
             Label::Seen(count) => {
                 let start = self.stack.len() - count;
                 for index in start..self.stack.len() {
+                    self.see(self.stack[index], None);
                     // Once is enough: then it is canonical.
-                    let operand = std::mem::replace(&mut self.stack[index].value, EXACT);
-                    let origin = self.stack[index].origin;
-                    self.see(
-                        Operand {
-                            value: operand,
-                            origin,
-                        },
-                        None,
-                    );
+                    self.stack[index].value = EXACT;
                 }
             }
-            Label::Feeds(place) => self.feed(self.top(0), place),
+            Label::Feeds(place) => self.feed(at, self.top(0), place),
         }
     }
 
-    fn enter(&mut self, ty: BlockType, is_loop: bool) {
+    /// Opens a construct whose label is at its end.
+    fn enter(&mut self, at: usize, ty: BlockType) {
         let (params, results) = self.module.arity(ty);
-        self.carry(Label::Seen(params));
-        let height = self.stack.len() - params;
+        self.carry(at, Label::Seen(params));
         let result = (params == 0 && results == 1).then(|| self.place(Class::Plain));
-        let label = match result {
-            _ if is_loop => Label::Seen(params),
-            Some(place) => Label::Feeds(place),
-            None => Label::Seen(results),
-        };
         self.frames.push(Frame {
-            height,
+            height: self.stack.len() - params,
             params,
             results,
-            label,
+            label: result.map_or(Label::Seen(results), Label::Feeds),
             result,
         });
     }
 
     /// What is on the stack at the end of a construct becomes its results.
-    fn leave(&mut self) {
+    fn leave(&mut self, at: usize) {
         let frame = self.frames.last().expect("valid code is nested");
         let label = frame
             .result
             .map_or(Label::Seen(frame.results), Label::Feeds);
-        self.carry(label);
+        self.carry(at, label);
     }
 
     fn otherwise(&mut self, at: usize) {
