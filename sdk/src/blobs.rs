@@ -15,7 +15,8 @@ pub fn manifest() -> Vec<(String, Digest)> {
     host::manifest()
 }
 
-/// Opens the input of this digest.
+/// Opens the input of this digest. A unit may hold 16,384 things of the host at once, open inputs
+/// among them; one more ends it.
 ///
 /// # Errors
 /// [`Error::MissingBlob`] when the manifest does not have it.
@@ -41,7 +42,10 @@ pub fn open_named(name: &str) -> Result<Reader, Error> {
     open(id)
 }
 
-/// Makes `data` an output of the unit, named by its digest.
+/// Makes `data` an output of the unit, named by its digest. The bytes of all outputs together, of the
+/// return value too, are limited (256 MiB unless the requester says otherwise); what is over the limit
+/// ends the unit. So does the 65,537th blob, and more than 128 MiB in one call: write large ones with
+/// a [`Writer`]. Putting the same bytes again changes nothing.
 pub fn put(data: &[u8]) -> Digest {
     host::put(data)
 }
@@ -64,7 +68,8 @@ impl Reader {
         self.len == 0
     }
 
-    /// Exactly `len` bytes at `offset`, never fewer; leaves the position alone.
+    /// Exactly `len` bytes at `offset`, never fewer; leaves the position alone. More than 128 MiB at
+    /// once ends the unit.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] when the range reaches past the end.

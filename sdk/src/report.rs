@@ -16,7 +16,8 @@ pub enum Level {
 
 /// Logs a line. [`log!`](crate::log!) and its siblings format one.
 ///
-/// Log bytes are limited for each unit and charged as a host call; what is over the limit ends it.
+/// Log bytes are limited for each unit (1 MiB, what is printed to standard error included, unless the
+/// requester says otherwise) and charged as a host call; what is over the limit ends the unit.
 pub fn log(level: Level, message: &str) {
     host::log(level, message);
 }

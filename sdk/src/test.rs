@@ -85,7 +85,8 @@ impl Unit {
         self.with(|state| insert_sorted(&mut state.params, key, value.to_string()))
     }
 
-    /// Sets a named input, as `--in NAME=FILE` does.
+    /// Sets a named input, as `--in NAME=FILE` does. The network takes names of 1 to 255 bytes, in at
+    /// most 16 parts between slashes; here any will do.
     pub fn input(self, name: &str, data: impl AsRef<[u8]>) -> Self {
         self.with(|state| insert_sorted(&mut state.inputs, name, data.as_ref().into()))
     }
@@ -204,7 +205,7 @@ impl Unit {
         self.state.borrow().progress.clone()
     }
 
-    /// The blob that the job put under this digest.
+    /// The blob that the job put under this digest. `None` where it put no such blob.
     pub fn output(&self, id: Digest) -> Option<Vec<u8>> {
         let state = self.state.borrow();
         let mut outputs = state.outputs.iter();

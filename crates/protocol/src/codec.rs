@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use parity_scale_codec::{DecodeWithMemLimit, DecodeWithMemTracking, Encode};
 
-/// What decoding one value may allocate.
+/// Bytes that decoding one value may allocate: 256 MiB.
 pub const MEMORY_LIMIT: usize = 256 << 20;
 
 /// The kinds of file that we write. Each begins with its kind and version in eight readable bytes.
@@ -60,6 +60,10 @@ pub fn encode(value: &impl Encode) -> Vec<u8> {
 
 /// Decodes canonical bytes: all input is consumed, memory is limited to [`MEMORY_LIMIT`], and
 /// encoding the value again gives the same bytes.
+///
+/// # Errors
+/// [`CodecError::Malformed`], [`CodecError::Trailing`] or [`CodecError::NotCanonical`]; never the
+/// others, which are about files.
 pub fn decode<T: DecodeWithMemTracking + Encode>(bytes: &[u8]) -> Result<T, CodecError> {
     decode_within(bytes, MEMORY_LIMIT)
 }
@@ -95,6 +99,10 @@ pub fn seal(kind: FileKind, value: &impl Encode) -> Vec<u8> {
 
 /// Reads what [`seal`] wrote. Decoding may allocate [`MEMORY_LIMIT`], or four times the file's length
 /// where that is more: the receipt of a job of many units is long, and must be read again.
+///
+/// # Errors
+/// [`CodecError::Kind`] and [`CodecError::Checksum`] before anything is decoded, else as
+/// [`decode`].
 pub fn open<T: DecodeWithMemTracking + Encode>(
     kind: FileKind,
     bytes: &[u8],

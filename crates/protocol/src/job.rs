@@ -68,7 +68,13 @@ impl JobSpec {
         Digest::derive("opensky job 1", self)
     }
 
-    /// Whether anyone could run this job, as far as that can be told before a unit ran.
+    /// Whether anyone could run this job, as far as that can be told before a unit ran: the limits of
+    /// each unit's [`Work::check`], at most [`MAX_SHARDS`] shards and named inputs together, and at
+    /// most 4,194,304 pairs of a shard and a partition.
+    ///
+    /// # Errors
+    /// The first rule that is broken. [`WorkError::ReservedName`] where a named input has the name of
+    /// one that the plan gives to its units.
     pub fn check(&self) -> Result<(), WorkError> {
         if let Some(name) = self.inputs.keys().find(|name| names::is_planned(name)) {
             return Err(WorkError::ReservedName(name.clone()));
@@ -300,7 +306,12 @@ pub enum JobError {
 const DOMAIN: &str = "opensky job receipt 1";
 
 impl JobReceipt {
-    /// Signs a finished job.
+    /// Signs a finished job as `secret`'s node. The units' receipts come in the order of the plan; what
+    /// each says of itself is not checked here ([`JobReceipt::check`] does), only that each follows
+    /// from the spec and from the outputs of those before it.
+    ///
+    /// # Errors
+    /// What is wrong with the plan, or the place of the first unit that is not the one planned.
     pub fn sign(secret: &SecretKey, spec: JobSpec, units: Vec<Receipt>) -> Result<Self, JobError> {
         let output = Self::output_of(&spec, &units)?;
         let node = secret.node();
@@ -322,6 +333,9 @@ impl JobReceipt {
     }
 
     /// Reads a job receipt file and checks all that can be checked without running a unit.
+    ///
+    /// # Errors
+    /// [`JobError::Codec`], or what [`check`](Self::check) finds.
     pub fn from_file(bytes: &[u8]) -> Result<Self, JobError> {
         let receipt: Self = codec::open(FileKind::JobReceipt, bytes)?;
         receipt.check()?;
@@ -330,6 +344,9 @@ impl JobReceipt {
 
     /// Checks the signature, every unit's receipt, and that each unit's work follows from the spec
     /// and the outputs of the units before it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in that order.
     pub fn check(&self) -> Result<(), JobError> {
         if !self
             .node
@@ -347,6 +364,10 @@ impl JobReceipt {
     /// The digest of a job's output, from the receipts of its units: where one unit makes the
     /// output, that of its bytes; where several partitions are joined,
     /// `H("opensky parts 1", outputs in order)`, which needs no bytes to check.
+    ///
+    /// # Errors
+    /// [`JobError::Count`] where there are fewer units than make the output, [`JobError::Output`] where
+    /// one of these has no output named [`names::OUTPUT`].
     pub fn output_of(spec: &JobSpec, units: &[Receipt]) -> Result<Digest, JobError> {
         let parts = match &spec.plan {
             JobPlan::MapReduce {

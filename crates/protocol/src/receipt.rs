@@ -27,7 +27,7 @@ pub struct Statement {
     pub transcript: Digest,
     /// How many host calls the transcript holds.
     pub calls: u64,
-    /// Fuel used where the profile counts the class exactly ([`Profile::counts`]), else the limit.
+    /// Fuel used, where the profile counts the class exactly ([`Profile::counts`]), else the limit.
     pub fuel: u64,
     /// The rules of execution.
     pub profile: Profile,
@@ -129,13 +129,20 @@ impl Receipt {
     }
 
     /// Reads a receipt file and checks all that can be checked without running the unit.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Codec`], or what [`check`](Self::check) finds.
     pub fn from_file(bytes: &[u8]) -> Result<Self, ReceiptError> {
         let receipt: Self = codec::open(FileKind::Receipt, bytes)?;
         receipt.check()?;
         Ok(receipt)
     }
 
-    /// Checks that every part agrees with the statement and that the node signed it.
+    /// Checks that the work is possible, that every part agrees with the statement, and that the node
+    /// signed it. Whether the result is right only running the unit again can tell.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), ReceiptError> {
         self.work.check()?;
         let said = &self.statement;

@@ -32,6 +32,9 @@ pub struct Partition(Vec<Group>);
 
 impl Partition {
     /// Decodes canonical bytes; groups out of order or without a value are not canonical.
+    ///
+    /// # Errors
+    /// Those of [`codec::decode`], whose limit of memory holds here too.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let partition: Self = codec::decode(bytes)?;
         let sorted = partition.0.is_sorted_by(|a, b| a.key < b.key);
@@ -62,7 +65,11 @@ impl Partition {
     }
 }
 
-/// The partition of `key`: the first eight bytes of its BLAKE3, little-endian, mod `partitions`.
+/// The partition of `key`, from 0: the first eight bytes of its BLAKE3, little-endian, mod
+/// `partitions`.
+///
+/// # Panics
+/// If there are no partitions.
 pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
     let hash = blake3::hash(key);
     let head = hash.as_bytes()[..8]

@@ -119,11 +119,11 @@ pub struct Work {
     /// as a file below `/in`, so a name is a path: 1 to 255 bytes in at most 16 parts, none of them
     /// empty, `.` or `..`, and no control characters. At most [`MAX_SHARDS`] inputs.
     pub inputs: BTreeMap<String, Digest>,
-    /// Command-line arguments, without the program's name.
+    /// Command-line arguments, without the program's name. No NUL bytes.
     pub args: Vec<String>,
-    /// Environment variables.
+    /// Environment variables. No NUL bytes, and no `=` in a name.
     pub env: BTreeMap<String, String>,
-    /// Parameters that `opensky:compute/context` shows.
+    /// Parameters that `opensky:compute/context` shows. Any text.
     pub params: BTreeMap<String, String>,
     /// Which part of the job this is.
     pub shard: Shard,
@@ -220,7 +220,13 @@ impl Work {
         Digest::derive("opensky step seed 1", &(unit, state))
     }
 
-    /// Whether anyone could run this, limits of text and counts included.
+    /// Whether anyone could run this, limits of text and counts included: up to 4,096 partitions,
+    /// 65,536 steps, [`MAX_SHARDS`] inputs, 4,096 each of arguments, variables and parameters, and
+    /// 1 MiB of all three together. The numbers in [`Limits`] may be any: what a node takes on is its
+    /// own choice.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
     pub fn check(&self) -> Result<(), WorkError> {
         let Shard { index, count } = self.shard;
         if index >= count {
