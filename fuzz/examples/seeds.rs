@@ -1,16 +1,21 @@
-//! Writes the inputs that fuzzing starts from, a few kilobytes, into `corpus`.
+//! Writes the inputs that fuzzing starts from, a quarter of a megabyte, into `corpus`.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use opensky_executor::adapt;
 use opensky_protocol::{
     Class, Digest, JobPlan, JobReceipt, JobSpec, Limits, Output, Outputs, Profile, Receipt,
     SecretKey, Transcript, codec, names,
 };
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+};
+use wit_component::ComponentEncoder;
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     write(&corpus.join("admission"), programs())?;
+    write(&corpus.join("meter"), modules())?;
+    write(&corpus.join("meter-component"), components())?;
     write(&corpus.join("receipt"), receipts())
 }
 
@@ -41,9 +46,43 @@ fn programs() -> Vec<Vec<u8>> {
         (instance $run (instantiate $shim (with "run" (func $run))))
         (export "wasi:cli/run@0.2.0" (instance $run)))"#;
     let command = wat::parse_str(command).expect("the text is valid");
-    let adapted = adapt(&command).expect("the module is a command");
     let component = wat::parse_str(component).expect("the text is valid");
+    let adapted = ComponentEncoder::default()
+        .module(&command)
+        .and_then(|encoder| {
+            encoder.adapter(
+                WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+            )
+        })
+        .and_then(|mut encoder| encoder.encode())
+        .expect("the module is a command");
     vec![command, adapted, component]
+}
+
+/// Loops by hand, and bytes that modules are made of.
+fn modules() -> Vec<Vec<u8>> {
+    let loops = include_str!("../../crates/meter/tests/loops.wat");
+    let loops = wat::parse_str(loops).expect("the text is valid");
+    (0..32).map(chance).chain([loops]).collect()
+}
+
+/// What real compilers put together, and bytes that components are made of.
+fn components() -> Vec<Vec<u8>> {
+    let shapes = include_str!("../../crates/meter/tests/component/shapes.wat");
+    let shapes = wat::parse_str(shapes).expect("the text is valid");
+    (32..48)
+        .map(chance)
+        .chain(programs())
+        .chain([shapes])
+        .collect()
+}
+
+/// Four kilobytes without any order, the same each time.
+fn chance(seed: u8) -> Vec<u8> {
+    (0..128)
+        .flat_map(|part| Digest::of(&[seed, part]).0)
+        .collect()
 }
 
 /// A job receipt of two units and each of them, as files and as bare values.
