@@ -117,13 +117,13 @@ fn run(module: &[u8]) {
         let alone = bench::on_a_large_stack(|| bench::run(&alone, name, bench::PLENTY, 0));
         let seen = host::call(&component, &export(index), &zeros(ty), bench::PLENTY);
         let ends = (&alone.end, &seen.end);
-        let is_same = match ends {
-            (bench::End::Returned, host::End::Returned(_)) => true,
-            (bench::End::Panicked, host::End::Panicked) => true,
-            (bench::End::TooDeep, host::End::TooDeep) => true,
-            (bench::End::Trapped(_), host::End::Trapped(_)) => true,
-            _ => false,
-        };
+        let is_same = matches!(
+            ends,
+            (bench::End::Returned, host::End::Returned(_))
+                | (bench::End::Panicked, host::End::Panicked)
+                | (bench::End::TooDeep, host::End::TooDeep)
+                | (bench::End::Trapped(_), host::End::Trapped(_))
+        );
         assert!(is_same, "{name}: {ends:?}");
         if alone.end == bench::End::Returned {
             assert_eq!(seen.left, Some(alone.left - startup), "{name}");
