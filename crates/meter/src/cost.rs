@@ -66,7 +66,7 @@ const PAGE: i8 = 16;
 pub struct PerUnit {
     /// Units that one fuel pays for are `1 << shift`, if positive; one unit costs `1 << -shift` else.
     pub shift: i8,
-    /// The operator gives -1 if it does not happen, and then costs nothing.
+    /// The operator gives -1 if it does not happen. It pays for its units once it has happened.
     pub may_fail: bool,
 }
 

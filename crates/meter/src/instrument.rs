@@ -169,43 +169,35 @@ impl Instrument<'_> {
         }
     }
 
-    /// Takes fuel for each unit of the operator's last operand, before it happens.
+    /// Takes fuel for each unit of the operator's last operand: before it happens, or once it has, if
+    /// it may fail.
     fn per_unit(&mut self, at: usize, unit: cost::PerUnit) {
         let count = *self
             .count
             .get_or_insert_with(|| self.edits.local(ValType::I32));
-        let price = |code: &mut Vec<I<'static>>| {
-            let (shift, op) = match unit.shift {
-                0.. => (unit.shift, I::I64ShrU),
-                _ => (-unit.shift, I::I64Shl),
-            };
-            code.extend([I::LocalGet(count), I::I64ExtendI32U]);
-            code.extend([I::I64Const(i64::from(shift)), op]);
+        let (shift, op) = match unit.shift {
+            0.. => (unit.shift, I::I64ShrU),
+            _ => (-unit.shift, I::I64Shl),
         };
-        let mut code = vec![I::LocalTee(count)];
-        code.extend(self.get());
-        price(&mut code);
-        code.push(I::I64Sub);
-        code.extend(self.set_and_check(0));
-        self.edits.insert(at, Place::Before, code);
-        if unit.may_fail {
-            let result = *self
-                .result
-                .get_or_insert_with(|| self.edits.local(ValType::I32));
-            let mut code = Vec::new();
-            code.extend([
-                I::LocalTee(result),
-                I::I32Const(-1),
-                I::I32Eq,
-                I::If(BlockType::Empty),
-            ]);
-            code.extend(self.get());
-            price(&mut code);
-            code.push(I::I64Add);
-            code.extend(self.set());
-            code.extend([I::End, I::LocalGet(result)]);
-            self.edits.insert(at + 1, Place::After, code);
+        let mut pay = Vec::from(self.get());
+        pay.extend([I::LocalGet(count), I::I64ExtendI32U]);
+        pay.extend([I::I64Const(i64::from(shift)), op, I::I64Sub]);
+        pay.extend(self.set_and_check(0));
+        if !unit.may_fail {
+            pay.insert(0, I::LocalTee(count));
+            self.edits.insert(at, Place::Before, pay);
+            return;
         }
+        self.edits
+            .insert(at, Place::Before, vec![I::LocalTee(count)]);
+        let result = *self
+            .result
+            .get_or_insert_with(|| self.edits.local(ValType::I32));
+        let mut code = vec![I::LocalTee(result), I::I32Const(-1), I::I32Ne];
+        code.push(I::If(BlockType::Empty));
+        code.extend(pay);
+        code.extend([I::End, I::LocalGet(result)]);
+        self.edits.insert(at + 1, Place::After, code);
     }
 
     fn refund(&mut self, edge: usize, refund: u64) {

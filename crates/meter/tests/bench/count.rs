@@ -7,11 +7,9 @@ use wasm_encoder::{
     reencode::{Error, Reencode, utils},
 };
 
-/// What a counting module imports: the fuel that is left, the fuel that came back from growth that
-/// failed, and what the counting needs for itself.
-pub const GLOBALS: [(&str, ValType); 4] = [
+/// What a counting module imports: the fuel that is left, and what the counting needs for itself.
+pub const GLOBALS: [(&str, ValType); 3] = [
     ("fuel", ValType::I64),
-    ("back", ValType::I64),
     ("count", ValType::I32),
     ("result", ValType::I32),
 ];
@@ -63,7 +61,7 @@ impl Counter {
         function: &mut Function,
         op: wasmparser::Operator<'_>,
     ) -> Result<(), Error> {
-        let [fuel, back, count, result] = [0, 1, 2, 3].map(|global| self.globals + global);
+        let [fuel, count, result] = [0, 1, 2].map(|global| self.globals + global);
         let mut write =
             |code: &[I<'_>]| code.iter().for_each(|code| _ = function.instruction(code));
         let is_loop = matches!(op, wasmparser::Operator::Loop { .. });
@@ -84,19 +82,17 @@ impl Counter {
             0.. => [I::I64Const(unit.shift.into()), I::I64ShrU],
             _ => [I::I64Const((-unit.shift).into()), I::I64Shl],
         };
-        let price = [&[I::GlobalGet(count), I::I64ExtendI32U], &shift[..]].concat();
-        write(&[I::GlobalSet(count), I::GlobalGet(fuel)]);
-        write(&price);
-        write(&[I::I64Sub, I::GlobalSet(fuel), I::GlobalGet(count)]);
-        write(&[self.instruction(op)?]);
+        let taken = [I::GlobalGet(fuel), I::GlobalGet(count), I::I64ExtendI32U];
+        let pay = [&taken[..], &shift[..], &[I::I64Sub, I::GlobalSet(fuel)][..]].concat();
+        write(&[I::GlobalSet(count)]);
+        if !unit.may_fail {
+            write(&pay);
+        }
+        write(&[I::GlobalGet(count), self.instruction(op)?]);
         if unit.may_fail {
             write(&[I::GlobalSet(result), I::GlobalGet(result)]);
-            write(&[I::I32Const(-1), I::I32Eq, I::If(BlockType::Empty)]);
-            for global in [fuel, back] {
-                write(&[I::GlobalGet(global)]);
-                write(&price);
-                write(&[I::I64Add, I::GlobalSet(global)]);
-            }
+            write(&[I::I32Const(-1), I::I32Ne, I::If(BlockType::Empty)]);
+            write(&pay);
             write(&[I::End, I::GlobalGet(result)]);
         }
         Ok(())

@@ -23,8 +23,6 @@ pub struct Seen {
     pub end: End,
     /// What is left of the limit. Exact if it returned.
     pub left: i64,
-    /// Fuel that came back from growth that failed. Only the slow count tells.
-    pub back: i64,
     /// Results, memories and globals.
     pub digest: u64,
 }
@@ -124,14 +122,13 @@ pub fn run(module: &Module, name: &str, limit: i64, salt: u64) -> Seen {
         what_is_left(&mut store, &instance, &mut digest);
         ended
     });
-    let [left, back] = [meter.fuel, meter.back].map(|global| match global.get(&mut store) {
-        Val::I64(value) => value,
+    let left = match meter.fuel.get(&mut store) {
+        Val::I64(left) => left,
         other => unreachable!("fuel is an i64, not {other:?}"),
-    });
+    };
     Seen {
         end: end(ended, left),
         left,
-        back,
         digest: digest.finish(),
     }
 }
@@ -153,7 +150,6 @@ fn store(engine: &Engine) -> Store<StoreLimits> {
 /// What a metered module, or a counting one, finds under the meter's name.
 struct Meter {
     fuel: Global,
-    back: Global,
     depth: Global,
 }
 
@@ -161,7 +157,6 @@ impl Meter {
     fn new(store: &mut Store<StoreLimits>, limit: i64) -> Self {
         Self {
             fuel: global(store, Val::I64(limit)),
-            back: global(store, Val::I64(0)),
             depth: global(store, Val::I32(opensky_meter::DEPTH)),
         }
     }
@@ -169,7 +164,6 @@ impl Meter {
     fn import(&self, store: &mut Store<StoreLimits>, name: &str) -> Extern {
         let ends = match name {
             "fuel" => return self.fuel.into(),
-            "back" => return self.back.into(),
             "depth" => return self.depth.into(),
             "count" | "result" => return global(store, Val::I32(0)).into(),
             "panic" => Err("panicked"),
