@@ -16,7 +16,7 @@ mod start;
 mod worker;
 
 use opensky_executor::{
-    Backend, Cache, PROFILE_0, Sandbox, on_guest_thread,
+    Backend, Cache, Rules, Sandbox, on_guest_thread,
     worker::{Compiler, Launcher},
 };
 
@@ -54,7 +54,7 @@ pub fn executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Error> {
 fn measure_executor(effort: Effort, launcher: &Launcher) -> Result<Figures, Error> {
     println!("{}", machine::describe()?);
     let guests = guest::build()?;
-    let sandbox = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift)?;
+    let sandbox = Sandbox::new(&Rules::DEFAULT.profile(), Backend::Cranelift)?;
     let mut figures = Figures::default();
     host::measure(effort, &sandbox, &guests.kernels, &mut figures)?;
     kernels::measure(effort, &sandbox, &guests.kernels, &mut figures)?;

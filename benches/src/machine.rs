@@ -8,7 +8,7 @@ use std::{
 };
 
 use opensky_cli::toolchain::Toolchain;
-use opensky_executor::PROFILE_0;
+use opensky_executor::Rules;
 
 use crate::Error;
 
@@ -27,7 +27,7 @@ pub fn describe() -> Result<String, Error> {
         kernel.trim(),
         today()?,
         env!("CARGO_PKG_VERSION"),
-        PROFILE_0.id,
+        Rules::DEFAULT.id,
         guests.version,
         if cfg!(debug_assertions) {
             "\nwarning   this is an unoptimised build: its figures mean nothing"

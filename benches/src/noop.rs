@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use opensky_executor::{Inputs, PROFILE_0, Program, Sandbox};
+use opensky_executor::{Inputs, Program, Rules, Sandbox};
 use opensky_protocol::{Digest, Limits, NodeKey, Outputs, Shard, Statement, Work, World, names};
 
 use crate::{
@@ -22,7 +22,7 @@ pub fn work(component: &[u8], input: &[u8]) -> (Arc<Work>, Inputs) {
     let mut inputs = Inputs::default();
     let digest = inputs.insert(input);
     let work = Work {
-        profile: PROFILE_0.profile(),
+        profile: Rules::DEFAULT.profile(),
         program: Digest::of(component),
         world: World::Job,
         inputs: BTreeMap::from([(names::INPUT.into(), digest)]),

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Barrier},
 };
 
-use opensky_executor::{Backend, Inputs, Observer, PROFILE_0, Program, Sandbox, worker::Compiler};
+use opensky_executor::{Backend, Inputs, Observer, Program, Rules, Sandbox, worker::Compiler};
 use opensky_kernels::MEET;
 use opensky_protocol::Work;
 
@@ -51,7 +51,7 @@ pub fn measure(
 /// KiB of memory that a slot keeps after its unit: the growth from one used slot to many.
 fn idle_slot(guest: &[u8]) -> Result<f64, Error> {
     let (work, inputs) = work(guest, MEET);
-    let sandbox = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift)?;
+    let sandbox = Sandbox::new(&Rules::DEFAULT.profile(), Backend::Cranelift)?;
     // As many threads have run before, so that what the allocator keeps for each is not counted.
     threads_of(SLOTS);
     let program = sandbox.compile(guest)?;

@@ -1,4 +1,4 @@
-//! One guest for each kind of host call: it does the same call over and over.
+//! One guest for each kind of call between guest and host: it does the same one over and over.
 
 /// What a guest does before, and what it does so often. Data goes to 4096 and up, results to 64.
 pub struct Call {
@@ -266,13 +266,13 @@ pub const CALLS: &[Call] = &[
         LARGE,
     ),
     call(
-        "file: grow by 1 MiB and cut",
+        "file: grow by 64 MiB and cut",
         NEW_FILE,
-        "(call $filesystem/types#!method!descriptor.set-size (local.get $b) (i64.const 1048576)
+        "(call $filesystem/types#!method!descriptor.set-size (local.get $b) (i64.const 67108864)
             (i32.const 64))
          (call $filesystem/types#!method!descriptor.set-size (local.get $b) (i64.const 0)
             (i32.const 64))",
-        LARGE,
+        2,
     ),
     call(
         "socket",
@@ -362,3 +362,34 @@ const DROPS: &str = r#"
         (func $drop-descriptor (param i32)))
     (import "wasi:filesystem/types@0.2.12" "[resource-drop]directory-entry-stream"
         (func $drop-entries (param i32)))"#;
+
+/// A stepper that never ends: each step is a fresh instance.
+pub const STEPPER: &str = r#"(module
+    (memory (export "memory") 1)
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+    (func (export "opensky:compute/stepper@0.1.0#init") (param i32 i32) (result i32)
+        (i32.const 64))
+    (func (export "opensky:compute/stepper@0.1.0#step") (param i32 i32) (result i32)
+        (i32.const 64)))"#;
+
+/// A shard of which `{times}` records come out, each with a key of four bytes and no value.
+pub const RECORDS: &str = r#"(module
+    (memory (export "memory") 128)
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+    (func (export "opensky:compute/map-reduce@0.1.0#map-shard") (param i32 i32) (result i32)
+        (local $n i32) (local $at i32)
+        (local.set $n (i32.const {times}))
+        (local.set $at (i32.const 65536))
+        (loop $next
+            (i32.store (local.get $at) (i32.add (local.get $at) (i32.const 12)))
+            (i32.store (i32.add (local.get $at) (i32.const 4)) (i32.const 4))
+            (i32.store (i32.add (local.get $at) (i32.const 12)) (local.get $n))
+            (local.set $at (i32.add (local.get $at) (i32.const 16)))
+            (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (i32.store (i32.const 72) (i32.const 65536))
+        (i32.store (i32.const 76) (i32.const {times}))
+        (i32.const 64))
+    (func (export "opensky:compute/map-reduce@0.1.0#combine") (param i32 i32 i32 i32) (result i32)
+        (i32.const 128))
+    (func (export "opensky:compute/map-reduce@0.1.0#reduce") (param i32 i32 i32 i32) (result i32)
+        (i32.const 128)))"#;

@@ -3,7 +3,7 @@
 use opensky_protocol::Digest;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{
-    Function, Resolve, WorldId, WorldItem,
+    Function, PackageId, Resolve, WorldId, WorldItem,
     abi::{AbiVariant, WasmType},
 };
 
@@ -19,25 +19,32 @@ const WIT: [(&str, &str); 3] = [
     (
         "calls.wit",
         "package bench:calls;
-         world command { include opensky:sandbox/imports; export wasi:cli/run@0.2.12; }",
+         world command { include opensky:sandbox/imports; export wasi:cli/run@0.2.12; }
+         world stepper { export opensky:compute/stepper@0.1.0; }
+         world map-reduce { export opensky:compute/map-reduce@0.1.0; }",
     ),
 ];
 
 /// Makes guests that may import all that is provided.
 pub struct Guests {
     resolve: Resolve,
-    world: WorldId,
+    package: PackageId,
+    command: WorldId,
 }
 
 impl Guests {
     pub fn new() -> Result<Self, Error> {
         let mut resolve = Resolve::default();
-        let mut packages = Vec::new();
-        for (name, text) in WIT {
-            packages.push(resolve.push_str(name, text)?);
-        }
-        let world = resolve.select_world(&packages[2..], Some("command"))?;
-        Ok(Self { resolve, world })
+        let [ours, guest, calls] = WIT;
+        resolve.push_str(ours.0, ours.1)?;
+        resolve.push_str(guest.0, guest.1)?;
+        let package = resolve.push_str(calls.0, calls.1)?;
+        let command = resolve.select_world(&[package], Some("command"))?;
+        Ok(Self {
+            resolve,
+            package,
+            command,
+        })
     }
 
     /// A command that does `call` so often.
@@ -47,9 +54,21 @@ impl Guests {
             format!("(i64.const {})", i64::from_le_bytes(word))
         });
         let input = words.collect::<Vec<_>>().join(" ");
-        let text = module(call, times, &self.imports(call), &input);
-        let mut module = wat::parse_str(text)?;
-        embed_component_metadata(&mut module, &self.resolve, self.world, StringEncoding::UTF8)?;
+        self.encode(
+            &module(call, times, &self.imports(call), &input),
+            self.command,
+        )
+    }
+
+    /// A stepper, or a program of maps and reduces.
+    pub fn exporting(&self, world: &str, module: &str) -> Result<Vec<u8>, Error> {
+        let world = self.resolve.select_world(&[self.package], Some(world))?;
+        self.encode(module, world)
+    }
+
+    fn encode(&self, module: &str, world: WorldId) -> Result<Vec<u8>, Error> {
+        let mut module = wat::parse_str(module)?;
+        embed_component_metadata(&mut module, &self.resolve, world, StringEncoding::UTF8)?;
         let encoder = ComponentEncoder::default().module(&module);
         Ok(encoder?.validate(true).encode()?)
     }
@@ -57,7 +76,7 @@ impl Guests {
     /// The imports that a call's text names.
     fn imports(&self, call: &Call) -> String {
         let mut text = String::new();
-        for (key, item) in &self.resolve.worlds[self.world].imports {
+        for (key, item) in &self.resolve.worlds[self.command].imports {
             let WorldItem::Interface { id, .. } = item else {
                 continue;
             };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use opensky_executor::{
-    Backend, Cache, PROFILE_0, Program, RunError, Sandbox,
+    Backend, Cache, CompileError, Program, Rules, RunError, Sandbox,
     worker::{Compiler, Launcher},
 };
 use opensky_protocol::{Abort, Profile, SecretKey};
@@ -24,8 +24,10 @@ pub fn sandbox(profile: &Profile, backend: Backend) -> Result<Sandbox, Problem> 
         let unknown = matches!(error, opensky_executor::SandboxError::UnknownProfile(_));
         match unknown {
             true => Problem::refused(error.to_string()).help(format!(
-                "this version runs profile `{}`; use the version that made the receipt",
-                PROFILE_0.id
+                "this version knows {}; use the version that made the receipt",
+                Rules::ALL
+                    .map(|rules| format!("`{}`", rules.id))
+                    .join(" and ")
             )),
             false => Problem::host(error.to_string()),
         }
@@ -46,9 +48,19 @@ pub fn compile(sandbox: &Sandbox, component: &[u8]) -> Result<Program, Problem> 
     let cache = Cache::open(&paths::cache()?.join("compiled"), Cache::DEFAULT_LIMIT);
     let compiler = Compiler::new(cache, launcher());
     let _spinner = Spinner::start("compiling");
-    compiler
-        .compile(sandbox, component)
-        .map_err(|abort| aborted(&abort))
+    compiler.compile(sandbox, component).map_err(not_compiled)
+}
+
+/// What it means to a person that a component became no program.
+pub fn not_compiled(error: CompileError) -> Problem {
+    match error {
+        CompileError::Abort(abort) => aborted(&abort),
+        CompileError::Refused(reason) => {
+            Problem::refused("the sandbox refuses the program under this profile")
+                .because(reason)
+                .help("profile 0 counts by the engine's rules: opensky run --profile 0")
+        }
+    }
 }
 
 /// What a host failure means to a person.

@@ -6,7 +6,7 @@ use clap::{
     ValueEnum,
     builder::{OsStringValueParser, TypedValueParser as _},
 };
-use opensky_executor::{Backend, Inputs, PROFILE_0, inspect::Entry};
+use opensky_executor::{Backend, Inputs, Rules, inspect::Entry};
 use opensky_protocol::{Digest, JobPlan, JobSpec, Limits, Shard, Work, WorkError, World, names};
 use opensky_storage::Store;
 
@@ -74,6 +74,9 @@ pub struct Unit {
     /// What executes the program. The result is the same.
     #[arg(long, value_enum, default_value_t)]
     pub backend: BackendName,
+    /// The rules of execution: 0 for the engine's own fuel, to check results with; 1 for ours.
+    #[arg(long, value_name = "ID", value_parser = value::profile, default_value = Rules::DEFAULT.id)]
+    pub profile: &'static Rules,
 }
 
 /// What a program exports.
@@ -135,7 +138,7 @@ impl Unit {
             digests.insert(name, inputs.insert(bytes));
         }
         let work = Work {
-            profile: PROFILE_0.profile(),
+            profile: self.profile.profile(),
             program: source.admitted.digest(),
             world: if entry == Entry::Command {
                 World::Command
@@ -171,7 +174,7 @@ impl Unit {
             named.insert(name, inputs.insert(bytes));
         }
         let spec = JobSpec {
-            profile: PROFILE_0.profile(),
+            profile: self.profile.profile(),
             program: source.admitted.digest(),
             inputs: named,
             args: self.args.clone(),

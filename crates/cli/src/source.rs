@@ -43,15 +43,16 @@ pub fn load(target: &Path) -> Result<Source, Problem> {
     })
 }
 
-/// Reads a file as it is, and tells what it is.
-pub fn look(file: &Path) -> Result<Inspection, Problem> {
-    inspect(&wasm(file)?).map_err(|refusal| refused(file, &refusal))
+/// Reads a file as it is, in the binary format, and tells what it is.
+pub fn look(file: &Path) -> Result<(Vec<u8>, Inspection), Problem> {
+    let bytes = wasm(file)?;
+    let inspection = inspect(&bytes).map_err(|refusal| refused(file, &refusal))?;
+    Ok((bytes, inspection))
 }
 
 /// The component in a file: text is translated, a preview-1 command adapted.
 pub fn component(file: &Path) -> Result<Vec<u8>, Problem> {
-    let bytes = wasm(file)?;
-    let inspection = inspect(&bytes).map_err(|refusal| refused(file, &refusal))?;
+    let (bytes, inspection) = look(file)?;
     match inspection.kind {
         Kind::Component => Ok(bytes),
         // What keeps a core module from being a command is named on the way.

@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use opensky_executor::Rules;
 use opensky_protocol::Digest;
 
 /// A number with an optional SI suffix: `5000`, `200M`, `1.5G`, `1_000`.
@@ -77,6 +78,14 @@ pub fn seed(text: &str) -> Result<[u8; 32], String> {
     Ok(digest.0)
 }
 
+/// A profile, by its number or its whole id.
+pub fn profile(text: &str) -> Result<&'static Rules, String> {
+    Rules::named(text).ok_or_else(|| {
+        let known = Rules::ALL.map(|rules| rules.id).join(", ");
+        format!("`{text}` is no profile that is known here: {known}")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +106,15 @@ mod tests {
         let file = PathBuf::from(OsStr::from_bytes(b"b=\xff"));
         assert_eq!(named_file(argument), Ok(("a".into(), file)));
         assert!(named_file(OsStr::from_bytes(b"\xff=b").to_owned()).is_err());
+    }
+
+    #[test]
+    fn profile_goes_by_its_number_and_by_its_id() {
+        for (number, rules) in ["0", "1"].into_iter().zip(Rules::ALL) {
+            assert_eq!(profile(number), Ok(rules));
+            assert_eq!(profile(rules.id), Ok(rules));
+        }
+        assert!(profile("").is_err() && profile("9").is_err());
     }
 
     #[test]

@@ -42,10 +42,19 @@ fn start_function_that_loops_is_stopped_too() {
 }
 
 #[test]
-fn endless_recursion_is_nobodys_result() {
+fn endless_recursion_ends_at_its_limit() {
+    let body = "(drop (call $recurse))";
+    let deep = report(body, &["--fuel", "10G"], 1);
+    assert_eq!(deep["outcome"], "limit");
+    assert_eq!(deep["fuel"], 10_000_000_000u64);
+}
+
+#[test]
+fn endless_recursion_is_nobodys_result_in_profile_0() {
     let person = Session::new();
     person.write("guest.wat", wat("(drop (call $recurse))"));
-    let ran = person.opensky(&["run", "guest.wat", "--receipt", "none.receipt"]);
+    let line = "run guest.wat --fuel 10G --profile 0 --receipt none.receipt";
+    let ran = person.opensky(&line.split(' ').collect::<Vec<_>>());
     ran.refuses(4, &["stack", "help: "]);
     assert!(
         !person.folder().join("none.receipt").exists(),

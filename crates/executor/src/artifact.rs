@@ -1,13 +1,13 @@
 //! Native code of one component: compiled on this machine, sealed, and known to be so.
 
-use std::{hash::Hasher, sync::Arc};
+use std::{hash::Hasher, os::unix::fs::MetadataExt, sync::Arc};
 
 use opensky_protocol::{Abort, Digest, Profile};
 
 use crate::{
     engine::{Backend, Sandbox},
     program::Program,
-    worker::sealed::Sealed,
+    worker::{Launcher, sealed::Sealed},
 };
 
 /// A compiled component that can be handed to another process. Cheap to clone.
@@ -44,8 +44,9 @@ impl Artifact {
     }
 }
 
-/// What native code depends on. Code of one key is of no use under another.
-pub(crate) fn key(sandbox: &Sandbox, program: &Digest) -> Digest {
+/// What native code depends on, made by the binary that `launcher` starts. Code of one key is of no
+/// use under another.
+pub(crate) fn key(sandbox: &Sandbox, program: &Digest, launcher: &Launcher) -> Digest {
     let mut engine = Collected(blake3::Hasher::new());
     std::hash::Hash::hash(&sandbox.engine.precompile_compatibility_hash(), &mut engine);
     let backend = match sandbox.backend() {
@@ -55,11 +56,23 @@ pub(crate) fn key(sandbox: &Sandbox, program: &Digest) -> Digest {
     let parts = (
         program,
         sandbox.rules().id,
+        opensky_meter::VERSION,
+        draft(launcher),
         backend,
         Digest::from(engine.0.finalize()),
         env!("CARGO_PKG_VERSION"),
     );
-    Digest::derive("opensky compiled code 1", &parts)
+    Digest::derive("opensky compiled code 2", &parts)
+}
+
+/// As long as the meter is a draft it changes from build to build under one name, so its code belongs
+/// to one build: told by the time and the length of its file.
+fn draft(launcher: &Launcher) -> Option<(i64, i64, u64)> {
+    if !opensky_meter::VERSION.contains("draft") {
+        return None;
+    }
+    let file = std::fs::metadata(&launcher.program).ok()?;
+    Some((file.mtime(), file.mtime_nsec(), file.len()))
 }
 
 /// Turns what the engine hashes about itself into a digest that no collision can be found for.

@@ -20,9 +20,9 @@ pub enum Backend {
     Pulley,
 }
 
-/// The native stack that a guest may use. Deep enough for every recursive program we know; beyond it
-/// profile 0 has no result.
-const GUEST_STACK: usize = 64 << 20;
+/// The native stack that a guest may use. A metered program never gets to the end of it; beyond it
+/// profile 0 has no result. It is address space: a page of it takes memory when a guest gets there.
+const GUEST_STACK: usize = opensky_meter::NATIVE_STACK;
 /// What the host needs on the same stack, above the guest.
 pub(crate) const THREAD_STACK: usize = GUEST_STACK + (8 << 20);
 
@@ -124,9 +124,8 @@ pub(crate) fn config(rules: &Rules, backend: Backend) -> wasmtime::Result<Config
     }
     config.strategy(Strategy::Cranelift);
     config.cranelift_opt_level(OptLevel::Speed);
-    config.cranelift_nan_canonicalization(true);
     config.compiler_inlining(wasmtime::Inlining::No);
-    fuel::configure(&mut config);
+    fuel::configure(&mut config, rules);
     features(&mut config);
 
     // Guests run on plain threads; the second figure only has to be no smaller.
@@ -141,7 +140,8 @@ pub(crate) fn config(rules: &Rules, backend: Backend) -> wasmtime::Result<Config
     config.concurrency_support(false);
     config.shared_memory(false);
 
-    // For people: a trap names the guest's functions. No address map, so no cost in the image.
+    // A trap names the guest's functions: for people, and to tell those of a meter from the guest's
+    // own. No address map, so no cost in the image.
     config.wasm_backtrace_max_frames(NonZeroUsize::new(32));
     config.generate_address_map(false);
     let version = format!("{}+{}", rules.id, env!("CARGO_PKG_VERSION"));
@@ -169,7 +169,6 @@ fn features(config: &mut Config) {
     config.wasm_memory64(false);
     config.wasm_custom_page_sizes(false);
     config.wasm_wide_arithmetic(false);
-    config.wasm_branch_hinting(false);
     config.wasm_stack_switching(false);
     config.wasm_shared_everything_threads(false);
 }
@@ -177,12 +176,14 @@ fn features(config: &mut Config) {
 fn pool(rules: &Rules, instances: u32) -> PoolingAllocationConfig {
     /// Of core instances, memories and tables. The largest component fits even where it is alone.
     const MOST: u32 = 64;
+    /// Of core instances, with that of the meter.
+    const CORE_INSTANCES: u32 = MOST + 1;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
-    pool.total_core_instances(instances * MOST);
+    pool.total_core_instances(instances * CORE_INSTANCES);
     pool.total_memories((instances * 4).max(MOST));
     pool.total_tables((instances * 16).max(MOST));
-    pool.max_core_instances_per_component(MOST);
+    pool.max_core_instances_per_component(CORE_INSTANCES);
     pool.max_memories_per_component(MOST);
     pool.max_tables_per_component(MOST);
     pool.max_memories_per_module(16);
@@ -201,13 +202,19 @@ fn pool(rules: &Rules, instances: u32) -> PoolingAllocationConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PROFILE_0;
+    use crate::profile::Counter;
 
     /// What the engine says of itself, not what we asked for: a switch that a new version adds or
     /// turns shows up here, and is a new profile.
     #[test]
-    fn engine_is_set_as_profile_0_says() {
-        let config = config(&PROFILE_0, Backend::Cranelift).expect("the configuration is valid");
+    fn engine_is_set_as_the_profiles_say() {
+        for rules in Rules::ALL {
+            check(rules);
+        }
+    }
+
+    fn check(rules: &Rules) {
+        let config = config(rules, Backend::Cranelift).expect("the configuration is valid");
         let engine = Engine::new(&config).expect("the engine starts");
         let features = engine.get_wasm_features();
         let on: Vec<&str> = features.iter_names().map(|(name, _)| name).collect();
@@ -225,17 +232,18 @@ mod tests {
             "COMPONENT_MODEL",
         ];
         assert_eq!(on, expected);
+        let counts = rules.counter == Counter::Engine;
         let switches = [
-            ("fuel", engine.get_consume_fuel()),
+            ("fuel", engine.get_consume_fuel() == counts),
             (
                 "NaN canonicalisation",
-                engine.get_cranelift_nan_canonicalization() == Some(true),
+                engine.get_cranelift_nan_canonicalization() == Some(counts),
             ),
             (
                 "deterministic relaxed SIMD",
                 engine.get_relaxed_simd_deterministic(),
             ),
-            ("no copy-on-write", !engine.get_memory_init_cow()),
+            ("copy-on-write", engine.get_memory_init_cow() != counts),
             ("no epochs", !engine.get_epoch_interruption()),
             ("no concurrency", !engine.get_concurrency_support()),
             ("no shared memory", !engine.get_shared_memory()),
@@ -258,6 +266,6 @@ mod tests {
             ),
         ];
         let wrong: Vec<_> = switches.iter().filter(|(_, right)| !right).collect();
-        assert!(wrong.is_empty(), "{wrong:?}");
+        assert!(wrong.is_empty(), "{}: {wrong:?}", rules.id);
     }
 }

@@ -25,6 +25,6 @@ pub use artifact::Artifact;
 pub use cache::Cache;
 pub use engine::{Backend, Sandbox, SandboxError};
 pub use host::{Blob, Inputs, Observer};
-pub use profile::{PROFILE_0, Rules};
-pub use program::{Export, Program};
+pub use profile::{Counter, PROFILE_0, PROFILE_1, Rules};
+pub use program::{CompileError, Export, Program};
 pub use run::{Run, RunError, Within, on_guest_thread};

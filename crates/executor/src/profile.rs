@@ -7,6 +7,8 @@ use opensky_protocol::Profile;
 pub struct Rules {
     /// The id that receipts carry.
     pub id: &'static str,
+    /// Who counts what a guest uses.
+    pub counter: Counter,
     /// Fuel for one call from guest to host or host to guest.
     pub call: u64,
     /// Fuel for each byte that such a call carries, in and out.
@@ -19,10 +21,20 @@ pub struct Rules {
     pub handles: usize,
 }
 
+/// Who counts the fuel of a guest, and keeps its NaNs canonical and its stack bounded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counter {
+    /// The engine, by its own rules.
+    Engine,
+    /// The program itself, rewritten by [`opensky_meter`]: the engine knows nothing of it.
+    Program,
+}
+
 /// Profile 0: the engine's own fuel and NaN canonicalisation. Its counts belong to one version of
 /// the engine, so the version is part of the id.
 pub const PROFILE_0: Rules = Rules {
     id: "0-wasmtime-48.0.8",
+    counter: Counter::Engine,
     // A call costs the host about 250 ns: lifting, three short hashes, the function itself.
     call: 500,
     // Copied and hashed: about 1 ns.
@@ -32,10 +44,32 @@ pub const PROFILE_0: Rules = Rules {
     handles: 16_384,
 };
 
+/// Profile 1: fuel, NaNs and depth are OpenSky's own, by a pass over the program. No engine, and no
+/// version of one, is part of it.
+pub const PROFILE_1: Rules = Rules {
+    id: opensky_meter::VERSION,
+    counter: Counter::Program,
+    ..PROFILE_0
+};
+
 impl Rules {
+    /// Every profile that this executor knows, oldest first.
+    pub const ALL: [&'static Self; 2] = [&PROFILE_0, &PROFILE_1];
+
+    /// The profile of work that does not ask for one.
+    pub const DEFAULT: &'static Self = &PROFILE_1;
+
+    /// The rules that a person means by an id, or by what stands before its first dash.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        let number = |rules: &Self| rules.id.split('-').next() == Some(name);
+        Self::ALL
+            .into_iter()
+            .find(|rules| rules.id == name || number(rules))
+    }
+
     /// The rules of `profile`. `None` if this executor does not know them: nobody may guess.
     pub fn of(profile: &Profile) -> Option<&'static Self> {
-        (profile.id() == PROFILE_0.id).then_some(&PROFILE_0)
+        Self::ALL.into_iter().find(|rules| rules.id == profile.id())
     }
 
     /// The profile's name.

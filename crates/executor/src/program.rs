@@ -1,9 +1,11 @@
 //! A compiled component, checked against the host functions and ready to be started again and again.
 
+use opensky_meter::MeterError;
 use opensky_protocol::{Abort, World};
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, types::ComponentItem};
 
-use crate::{engine::Sandbox, host::Host};
+use crate::{engine::Sandbox, fuel, host::Host};
 
 /// A way into a component: which family of worlds it exports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +51,25 @@ impl Export {
 pub struct Program {
     pub(crate) pre: InstancePre<Host>,
     pub(crate) exports: Exports,
+    /// Tells what the program has left of its fuel, where it counts for itself.
+    pub(crate) counter: Option<ComponentExportIndex>,
+}
+
+/// Why a component does not become a program.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, thiserror::Error)]
+pub enum CompileError {
+    /// The profile cannot hold for it: every host refuses it.
+    #[error("no rules of the profile hold for it: {0}")]
+    Refused(String),
+    /// This host could not compile it.
+    #[error(transparent)]
+    Abort(#[from] Abort),
+}
+
+impl From<MeterError> for CompileError {
+    fn from(error: MeterError) -> Self {
+        Self::Refused(error.to_string())
+    }
 }
 
 /// The functions of each entry, where the component has them.
@@ -66,16 +87,17 @@ pub(crate) struct Exports {
 impl Sandbox {
     /// Compiles a component in this process. A stranger's component is compiled in a process that
     /// can be killed instead.
-    pub fn compile(&self, component: &[u8]) -> Result<Program, Abort> {
-        let component = Component::from_binary(&self.engine, component).map_err(compile_error)?;
-        self.link(&component)
+    pub fn compile(&self, component: &[u8]) -> Result<Program, CompileError> {
+        let metered = fuel::metered(self.rules, component)?;
+        let component = Component::from_binary(&self.engine, &metered).map_err(compile_error)?;
+        Ok(self.link(&component)?)
     }
 
     /// The native code of a component, for [`Sandbox::load`] on this machine.
-    pub fn precompile(&self, component: &[u8]) -> Result<Vec<u8>, Abort> {
-        self.engine
-            .precompile_component(component)
-            .map_err(compile_error)
+    pub fn precompile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+        let metered = fuel::metered(self.rules, component)?;
+        let native = self.engine.precompile_component(&metered);
+        Ok(native.map_err(compile_error)?)
     }
 
     /// Loads native code that [`Sandbox::precompile`] made.
@@ -89,7 +111,10 @@ impl Sandbox {
         self.link(&component.map_err(compile_error)?)
     }
 
-    fn link(&self, component: &Component) -> Result<Program, Abort> {
+    pub(crate) fn link(&self, component: &Component) -> Result<Program, Abort> {
+        // Now, because a worker that runs a stranger's program may make no file later.
+        let images = component.initialize_copy_on_write_image();
+        images.map_err(|error| Abort::Internal(format!("no image of the memory: {error:#}")))?;
         let pre = self
             .linker
             .instantiate_pre(component)
@@ -105,7 +130,11 @@ impl Sandbox {
             stepper: functions(component, Export::Stepper, ["init", "step"]),
             command: functions(component, Export::Command, ["run"]),
         };
-        Ok(Program { pre, exports })
+        Ok(Program {
+            pre,
+            exports,
+            counter: fuel::counter(component),
+        })
     }
 }
 

@@ -15,8 +15,9 @@ use wasmtime::{Error, Store, Trap, component::Instance};
 use crate::{
     Blob, Inputs,
     engine::{Sandbox, THREAD_STACK},
-    fuel,
+    fuel::{self, Cause},
     host::{Host, Observer, Stop, Unit},
+    profile::Rules,
     program::{Export, Program},
     world,
 };
@@ -26,7 +27,8 @@ use crate::{
 pub struct Run {
     /// The class of the outcome.
     pub class: Class,
-    /// Fuel used. Exact for `Ok` and `Err`; the limit for every other class.
+    /// Fuel used where that is exact: for `Ok`, `Err` and, from profile 1 on, most panics. Else the
+    /// limit.
     pub fuel: u64,
     /// The outputs by name. For `Err` they include [`names::ERROR`]; for the classes after it there
     /// are none.
@@ -109,8 +111,9 @@ pub(crate) struct Session<'a> {
     host: Option<Host>,
     /// Fuel that the unit began with, at most its limit.
     tank: u64,
-    /// Fuel that is left of it.
-    fuel: u64,
+    /// Fuel that is left of it, as long as that is known: no instance comes after one that was
+    /// stopped.
+    left: Option<u64>,
 }
 
 impl Sandbox {
@@ -179,7 +182,7 @@ impl Sandbox {
             states: Vec::new(),
             host: Some(Host::new(unit, self.rules, observer)),
             tank,
-            fuel: tank,
+            left: Some(tank),
         };
         session.run(start)
     }
@@ -192,8 +195,9 @@ impl Session<'_> {
             .host
             .take()
             .expect("every instance gives the host back");
-        let (class, error, detail) = classify(ended)?;
-        if self.wants_more(class) {
+        let (class, error, detail) = classify(self.sandbox.rules, ended)?;
+        let left = self.left.filter(|_| self.work.profile.counts(class));
+        if self.wants_more(class, left) {
             return Ok(Within::Stopped(host.transcript));
         }
         if matches!(class, Class::Ok | Class::Err) {
@@ -213,11 +217,10 @@ impl Session<'_> {
             self.outputs
                 .insert(names::ERROR.into(), codec::encode(error));
         }
-        let exact = matches!(class, Class::Ok | Class::Err);
         let limit = self.work.limits.fuel;
         Ok(Within::Ended(Run {
             class,
-            fuel: if exact { self.tank - self.fuel } else { limit },
+            fuel: left.map_or(limit, |left| self.tank - left),
             outputs: self.outputs,
             transcript: host.transcript,
             states: self.states,
@@ -229,14 +232,10 @@ impl Session<'_> {
         }))
     }
 
-    /// Whether it used up a tank that is smaller than its own limit. The engine does not look at the
-    /// tank after the last operation, so a guest may have succeeded and used it up.
-    fn wants_more(&self, class: Class) -> bool {
-        let used_up = match class {
-            Class::Ok | Class::Err => self.fuel == 0,
-            Class::OutOfFuel => true,
-            Class::Panic | Class::Trap | Class::Limit => false,
-        };
+    /// Whether it used up a tank that is smaller than its own limit. Nobody looks at the tank after
+    /// the last operation, so a guest may have succeeded and used it up.
+    fn wants_more(&self, class: Class, left: Option<u64>) -> bool {
+        let used_up = class == Class::OutOfFuel || left == Some(0);
         used_up && self.tank < self.work.limits.fuel
     }
 
@@ -253,20 +252,21 @@ impl Session<'_> {
         let mut store = Store::new(&self.sandbox.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(self.sandbox.rules.call_bytes);
-        fuel::fill(&mut store, self.fuel);
-        let result = self
-            .instantiate(&mut store)
-            .map_err(Ended::from)
-            .and_then(|instance| {
-                call(&mut Guest {
-                    store: &mut store,
-                    instance,
-                    sandbox: self.sandbox,
-                })
-            });
-        self.fuel = fuel::left(&store);
+        let left = self.left.expect("no instance follows one that was stopped");
+        fuel::fill(&mut store, left);
+        let instance = self.instantiate(&mut store);
+        let counter = instance.as_ref().ok().copied().zip(self.program.counter);
+        let ended = instance.map_err(Ended::from).and_then(|instance| {
+            call(&mut Guest {
+                store: &mut store,
+                instance,
+                sandbox: self.sandbox,
+            })
+        });
+        let (left, ended) = fuel::settle(&mut store, counter, ended);
+        self.left = left;
         self.host = Some(store.into_data());
-        result
+        ended
     }
 
     fn instantiate(&self, store: &mut Store<Host>) -> Result<Instance, Error> {
@@ -309,18 +309,17 @@ impl Guest<'_> {
     /// Charges a call that carries `bytes` bytes between host and guest.
     pub fn charge(&mut self, bytes: usize) -> Result<(), Error> {
         let rules = self.sandbox.rules;
-        fuel::charge(
+        let carried = rules.byte.saturating_mul(bytes as u64);
+        Ok(fuel::charge(
             &mut *self.store,
-            rules
-                .call
-                .saturating_add(rules.byte.saturating_mul(bytes as u64)),
-        )
+            rules.call.saturating_add(carried),
+        )?)
     }
 }
 
 type Classified = (Class, Option<GuestError>, Option<String>);
 
-fn classify(ended: Result<(), Ended>) -> Result<Classified, Abort> {
+fn classify(rules: &Rules, ended: Result<(), Ended>) -> Result<Classified, Abort> {
     let error = match ended {
         Ok(()) => return Ok((Class::Ok, None, None)),
         Err(Ended::Error(error)) => return Ok((Class::Err, Some(error), None)),
@@ -330,11 +329,16 @@ fn classify(ended: Result<(), Ended>) -> Result<Classified, Abort> {
         return of_stop(stop);
     }
     let detail = Some(told(&error));
+    match fuel::cause(rules, &error) {
+        Cause::OutOfFuel => return Ok((Class::OutOfFuel, None, None)),
+        Cause::Panic { .. } => return Ok((Class::Panic, None, detail)),
+        Cause::Depth => return of_stop(&Stop::Limit("the depth of calls")),
+        Cause::Other => {}
+    }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Ok((Class::OutOfFuel, None, None)),
         Some(Trap::StackOverflow) => Err(Abort::Stack),
-        Some(Trap::UnreachableCodeReached) => Ok((Class::Panic, None, detail)),
-        Some(Trap::AllocationTooLarge) => Err(Abort::HostMemory),
+        // It would have a place, were there memory to say it in.
+        Some(Trap::UnreachableCodeReached | Trap::AllocationTooLarge) => Err(Abort::HostMemory),
         Some(_) => Ok((Class::Trap, None, detail)),
         None if is_host_fault(&error) => Err(Abort::Internal(format!("{error:#}"))),
         // The engine found that the guest broke the component model's rules.
@@ -414,6 +418,7 @@ mod tests {
     use wasmtime::error::Context;
 
     use super::*;
+    use crate::PROFILE_0;
 
     #[test]
     fn what_the_system_refuses_is_never_the_guests_result() {
@@ -425,7 +430,7 @@ mod tests {
                 .unwrap_err(),
         ];
         for error in refused {
-            let classified = classify(Err(Ended::Stopped(error)));
+            let classified = classify(&PROFILE_0, Err(Ended::Stopped(error)));
             assert!(
                 matches!(classified, Err(Abort::Internal(_))),
                 "{classified:?}"

@@ -4,8 +4,12 @@ mod fixture;
 
 use std::sync::Arc;
 
-use fixture::{component_of, echo, job, job_module, job_with_imports, run, run_job, sandbox, work};
-use opensky_executor::{Backend, Inputs, PROFILE_0, Run, RunError, Sandbox, Within};
+use fixture::{
+    component, component_of, echo, job, job_module, job_with_imports, run, run_job, sandbox, work,
+};
+use opensky_executor::{
+    Backend, Inputs, PROFILE_0, PROFILE_1, Rules, Run, RunError, Sandbox, Within,
+};
 use opensky_protocol::{Abort, Class, GuestError, Limits, Work, World, names};
 
 fn class_of(body: &str) -> Class {
@@ -98,7 +102,8 @@ fn unit_ends_within_the_fuel_that_it_uses_and_not_within_less() {
 
 #[test]
 fn unit_of_no_exact_fuel_ends_as_itself_or_not_at_all() {
-    let component = job("(loop $l (br_if $l (i32.eqz (local.get $ptr)))) (unreachable)");
+    let component = job("(loop $l (br_if $l (i32.eqz (local.get $ptr))))
+        (drop (i32.load (i32.const -1))) (unreachable)");
     let sandbox = sandbox();
     let program = sandbox.compile(&component).unwrap();
     let mut inputs = Inputs::default();
@@ -110,7 +115,7 @@ fn unit_of_no_exact_fuel_ends_as_itself_or_not_at_all() {
         ended(run.unwrap()).map(|run| (run.class, run.fuel))
     };
     let limit = work.limits.fuel;
-    assert_eq!(within(&work, 100_000), Some((Class::Panic, limit)));
+    assert_eq!(within(&work, 10_000_000), Some((Class::Trap, limit)));
     assert_eq!(within(&work, 1), None);
     work.limits.fuel = 2;
     assert_eq!(within(&work, 2), Some((Class::OutOfFuel, 2)));
@@ -127,13 +132,65 @@ fn endless_loop_ends_out_of_fuel() {
     assert!(run.outputs.is_empty());
 }
 
+/// A unit of `component` under these rules, with this limit of fuel.
+fn under(rules: &Rules, component: &[u8], fuel: u64) -> Result<Run, RunError> {
+    let sandbox =
+        Sandbox::without_pool(&rules.profile(), Backend::Cranelift).expect("the engine starts");
+    let mut unit = work(component, World::Job, b"input");
+    unit.profile = rules.profile();
+    unit.limits.fuel = fuel;
+    run(&sandbox, component, unit, &[b"input"])
+}
+
 #[test]
-fn endless_recursion_is_nobodys_result_in_profile_0() {
+fn endless_recursion_is_nobodys_result_in_profile_0_and_a_limit_in_profile_1() {
     let component = job("(call $run (local.get $ptr) (local.get $len))");
-    let mut deep = work(&component, World::Job, b"");
-    deep.limits.fuel = u64::MAX >> 1;
-    let error = run(&sandbox(), &component, deep, &[b""]).unwrap_err();
+    let error = under(&PROFILE_0, &component, u64::MAX).unwrap_err();
     assert!(matches!(error, RunError::Abort(Abort::Stack)), "{error}");
+    let run = under(&PROFILE_1, &component, u64::MAX).unwrap();
+    assert_eq!((run.class, run.fuel), (Class::Limit, u64::MAX));
+    assert!(run.detail.unwrap().contains("depth of calls"));
+}
+
+#[test]
+fn fuel_of_a_panic_is_exact_from_profile_1_on() {
+    let component = job("(unreachable)");
+    let fuel = |rules, limit| {
+        let run = under(rules, &component, limit).unwrap();
+        (run.class, run.fuel)
+    };
+    assert_eq!(fuel(&PROFILE_0, 1 << 40), (Class::Panic, 1 << 40));
+    let (class, used) = fuel(&PROFILE_1, 1 << 40);
+    assert_eq!(class, Class::Panic);
+    assert_eq!(fuel(&PROFILE_1, used), (Class::Panic, used));
+    assert_eq!(fuel(&PROFILE_1, used - 1), (Class::OutOfFuel, used - 1));
+}
+
+/// Where the host makes room for a list, the guest cannot tell it anything.
+#[test]
+fn panic_while_the_host_passes_the_input_costs_the_limit() {
+    let module = job_module("", "(i32.const 0)");
+    let alloc = r#"(func $alloc (export "cabi_realloc")"#;
+    assert!(module.contains(alloc));
+    let broken = module.replacen(
+        alloc,
+        r#"(func (export "cabi_realloc")
+        (param i32 i32 i32 i32) (result i32) (unreachable))
+        (func $alloc"#,
+        1,
+    );
+    let component = component("job-world", &broken);
+    for rules in Rules::ALL {
+        let run = under(rules, &component, 1 << 40).unwrap();
+        assert_eq!(
+            (run.class, run.fuel),
+            (Class::Panic, 1 << 40),
+            "{}",
+            rules.id
+        );
+        let run = under(rules, &component, 1).unwrap();
+        assert_eq!((run.class, run.fuel), (Class::OutOfFuel, 1), "{}", rules.id);
+    }
 }
 
 #[test]
@@ -156,6 +213,7 @@ fn memory_beyond_the_limit_is_a_failed_grow_or_a_limit_at_the_start() {
     let limited = |component: &[u8], memory| {
         let mut work = work(component, World::Job, b"");
         work.limits.memory = memory;
+        work.limits.fuel = u64::MAX;
         run(&sandbox(), component, work, &[b""]).unwrap()
     };
     assert_eq!(
@@ -298,7 +356,8 @@ fn what_is_admitted_runs_from_the_pool_and_without() {
         &module.replacen("(memory", &format!("{tables} (memory"), 1),
     );
     opensky_executor::admit(&component).expect("it is within the limits");
-    let pooled = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift).expect("the engine starts");
+    let pooled =
+        Sandbox::new(&Rules::DEFAULT.profile(), Backend::Cranelift).expect("the engine starts");
     for sandbox in [pooled, sandbox()] {
         let work = work(&component, World::Job, b"hello");
         let run = run(&sandbox, &component, work, &[b"hello"]).unwrap();

@@ -11,7 +11,7 @@ use fixture::{
     wit::{encode, everything, imports},
     work,
 };
-use opensky_executor::{Backend, Inputs, PROFILE_0, Run, Sandbox, adapt, admit};
+use opensky_executor::{Backend, Inputs, Rules, Run, Sandbox, adapt, admit};
 use opensky_protocol::{Class, Digest, GuestError, Work, World, names};
 
 fn fixtures() -> PathBuf {
@@ -439,7 +439,7 @@ fn an_ordinary_program_runs_the_same_everywhere() {
         assert_eq!(first.fuel, second.fuel);
         second
     };
-    let profile = PROFILE_0.profile();
+    let profile = Rules::DEFAULT.profile();
     let run = on(Sandbox::without_pool(&profile, Backend::Cranelift).unwrap());
     let printed =
         String::from_utf8_lossy(&run.outputs.get(names::OUTPUT).cloned().unwrap_or_default())

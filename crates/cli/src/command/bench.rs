@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use opensky_executor::{Backend, Inputs, PROFILE_0, Program, Run, Sandbox, on_guest_thread};
+use opensky_executor::{Backend, Inputs, Program, Rules, Run, Sandbox, on_guest_thread};
 use opensky_protocol::{Class, Digest, Limits, Shard, Work, World};
 use serde_json::json;
 
@@ -12,6 +12,7 @@ use crate::{
     progress::Bar,
     request::BackendName,
     term::{self, Format},
+    value,
 };
 
 /// Measure the local sandbox: fuel per second by class of work
@@ -23,6 +24,9 @@ pub struct Args {
     /// What executes the programs.
     #[arg(long, value_enum, default_value_t)]
     pub backend: BackendName,
+    /// The rules of execution, whose fuel is counted.
+    #[arg(long, value_name = "ID", value_parser = value::profile, default_value = Rules::DEFAULT.id)]
+    pub profile: &'static Rules,
     /// Runs of each program; the fastest counts.
     #[arg(long, value_name = "N", default_value = "7")]
     pub runs: std::num::NonZeroU32,
@@ -55,7 +59,7 @@ impl Measured {
 
 /// Measures and prints.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
-    let sandbox = local::sandbox(&PROFILE_0.profile(), args.backend.into())?;
+    let sandbox = local::sandbox(&args.profile.profile(), args.backend.into())?;
     let bar = Bar::start();
     let mut measured = Vec::new();
     for (index, (class, kernel)) in KERNELS.into_iter().enumerate() {
@@ -77,10 +81,8 @@ fn measure(
     runs: u32,
 ) -> Result<Measured, Problem> {
     let component = command(kernel);
-    let program = sandbox
-        .compile(&component)
-        .map_err(|abort| local::aborted(&abort))?;
-    let work = Arc::new(work(&component));
+    let program = sandbox.compile(&component).map_err(local::not_compiled)?;
+    let work = Arc::new(work(sandbox.rules(), &component));
     let measured = on_guest_thread(|| {
         let mut best = Duration::MAX;
         let mut fuel = 0;
@@ -121,9 +123,9 @@ fn command(module: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the kernels are constant and valid")
 }
 
-fn work(component: &[u8]) -> Work {
+fn work(rules: &Rules, component: &[u8]) -> Work {
     Work {
-        profile: PROFILE_0.profile(),
+        profile: rules.profile(),
         program: Digest::of(component),
         world: World::Command,
         inputs: BTreeMap::new(),
@@ -170,7 +172,8 @@ mod tests {
 
     #[test]
     fn every_kernel_is_admitted_and_succeeds() {
-        let sandbox = local::sandbox(&PROFILE_0.profile(), Backend::Cranelift).expect("starts");
+        let sandbox =
+            local::sandbox(&Rules::DEFAULT.profile(), Backend::Cranelift).expect("starts");
         for (class, kernel) in KERNELS {
             opensky_executor::admit(&command(kernel)).expect(class);
             let measured = measure(&sandbox, class, kernel, 1).expect(class);

@@ -22,7 +22,7 @@ pub struct Args {
 
 /// Shows it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
-    let inspection = source::look(&args.file)?;
+    let (_, inspection) = source::look(&args.file)?;
     match args.format {
         Format::Text => term::to_stdout(&text(&inspection))?,
         Format::Json => term::json_to_stdout(&json(&inspection))?,

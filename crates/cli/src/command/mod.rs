@@ -10,6 +10,7 @@ pub mod dev;
 pub mod doctor;
 pub mod inspect;
 pub mod key;
+pub mod meter;
 pub mod new;
 pub mod receipt;
 pub mod run;
@@ -25,6 +26,7 @@ pub enum Command {
     Run(Box<run::Args>),
     Dev(Box<dev::Args>),
     Inspect(inspect::Args),
+    Meter(meter::Args),
     Verify(verify::Args),
     Receipt(receipt::Args),
     Key(key::Args),
@@ -43,6 +45,7 @@ impl Command {
             Self::Run(args) => run::run(*args),
             Self::Dev(args) => dev::run(*args),
             Self::Inspect(args) => inspect::run(args),
+            Self::Meter(args) => meter::run(args),
             Self::Verify(args) => verify::run(args),
             Self::Receipt(args) => receipt::run(args),
             Self::Key(args) => key::run(args),

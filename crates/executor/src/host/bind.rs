@@ -112,11 +112,10 @@ impl Call<'_> {
         if bytes > self.rules.call_bytes as u64 {
             return Err(Stop::Limit("bytes of one host call"));
         }
-        if bytes * self.rules.byte > fuel::left(&self.0) {
-            fuel::fill(&mut self.0, 0);
-            return Err(Stop::OutOfFuel);
+        match bytes * self.rules.byte > fuel::left(&self.0) {
+            true => Err(Stop::OutOfFuel),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Bytes of [`Call::work`] that the guest can still pay for.
@@ -128,7 +127,7 @@ impl Call<'_> {
     /// them.
     pub fn work(&mut self, bytes: u64) -> Result<(), Error> {
         let cost = self.rules.byte.saturating_mul(bytes);
-        fuel::charge(&mut self.0, cost)
+        Ok(fuel::charge(&mut self.0, cost)?)
     }
 
     /// Gives the guest a handle to `value`, or ends a guest that holds too many.

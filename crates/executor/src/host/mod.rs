@@ -24,7 +24,10 @@ pub(crate) use self::{
     record::{Record, Recorder},
     stop::Stop,
 };
-use crate::profile::Rules;
+use crate::{
+    fuel::{self, Tank},
+    profile::Rules,
+};
 
 /// A blob's bytes, wherever they are kept.
 pub type Blob = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -67,6 +70,7 @@ pub(crate) struct Unit {
 pub(crate) struct Host {
     pub unit: Unit,
     pub rules: &'static Rules,
+    pub tank: Tank,
     pub transcript: Transcript,
     pub table: ResourceTable,
     pub limiter: Limiter,
@@ -94,6 +98,7 @@ impl Host {
         let mut table = ResourceTable::new();
         table.set_max_capacity(rules.handles);
         Self {
+            tank: Tank::default(),
             transcript: Transcript::start(&unit.id),
             table,
             limiter: Limiter::new(limits.memory, rules.table_elements),
@@ -172,6 +177,7 @@ impl Inputs {
 
 /// Puts every host function of the verified class in place.
 pub(crate) fn define(linker: &mut Linker<Host>, rules: &'static Rules) -> wasmtime::Result<()> {
+    fuel::define(linker, rules)?;
     context::define(linker, rules)?;
     blobs::define(linker, rules)?;
     report::define(linker, rules)?;

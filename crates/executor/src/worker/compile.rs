@@ -5,6 +5,7 @@ use std::{fs::File, io::Write};
 use opensky_protocol::Abort;
 
 use crate::{
+    CompileError,
     engine::Sandbox,
     worker::{
         SandboxReport, filter,
@@ -54,7 +55,7 @@ fn prepare(setup: &Setup) -> Result<Sandbox, String> {
         .map_err(|error| error.to_string())
 }
 
-fn compile(sandbox: &Sandbox, component: Sealed, mut native: File) -> Result<u64, Abort> {
+fn compile(sandbox: &Sandbox, component: Sealed, mut native: File) -> Result<u64, CompileError> {
     let failed = |error: std::io::Error| Abort::Internal(format!("the compile worker: {error}"));
     let component = component.map().map_err(failed)?;
     let code = sandbox.precompile(component.as_ref())?;

@@ -12,6 +12,7 @@ use std::{
 use opensky_protocol::{Abort, Digest};
 
 use crate::{
+    CompileError,
     artifact::{self, Artifact},
     cache::Cache,
     engine::Sandbox,
@@ -86,14 +87,14 @@ impl Compiler {
     }
 
     /// The program that `component` is, for running it in this process. Blocks while it compiles.
-    pub fn compile(&self, sandbox: &Sandbox, component: &[u8]) -> Result<Program, Abort> {
-        self.artifact(sandbox, component)?.load(sandbox)
+    pub fn compile(&self, sandbox: &Sandbox, component: &[u8]) -> Result<Program, CompileError> {
+        Ok(self.artifact(sandbox, component)?.load(sandbox)?)
     }
 
     /// The component's native code for engines like the sandbox's. Blocks while it compiles.
-    pub fn artifact(&self, sandbox: &Sandbox, component: &[u8]) -> Result<Artifact, Abort> {
+    pub fn artifact(&self, sandbox: &Sandbox, component: &[u8]) -> Result<Artifact, CompileError> {
         let program = Digest::of(component);
-        let key = artifact::key(sandbox, &program);
+        let key = artifact::key(sandbox, &program, &self.launcher);
         let native = match self.cache.load(&key) {
             Some(native) => native,
             None => {
@@ -110,7 +111,7 @@ impl Compiler {
         })
     }
 
-    fn in_worker(&self, sandbox: &Sandbox, component: &[u8]) -> Result<Sealed, Abort> {
+    fn in_worker(&self, sandbox: &Sandbox, component: &[u8]) -> Result<Sealed, CompileError> {
         let time = self.limits.time(component.len());
         let setup = Setup {
             engine: EngineKind::new(sandbox.rules().profile(), sandbox.backend()),
@@ -134,11 +135,11 @@ impl Compiler {
         let len = match answer {
             Ok(Compiled(answer)) => answer?,
             Err(Lost::Late) => {
-                return Err(Abort::Compile(format!("it took longer than {time:.1?}")));
+                return Err(Abort::Compile(format!("it took longer than {time:.1?}")).into());
             }
             Err(lost) => {
                 let how = worker.obituary(&lost);
-                return Err(Abort::Compile(format!("the compile worker died: {how}")));
+                return Err(Abort::Compile(format!("the compile worker died: {how}")).into());
             }
         };
         // Nobody else has the file once the worker is gone, so what is sealed is what is checked.
@@ -146,7 +147,7 @@ impl Compiler {
         let native = Sealed::seal(native).map_err(host)?;
         if native.len() as u64 != len || len > self.limits.native {
             let text = "the compile worker did not write what it said";
-            return Err(Abort::Compile(text.into()));
+            return Err(Abort::Compile(text.into()).into());
         }
         Ok(native)
     }

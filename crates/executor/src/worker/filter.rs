@@ -75,6 +75,11 @@ const PAGEMAP_SCAN: Opcode = opcode::read_write::<[u64; 12]>(b'f', 16);
 pub(super) fn before_load() -> Result<(), FilterError> {
     let mut rules = basic()?;
     rules.insert(libc::SYS_mprotect, vec![]);
+    // What a program's memory holds at its start becomes a file without a name, sealed before it runs.
+    rules.insert(libc::SYS_memfd_create, vec![]);
+    let seal = condition(1, SeccompCmpOp::Eq, libc::F_ADD_SEALS as u64)?;
+    let fcntl = rules.entry(libc::SYS_fcntl).or_default();
+    fcntl.push(SeccompRule::new(vec![seal])?);
     // For `after_load`, which can only take away.
     rules.insert(libc::SYS_seccomp, vec![]);
     // Of the page map: which pages it has written.
@@ -85,12 +90,13 @@ pub(super) fn before_load() -> Result<(), FilterError> {
     allow_only(rules)
 }
 
-/// From here on no memory becomes code.
+/// From here on no memory becomes code, and there are no new files.
 pub(super) fn after_load() -> Result<(), FilterError> {
     let executable = || SeccompRule::new(vec![protection(libc::PROT_EXEC as u64)?]);
     let rules = Rules::from([
         (libc::SYS_mmap, vec![executable()?]),
         (libc::SYS_mprotect, vec![executable()?]),
+        (libc::SYS_memfd_create, vec![]),
     ]);
     install(SeccompFilter::new(
         rules,

@@ -18,7 +18,7 @@ pub(super) fn judge(
     let has_output = matches!(told.class, Class::Ok | Class::Err);
     let limits = &work.limits;
     check(
-        if has_output {
+        if work.profile.counts(told.class) {
             told.fuel <= limits.fuel
         } else {
             told.fuel == limits.fuel

@@ -92,8 +92,8 @@ fn limits(setup: &Setup) -> io::Result<()> {
     limit(Resource::Cpu, setup.cpu)?;
     limit(Resource::Fsize, setup.file)?;
     limit(Resource::Memlock, 0)?;
-    // The standard three, and the files of one message.
-    limit(Resource::Nofile, 16)
+    // The standard three, the files of one message, and one for each memory of a program.
+    limit(Resource::Nofile, 128)
 }
 
 /// No thread or process is started after this.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use opensky_protocol::{Abort, Class, Digest, Profile, Transcript, Work};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
-use crate::{engine::Backend, worker::lockdown::SandboxReport};
+use crate::{CompileError, engine::Backend, worker::lockdown::SandboxReport};
 
 /// The first message to every worker: what it may use, and the engine that it will need.
 #[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
@@ -55,7 +55,7 @@ pub(super) struct Compile;
 
 /// From a compile worker: how many bytes it wrote.
 #[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]
-pub(super) struct Compiled(pub Result<u64, Abort>);
+pub(super) struct Compiled(pub Result<u64, CompileError>);
 
 /// To a run worker.
 #[derive(Clone, Debug, Encode, Decode, DecodeWithMemTracking)]

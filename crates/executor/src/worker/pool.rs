@@ -10,9 +10,9 @@ use std::{
 use opensky_protocol::{Abort, Digest, NodeKey, Profile, Work};
 
 use crate::{
-    Inputs, PROFILE_0, Run, RunError,
+    Inputs, Rules, Run, RunError,
     artifact::Artifact,
-    engine::Backend,
+    engine::{Backend, THREAD_STACK},
     worker::{
         Kind, Launcher, SandboxReport,
         hand::{Hand, Watchdog},
@@ -49,7 +49,7 @@ impl Default for PoolOptions {
         Self {
             spares: 2,
             most: cores + 4,
-            profile: PROFILE_0.profile(),
+            profile: Rules::DEFAULT.profile(),
             backend: Backend::Cranelift,
             memory: 6 << 30,
             cpu: Duration::from_secs(24 * 3600),
@@ -180,7 +180,7 @@ impl Pool {
 fn check(program: &Artifact, work: &Work, inputs: &Inputs) -> Result<(), RunError> {
     work.check()?;
     if work.profile != program.profile {
-        let sandbox = crate::Rules::of(&program.profile).map_or("unknown", |rules| rules.id);
+        let sandbox = Rules::of(&program.profile).map_or("unknown", |rules| rules.id);
         return Err(RunError::Profile {
             work: work.profile.id().to_owned(),
             sandbox,
@@ -311,8 +311,10 @@ impl Shared {
 fn setup(options: &PoolOptions) -> Setup {
     Setup {
         engine: EngineKind::new(options.profile.clone(), options.backend),
-        memory: options.memory,
-        file: 0,
+        // The guest's stack counts whole, and hardly any of it is ever used.
+        memory: options.memory.saturating_add(THREAD_STACK as u64),
+        // What a program's memory holds at its start: it makes no other file.
+        file: options.memory,
         cpu: options.cpu.as_secs().max(1),
         threads: 1,
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use opensky_executor::{Artifact, Cache, worker::Compiler};
+use opensky_executor::{Artifact, Cache, CompileError, worker::Compiler};
 use opensky_protocol::{Abort, Digest};
 use tempfile::TempDir;
 
@@ -50,8 +50,8 @@ fn is_cached(folder: &Path, component: &[u8]) -> bool {
             artifact.load(&sandbox()).unwrap();
             true
         }
-        Err(Abort::Internal(_)) => false,
-        Err(abort) => panic!("{abort}"),
+        Err(CompileError::Abort(Abort::Internal(_))) => false,
+        Err(error) => panic!("{error}"),
     }
 }
 

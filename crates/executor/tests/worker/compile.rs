@@ -9,7 +9,7 @@ use std::{
 };
 
 use opensky_executor::{
-    Backend, Cache, Inputs, PROFILE_0, Sandbox,
+    Backend, Cache, CompileError, Inputs, Rules, Sandbox,
     worker::{CompileLimits, Compiler},
 };
 use opensky_protocol::{Abort, Class, World, names};
@@ -25,7 +25,7 @@ tests! {
     pulley_code_is_compiled_and_kept_apart,
     compile_bomb_is_killed,
     compile_that_eats_memory_is_killed,
-    invalid_component_is_a_compile_abort,
+    invalid_component_is_no_program,
     launcher_that_does_not_exist_is_named,
 }
 
@@ -66,14 +66,14 @@ fn compiled_code_runs_and_is_found_again() {
     check_echo(&Compiler::new(cache, launcher("--list")), &sandbox());
     assert_eq!(entries(&path).len(), 1);
     // A sandbox with a pool runs the same code.
-    let pooled = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift).unwrap();
+    let pooled = Sandbox::new(&Rules::DEFAULT.profile(), Backend::Cranelift).unwrap();
     check_echo(&compiler(&path), &pooled);
     assert_eq!(entries(&path).len(), 1);
 }
 
 fn pulley_code_is_compiled_and_kept_apart() {
     let folder = TempDir::new().unwrap();
-    let pulley = Sandbox::without_pool(&PROFILE_0.profile(), Backend::Pulley).unwrap();
+    let pulley = Sandbox::without_pool(&Rules::DEFAULT.profile(), Backend::Pulley).unwrap();
     check_echo(&compiler(folder.path()), &pulley);
     check_echo(&compiler(folder.path()), &sandbox());
     check_echo(&compiler(folder.path()), &pulley);
@@ -86,7 +86,7 @@ fn check_bomb(limits: CompileLimits, component: &[u8], reason: &str) {
     let compiler = Compiler::with_limits(cache, launcher("worker"), limits);
     let start = Instant::now();
     match compiler.artifact(&sandbox(), component) {
-        Err(Abort::Compile(text)) => assert!(text.contains(reason), "{text}"),
+        Err(CompileError::Abort(Abort::Compile(text))) => assert!(text.contains(reason), "{text}"),
         Err(abort) => panic!("{abort}"),
         Ok(_) => panic!("the bomb compiled in {:?}", start.elapsed()),
     }
@@ -113,16 +113,14 @@ fn compile_that_eats_memory_is_killed() {
     check_bomb(limits, &programs::branches(4_000, 40), "memory");
 }
 
-fn invalid_component_is_a_compile_abort() {
+fn invalid_component_is_no_program() {
     let folder = TempDir::new().unwrap();
     let compiler = compiler(folder.path());
     for bytes in [&b""[..], b"not wasm", &echo()[..100]] {
-        let compiled = compiler.artifact(&sandbox(), bytes);
-        assert!(
-            matches!(compiled, Err(Abort::Compile(_))),
-            "{:?}",
-            compiled.err()
-        );
+        match compiler.artifact(&sandbox(), bytes) {
+            Err(CompileError::Refused(_) | CompileError::Abort(Abort::Compile(_))) => {}
+            compiled => panic!("{:?}", compiled.err()),
+        }
     }
 }
 
@@ -132,7 +130,9 @@ fn launcher_that_does_not_exist_is_named() {
     launcher.program = "/nowhere/opensky".into();
     let cache = Cache::open(folder.path(), Cache::DEFAULT_LIMIT);
     match Compiler::new(cache, launcher).artifact(&sandbox(), &echo()) {
-        Err(Abort::Internal(text)) => assert!(text.contains("/nowhere/opensky"), "{text}"),
+        Err(CompileError::Abort(Abort::Internal(text))) => {
+            assert!(text.contains("/nowhere/opensky"), "{text}")
+        }
         compiled => panic!("{:?}", compiled.err()),
     }
 }

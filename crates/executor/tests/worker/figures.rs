@@ -7,7 +7,7 @@ use std::{
 };
 
 use opensky_executor::{
-    Backend, Inputs, PROFILE_0, Sandbox, on_guest_thread,
+    Backend, Inputs, Rules, Sandbox, on_guest_thread,
     worker::{Pool, PoolOptions, SandboxReport},
 };
 use opensky_protocol::{NodeKey, Work, World};
@@ -78,7 +78,7 @@ pub fn print() {
 }
 
 fn in_process(component: &[u8], works: &[Arc<Work>], inputs: &Inputs) {
-    let sandbox = Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift).unwrap();
+    let sandbox = Sandbox::new(&Rules::DEFAULT.profile(), Backend::Cranelift).unwrap();
     let program = sandbox.compile(component).unwrap();
     let whole = on_guest_thread(|| {
         best(20, || {

@@ -29,7 +29,7 @@ tests! {
 }
 
 /// What a worker tries once it is locked in.
-const DEEDS: [(&str, fn()); 10] = [
+const DEEDS: [(&str, fn()); 11] = [
     ("open", open),
     ("socket", || drop(UnixStream::pair())),
     ("fork", || {
@@ -49,6 +49,11 @@ const DEEDS: [(&str, fn()); 10] = [
         let mut waiting = 0i32;
         // SAFETY: writes the one number that is ours.
         unsafe { libc::ioctl(0, libc::FIONREAD, &raw mut waiting) };
+    }),
+    // While it loads a program it may.
+    ("file", || {
+        // SAFETY: the name is ended by a zero.
+        unsafe { libc::memfd_create(c"file".as_ptr(), 0) };
     }),
     ("shared", || map(libc::PROT_READ, libc::MAP_SHARED)),
     ("code", || {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use opensky_executor::{
-    Artifact, Backend, Cache, Export, Inputs, PROFILE_0, Run, RunError, Sandbox,
+    Artifact, Backend, Cache, Export, Inputs, Rules, Run, RunError, Sandbox,
     worker::{Compiler, Launcher, Pool, PoolOptions, SandboxReport, Watchdog},
 };
 use opensky_protocol::{Abort, Class, Digest, Limits, NodeKey, Work, World, names};
@@ -155,7 +155,7 @@ fn result_is_that_of_the_same_work_in_process() {
 }
 
 fn backend_other_than_the_spares_is_served() {
-    let pulley = Sandbox::without_pool(&PROFILE_0.profile(), Backend::Pulley).unwrap();
+    let pulley = Sandbox::without_pool(&Rules::DEFAULT.profile(), Backend::Pulley).unwrap();
     let component = echo();
     let works = [Arc::new(work(&component, World::Job, b"hello"))];
     let program = artifact_for(&pulley, &component);
@@ -364,6 +364,7 @@ fn guest_memory_beyond_the_host_is_an_abort() {
         ));
         let mut unit = work(&component, World::Job, b"in");
         unit.limits.memory = 4 << 30;
+        unit.limits.fuel = u64::MAX;
         let small = Pool::new(
             launcher("worker"),
             PoolOptions {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use opensky_executor::{Backend, Inputs, PROFILE_0, Sandbox, adapt};
+use opensky_executor::{Backend, Inputs, Rules, Sandbox, adapt};
 use opensky_protocol::{Class, Digest, Limits, Shard, Work, World, names};
 
 /// A program, its input, and how it has to end.
@@ -14,6 +14,7 @@ pub struct Guest {
     pub name: &'static str,
     pub component: Arc<Vec<u8>>,
     pub class: Class,
+    pub fuel: u64,
 }
 
 impl Guest {
@@ -24,16 +25,17 @@ impl Guest {
             name,
             component: Arc::new(component),
             class,
+            fuel: 20_000_000,
         }
     }
 
     /// The work, and the input that it names.
-    pub fn work(&self, entropy: [u8; 32]) -> (Arc<Work>, Inputs) {
+    pub fn work(&self, rules: &Rules, entropy: [u8; 32]) -> (Arc<Work>, Inputs) {
         let mut inputs = Inputs::default();
         let input = inputs.insert(input());
         let text = |text: &str| text.to_owned();
         let work = Work {
-            profile: PROFILE_0.profile(),
+            profile: rules.profile(),
             program: Digest::of(&self.component),
             world: World::Command,
             inputs: BTreeMap::from([(names::INPUT.into(), input)]),
@@ -44,7 +46,7 @@ impl Guest {
             entropy,
             virtual_time: 1_700_000_000,
             limits: Limits {
-                fuel: 20_000_000,
+                fuel: self.fuel,
                 memory: 64 << 20,
                 output: 1 << 20,
                 log: 1 << 16,
@@ -199,7 +201,10 @@ pub fn guests() -> Vec<Guest> {
         Guest::new("randomness", Class::Ok, random),
         Guest::new("what is not a number", Class::Ok, NANS),
         Guest::new("floating point", Class::Ok, CHAOS),
-        Guest::new("growing memory and tables", Class::Ok, GROW),
+        Guest {
+            fuel: 1_000_000_000,
+            ..Guest::new("growing memory and tables", Class::Ok, GROW)
+        },
         Guest::new("files and folders", Class::Ok, FILES),
         Guest::new("arguments and environment", Class::Ok, surroundings),
         Guest::new("input and output", Class::Ok, ECHO),
@@ -219,15 +224,14 @@ pub fn guests() -> Vec<Guest> {
     ]
 }
 
-pub fn has_every_class() {
-    let sandbox =
-        Sandbox::new(&PROFILE_0.profile(), Backend::Cranelift).expect("the engine starts");
+pub fn has_every_class(rules: &Rules) {
+    let sandbox = Sandbox::new(&rules.profile(), Backend::Cranelift).expect("the engine starts");
     let mut found = BTreeSet::new();
     for guest in guests() {
         let program = sandbox
             .compile(&guest.component)
             .expect("the guest compiles");
-        let (work, inputs) = guest.work([0; 32]);
+        let (work, inputs) = guest.work(rules, [0; 32]);
         let run = sandbox
             .run(&program, &work, &inputs, None)
             .expect("the guest has a result");

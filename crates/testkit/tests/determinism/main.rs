@@ -8,7 +8,10 @@ mod ways;
 use std::env;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use opensky_executor::worker::{self, Kind, Launcher};
+use opensky_executor::{
+    Rules,
+    worker::{self, Kind, Launcher},
+};
 
 fn main() {
     let args: Vec<String> = env::args().collect();
@@ -27,29 +30,40 @@ fn launcher() -> Launcher {
 }
 
 fn trials() -> Vec<Trial> {
+    let of_profiles = Rules::ALL.into_iter().flat_map(trials_of);
+    let of_limits = corpus::guests().into_iter().map(|guest| {
+        let name = format!("{} is out of fuel only where it must be", guest.name);
+        trial(name, move || ways::limit_is_exact(&guest))
+    });
+    of_profiles.chain(of_limits).collect()
+}
+
+/// What has to hold under each profile.
+fn trials_of(rules: &'static Rules) -> Vec<Trial> {
+    type Check = fn(&Rules);
+    let named = |name: &str| format!("{name} (profile {})", rules.id);
     let each = corpus::guests().into_iter().map(|guest| {
         let name = format!("{} gives one result in every way", guest.name);
-        Trial::test(name, move || {
-            ways::check(&guest);
-            Ok::<_, Failed>(())
-        })
+        trial(named(&name), move || ways::check(&guest, rules))
     });
-    let named = |name: &str, test: fn()| {
-        Trial::test(name, move || {
-            test();
-            Ok::<_, Failed>(())
-        })
-    };
-    each.chain([
-        named(
+    let all: [(&str, Check); 3] = [
+        (
             "every class of outcome is in the corpus",
             corpus::has_every_class,
         ),
-        named("the seed decides what is random", ways::seed_decides),
-        named(
+        ("the seed decides what is random", ways::seed_decides),
+        (
             "results are those of every other machine",
             ways::results_are_golden,
         ),
-    ])
-    .collect()
+    ];
+    let all = all.map(|(name, check)| trial(named(name), move || check(rules)));
+    each.chain(all).collect()
+}
+
+fn trial(name: String, test: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, || {
+        test();
+        Ok::<_, Failed>(())
+    })
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use opensky_executor::{
-    Backend, Cache, Inputs, PROFILE_0, Program, Run, RunError, Sandbox, on_guest_thread,
+    Backend, Cache, Counter, Inputs, PROFILE_1, Program, Rules, Run, RunError, Sandbox,
+    on_guest_thread,
     worker::{Compiler, Pool, PoolOptions},
 };
 use opensky_protocol::{Class, Digest, NodeKey, Outputs, Statement, Work};
@@ -53,12 +54,12 @@ impl Seen {
     }
 }
 
-fn pooled(backend: Backend) -> Sandbox {
-    Sandbox::new(&PROFILE_0.profile(), backend).expect("the engine starts")
+fn pooled(rules: &Rules, backend: Backend) -> Sandbox {
+    Sandbox::new(&rules.profile(), backend).expect("the engine starts")
 }
 
-fn without_pool() -> Sandbox {
-    Sandbox::without_pool(&PROFILE_0.profile(), Backend::Cranelift).expect("the engine starts")
+fn without_pool(rules: &Rules) -> Sandbox {
+    Sandbox::without_pool(&rules.profile(), Backend::Cranelift).expect("the engine starts")
 }
 
 fn compiled(sandbox: &Sandbox, guest: &Guest) -> Program {
@@ -71,13 +72,13 @@ fn once(sandbox: &Sandbox, program: &Program, work: &Arc<Work>, inputs: &Inputs)
     Seen::of(work, sandbox.run(program, work, inputs, None))
 }
 
-pub fn check(guest: &Guest) {
-    let (work, inputs) = guest.work([0; 32]);
-    let sandbox = without_pool();
+pub fn check(guest: &Guest, rules: &Rules) {
+    let (work, inputs) = guest.work(rules, [0; 32]);
+    let sandbox = without_pool(rules);
     let first = once(&sandbox, &compiled(&sandbox, guest), &work, &inputs);
     assert_eq!(first.class, guest.class);
 
-    let sandbox = pooled(Backend::Cranelift);
+    let sandbox = pooled(rules, Backend::Cranelift);
     let program = compiled(&sandbox, guest);
     for nth in 1..=RUNS {
         assert_eq!(
@@ -137,37 +138,69 @@ fn in_workers(guest: &Guest, sandbox: &Sandbox, work: &Arc<Work>, inputs: &Input
     }
 }
 
-/// What is promised of the other back end is the result, not what it cost.
+/// In profile 0 what is promised of the other back end is the result, not what it cost.
 fn on_the_other_backend(guest: &Guest, work: &Arc<Work>, inputs: &Inputs, first: &Seen) {
-    let sandbox = pooled(Backend::Pulley);
+    let rules = Rules::of(&work.profile).expect("the profile is known");
+    let sandbox = pooled(rules, Backend::Pulley);
     let there = once(&sandbox, &compiled(&sandbox, guest), work, inputs);
+    if rules.counter == Counter::Program {
+        assert_eq!(there, *first);
+    }
     assert_eq!(there.class, first.class);
     assert_eq!(there.outputs, first.outputs);
     assert_eq!(there.transcript, first.transcript);
     assert_eq!(there.log, first.log);
 }
 
-pub fn seed_decides() {
+/// A unit is out of fuel if and only if it needs more than its limit. In profile 0 the engine is not
+/// that exact.
+pub fn limit_is_exact(guest: &Guest) {
+    let rules = &PROFILE_1;
+    let sandbox = pooled(rules, Backend::Cranelift);
+    let program = compiled(&sandbox, guest);
+    let (work, inputs) = guest.work(rules, [0; 32]);
+    let first = once(&sandbox, &program, &work, &inputs);
+    let with = |fuel| {
+        let mut work = Work::clone(&work);
+        work.limits.fuel = fuel;
+        once(&sandbox, &program, &Arc::new(work), &inputs)
+    };
+    if !work.profile.counts(first.class) {
+        return;
+    }
+    for fuel in [first.fuel, first.fuel + 1] {
+        let seen = with(fuel);
+        assert_eq!((seen.class, seen.fuel), (first.class, first.fuel));
+        assert_eq!(seen.outputs.len(), first.outputs.len());
+    }
+    for fuel in [0, first.fuel / 2, first.fuel - 1] {
+        let seen = with(fuel);
+        assert_eq!((seen.class, seen.fuel), (Class::OutOfFuel, fuel));
+        assert!(seen.outputs.is_empty());
+    }
+}
+
+pub fn seed_decides(rules: &Rules) {
     let guest = guests()
         .into_iter()
         .find(|guest| guest.name == "randomness");
     let guest = guest.expect("the corpus has it");
-    let sandbox = pooled(Backend::Cranelift);
+    let sandbox = pooled(rules, Backend::Cranelift);
     let program = compiled(&sandbox, &guest);
     let outputs = |entropy: [u8; 32]| {
-        let (work, inputs) = guest.work(entropy);
+        let (work, inputs) = guest.work(rules, entropy);
         once(&sandbox, &program, &work, &inputs).outputs
     };
     assert_eq!(outputs([1; 32]), outputs([1; 32]));
     assert_ne!(outputs([1; 32]), outputs([2; 32]));
 }
 
-/// The file was written on one machine: on every other, these are the results too. Where a program's
+/// The files were written on one machine: on every other, these are the results too. Where a program's
 /// digest, the first column, stays and anything behind it changes, the profile has changed.
-pub fn results_are_golden() {
-    let sandbox = pooled(Backend::Cranelift);
+pub fn results_are_golden(rules: &Rules) {
+    let sandbox = pooled(rules, Backend::Cranelift);
     let lines = guests().into_iter().map(|guest| {
-        let (work, inputs) = guest.work([0; 32]);
+        let (work, inputs) = guest.work(rules, [0; 32]);
         let seen = once(&sandbox, &compiled(&sandbox, &guest), &work, &inputs);
         let Seen {
             compare_key,
@@ -179,5 +212,9 @@ pub fn results_are_golden() {
         format!("{program} {compare_key} {class} {fuel} {}\n", guest.name)
     });
     let text = lines.collect::<String>();
-    expect_test::expect_file!["golden.txt"].assert_eq(&text);
+    let golden = match rules.counter {
+        Counter::Engine => expect_test::expect_file!["golden-0.txt"],
+        Counter::Program => expect_test::expect_file!["golden-1.txt"],
+    };
+    golden.assert_eq(&text);
 }
