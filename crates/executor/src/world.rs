@@ -282,11 +282,10 @@ fn stepper(
     let mut output = None;
     let unit_seed = session.seed();
     for _ in 0..steps {
-        // Each step draws its own random numbers, and the same ones wherever the unit began.
-        let seed = (unit_seed, Digest::of(&state));
-        session
-            .host()
-            .renew(Digest::derive("opensky step seed 1", &seed));
+        // Each step draws random numbers of its own. Those of another unit that comes to the same
+        // state are others: the seed is from the unit's.
+        let seed = Work::step_seed(&unit_seed, &Digest::of(&state));
+        session.host().renew(seed);
         let bytes = state.as_slice();
         match session.with_instance(|guest| guest.call(step, (bytes,), bytes.len()))? {
             Progress::More(next) => {
