@@ -100,6 +100,9 @@ impl From<GuestError> for Ended {
     }
 }
 
+/// Why a session knows what fuel it has left when it goes on.
+const GOES_ON: &str = "nothing follows what was stopped";
+
 /// One unit while it runs: what it has left, and what it has made.
 pub(crate) struct Session<'a> {
     pub sandbox: &'a Sandbox,
@@ -252,7 +255,7 @@ impl Session<'_> {
         let mut store = Store::new(&self.sandbox.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(self.sandbox.rules.call_bytes);
-        let left = self.left.expect("no instance follows one that was stopped");
+        let left = self.left.expect(GOES_ON);
         fuel::fill(&mut store, left);
         let instance = self.instantiate(&mut store);
         let counter = instance.as_ref().ok().copied().zip(self.program.counter);
@@ -273,6 +276,14 @@ impl Session<'_> {
         let instance = self.program.pre.instantiate(&mut *store)?;
         store.data_mut().limiter.starting = false;
         Ok(instance)
+    }
+
+    /// Charges what the host itself does with `bytes` bytes between instances: as much as a call that
+    /// carries them.
+    pub fn charge(&mut self, bytes: u64) -> Result<(), Error> {
+        let cost = carrying(self.sandbox.rules, bytes);
+        self.left = self.left.expect(GOES_ON).checked_sub(cost);
+        self.left.map(drop).ok_or(Stop::OutOfFuel.into())
     }
 
     /// The unit's host, between instances.
@@ -308,13 +319,14 @@ pub(crate) struct Guest<'a> {
 impl Guest<'_> {
     /// Charges a call that carries `bytes` bytes between host and guest.
     pub fn charge(&mut self, bytes: usize) -> Result<(), Error> {
-        let rules = self.sandbox.rules;
-        let carried = rules.byte.saturating_mul(bytes as u64);
-        Ok(fuel::charge(
-            &mut *self.store,
-            rules.call.saturating_add(carried),
-        )?)
+        let cost = carrying(self.sandbox.rules, bytes as u64);
+        Ok(fuel::charge(&mut *self.store, cost)?)
     }
+}
+
+/// What a call costs that carries `bytes` bytes.
+fn carrying(rules: &Rules, bytes: u64) -> u64 {
+    rules.byte.saturating_mul(bytes).saturating_add(rules.call)
 }
 
 type Classified = (Class, Option<GuestError>, Option<String>);

@@ -114,6 +114,7 @@ impl Guest<'_> {
             Err(error) => {
                 let error = GuestError::from(error);
                 let len = codec::encode(&error).len();
+                self.charge(len)?;
                 let host = self.store.data_mut();
                 host.spend_output(len).map_err(Error::from)?;
                 Err(error.into())
@@ -200,7 +201,10 @@ fn map(
         if partition.memory() > codec::MEMORY_LIMIT as u64 {
             return Err(Error::from(Stop::Limit("memory of a partition")).into());
         }
-        session.output(names::partition(index), codec::encode(partition))?;
+        session.charge(partition.memory())?;
+        let bytes = codec::encode(partition);
+        session.charge(bytes.len() as u64)?;
+        session.output(names::partition(index), bytes)?;
     }
     Ok(())
 }
@@ -224,10 +228,13 @@ fn reduce(session: &mut Session<'_>, reduce: &ComponentExportIndex) -> Result<()
         let blob = session
             .input(name)
             .expect("a unit starts with all its inputs");
-        let partition = Partition::decode((*blob).as_ref()).map_err(|error| {
+        let bytes = (*blob).as_ref();
+        session.charge(bytes.len() as u64)?;
+        let partition = Partition::decode(bytes).map_err(|error| {
             GuestError::InvalidInput(format!("{name} is no partition: {error}"))
         })?;
         room.take(partition.memory())?;
+        session.charge(partition.memory())?;
         partitions.push(partition);
     }
     let groups = merge(partitions);

@@ -41,6 +41,18 @@ fn guest_error_is_a_result_of_its_own() {
 }
 
 #[test]
+fn guest_error_costs_what_an_answer_costs() {
+    let fuel = |len: u32| {
+        let body = format!("(call $failed (i32.const 100000) (i32.const {len}))");
+        let run = run_job(&job(&body), b"").unwrap();
+        assert_eq!(run.class, Class::Err);
+        run.fuel
+    };
+    // Where an error is kept, its length takes 1 byte, from 64 on 2.
+    assert_eq!(fuel(1_000) - fuel(0), Rules::DEFAULT.byte * 1_001);
+}
+
+#[test]
 fn traps_are_told_apart_only_as_far_as_they_can_be_compared() {
     assert_eq!(class_of("(unreachable)"), Class::Panic);
     assert_eq!(class_of("(i32.load (i32.const -1))"), Class::Trap);

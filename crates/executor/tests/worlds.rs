@@ -6,7 +6,7 @@ mod fixture;
 use std::{collections::BTreeMap, sync::Arc};
 
 use fixture::{PRELUDE, component, sandbox, work};
-use opensky_executor::{Inputs, Run, Sandbox};
+use opensky_executor::{Inputs, Rules, Run, Sandbox};
 use opensky_protocol::{
     Class, Digest, Group, GuestError, Outputs, Partition, Receipt, SecretKey, Work, World, codec,
     names,
@@ -269,6 +269,64 @@ fn a_key_that_combines_to_nothing_is_gone() {
         run.outputs[&names::partition(0)],
         codec::encode(&Partition::default())
     );
+}
+
+/// Runs `work`, and says what it was charged: no unit of fuel less would have been enough.
+fn fuel(sandbox: &Sandbox, component: &[u8], mut work: Work, blobs: &[&[u8]]) -> u64 {
+    let fuel = run(sandbox, component, work.clone(), blobs).fuel;
+    work.limits.fuel = fuel - 1;
+    let short = run(sandbox, component, work, blobs);
+    assert_eq!((short.class, short.fuel), (Class::OutOfFuel, fuel - 1));
+    fuel
+}
+
+/// One group of a thousand empty values: few bytes, and a list of many entries.
+fn thousand() -> Partition {
+    let mut partition = Partition::default();
+    partition.push(Group {
+        key: vec![2],
+        values: vec![Vec::new(); 1_000],
+    });
+    partition
+}
+
+#[test]
+fn reduce_is_charged_for_what_the_host_does_with_partitions() {
+    let (component, sandbox) = (combines_to(0), sandbox());
+    let fuel_of = |blob: &[u8]| {
+        let mut reduce = work(&component, World::Reduce, b"");
+        reduce.inputs = BTreeMap::from([(names::shard(0), Digest::of(blob))]);
+        fuel(&sandbox, &component, reduce, &[blob])
+    };
+    let Rules { call, byte, .. } = Rules::DEFAULT;
+    assert_eq!(fuel_of(&[0xff; 1_000]), call + byte * 1_000);
+
+    let (partition, empty) = (thousand(), Partition::default());
+    let bytes = |partition: &Partition| codec::encode(partition).len() as u64 + partition.memory();
+    let more = bytes(&partition) - bytes(&empty);
+    // One more is called, with a key of one byte and a thousand values.
+    let calls = 2 * call + byte * 8_001;
+    let fuel = fuel_of(&codec::encode(&partition)) - fuel_of(&codec::encode(&empty));
+    assert!(fuel >= calls + byte * more, "{fuel}");
+}
+
+#[test]
+fn map_is_charged_for_what_the_host_does_with_partitions() {
+    let sandbox = sandbox();
+    let fuel_of = |count, partitions| {
+        let component = combines_to(count);
+        let map = work(&component, World::Map { partitions }, b"");
+        fuel(&sandbox, &component, map, &[b""])
+    };
+    let Rules { call, byte, .. } = Rules::DEFAULT;
+    let partition = thousand();
+    let held = codec::encode(&partition).len() as u64 - 1 + partition.memory();
+    assert_eq!(
+        fuel_of(1_000, 1) - fuel_of(0, 1),
+        byte * (8_000 + held),
+        "values that combine returns, and what is put out"
+    );
+    assert_eq!(fuel_of(0, 9) - fuel_of(0, 1), 8 * (2 * call + byte));
 }
 
 /// An empty value is one byte in a partition and a list's entry in memory.
