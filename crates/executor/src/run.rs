@@ -10,7 +10,7 @@ use opensky_protocol::{
     Abort, Class, Digest, GuestError, Transcript, Work, WorkError, codec, names,
 };
 use rustix::io::Errno;
-use wasmtime::{Error, Store, Trap, component::Instance};
+use wasmtime::{Error, Store, Trap, WasmBacktrace, component::Instance};
 
 use crate::{
     Blob, Inputs,
@@ -273,9 +273,11 @@ impl Session<'_> {
     }
 
     fn instantiate(&self, store: &mut Store<Host>) -> Result<Instance, Error> {
-        let instance = self.program.pre.instantiate(&mut *store)?;
-        store.data_mut().limiter.starting = false;
-        Ok(instance)
+        let made = self.program.pre.instantiate(&mut *store);
+        made.map_err(|error| match store.data().limiter.refused {
+            Some(what) if !has_cause(&error) => Stop::Limit(what).into(),
+            _ => error,
+        })
     }
 
     /// Charges what the host itself does with `bytes` bytes between instances: as much as a call that
@@ -384,6 +386,12 @@ fn of_stop(stop: &Stop) -> Result<Classified, Abort> {
         Stop::Trap(_) => Ok((Class::Trap, None, Some(stop.to_string()))),
         Stop::Abort(abort) => Err(abort.clone()),
     }
+}
+
+/// Whether an error itself says why no instance was made. One about memory that the limiter refused
+/// does not; where the error comes from a guest that is running, the refusal was of its own growth.
+fn has_cause(error: &Error) -> bool {
+    error.is::<Stop>() || error.is::<Trap>() || error.is::<WasmBacktrace>() || is_host_fault(error)
 }
 
 /// Errors that are neither traps nor ours: those that say that this machine is short of something.

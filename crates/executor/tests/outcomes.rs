@@ -239,6 +239,75 @@ fn memory_beyond_the_limit_is_a_failed_grow_or_a_limit_at_the_start() {
     assert_eq!(limited(&echo(), 3 << 16).class, Class::Limit);
 }
 
+/// An echo whose module has this in place of its memory.
+fn echo_with(memory: &str) -> Vec<u8> {
+    let module = job_module("", "(call $ok (local.get $ptr) (local.get $len))");
+    let whole = r#"(memory (export "memory") 4)"#;
+    assert!(module.contains(whole));
+    component("job-world", &module.replacen(whole, memory, 1))
+}
+
+/// From nothing, too: it is not what the instance begins with.
+#[test]
+fn growth_that_fails_in_a_start_function_is_seen_by_the_guest() {
+    let component = echo_with(
+        r#"(memory (export "memory") 0)
+        (table $table 0 funcref)
+        (func $fails (param i32) (if (i32.ne (local.get 0) (i32.const -1)) (then (unreachable))))
+        (func $start
+            (call $fails (table.grow $table (ref.null func) (i32.const 1048577)))
+            (call $fails (memory.grow (i32.const 5)))
+            (drop (memory.grow (i32.const 4))))
+        (start $start)"#,
+    );
+    let mut work = work(&component, World::Job, b"hello");
+    work.limits.memory = 4 << 16;
+    let run = run(&sandbox(), &component, work, &[b"hello"]).unwrap();
+    assert_eq!(run.class, Class::Ok, "{:?}", run.detail);
+}
+
+#[test]
+fn start_that_ends_after_a_failed_growth_ends_as_itself() {
+    let ends = [
+        ("(unreachable)", Class::Panic),
+        ("(i32.load (i32.const -1)) (drop)", Class::Trap),
+    ];
+    for (end, class) in ends {
+        let component = echo_with(&format!(
+            r#"(memory (export "memory") 0)
+            (func $start (drop (memory.grow (i32.const 65536))) {end})
+            (start $start)"#
+        ));
+        let run = run_job(&component, b"").unwrap();
+        assert_eq!(run.class, class, "{:?}", run.detail);
+    }
+}
+
+#[test]
+fn instance_that_begins_with_too_much_is_a_limit() {
+    let pooled =
+        || Sandbox::new(&Rules::DEFAULT.profile(), Backend::Cranelift).expect("the engine starts");
+    let cases = [
+        (r#"(memory (export "memory") 17000)"#, "memory"),
+        (
+            r#"(memory (export "memory") 4) (table 1048577 funcref)"#,
+            "table elements",
+        ),
+    ];
+    for (text, what) in cases {
+        let component = echo_with(text);
+        // The pool has no room for such a table, and says so when it compiles.
+        let sandboxes = [Some(sandbox()), (what == "memory").then(pooled)];
+        for sandbox in sandboxes.into_iter().flatten() {
+            let work = work(&component, World::Job, b"");
+            let run = run(&sandbox, &component, work, &[b""]).unwrap();
+            assert_eq!(run.class, Class::Limit, "{:?}", run.detail);
+            let detail = run.detail.unwrap();
+            assert!(detail.contains(what), "{detail}");
+        }
+    }
+}
+
 #[test]
 fn output_beyond_the_limit_is_a_limit() {
     let component = echo();

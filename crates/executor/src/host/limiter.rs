@@ -13,8 +13,9 @@ pub(crate) struct Limiter {
     used: usize,
     /// The most memory that was in use at once, in bytes.
     pub peak: usize,
-    /// While instances are made, memory that is not there is a limit, not a failed `memory.grow`.
-    pub starting: bool,
+    /// What the last growth would have been too much of. A guest sees that a `memory.grow` of its own
+    /// failed; where an instance was to begin with so much, the engine only says that it does not.
+    pub refused: Option<&'static str>,
     /// The last growth was allowed, so that its failure is the host's.
     allowed: bool,
 }
@@ -27,7 +28,7 @@ impl Limiter {
             table_elements,
             used: 0,
             peak: 0,
-            starting: true,
+            refused: None,
             allowed: false,
         }
     }
@@ -35,7 +36,6 @@ impl Limiter {
     /// For a fresh instance: nothing is in use, the peak stays.
     pub fn renew(&mut self) {
         self.used = 0;
-        self.starting = true;
     }
 }
 
@@ -48,11 +48,10 @@ impl ResourceLimiter for Limiter {
     ) -> Result<bool, Error> {
         let total = self.used.saturating_add(desired - current);
         self.allowed = total <= self.limit && maximum.is_none_or(|maximum| desired <= maximum);
+        self.refused = (!self.allowed).then_some("memory");
         if self.allowed {
             self.used = total;
             self.peak = self.peak.max(total);
-        } else if self.starting && current == 0 {
-            return Err(Stop::Limit("memory").into());
         }
         Ok(self.allowed)
     }
@@ -66,14 +65,12 @@ impl ResourceLimiter for Limiter {
 
     fn table_growing(
         &mut self,
-        current: usize,
+        _current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool, Error> {
         let allowed = desired <= self.table_elements && maximum.is_none_or(|max| desired <= max);
-        if !allowed && self.starting && current == 0 {
-            return Err(Stop::Limit("table elements").into());
-        }
+        self.refused = (!allowed).then_some("table elements");
         Ok(allowed)
     }
 }
