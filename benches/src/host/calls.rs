@@ -377,13 +377,15 @@ pub const RECORDS: &str = r#"(module
     (memory (export "memory") 128)
     (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
     (func (export "opensky:compute/map-reduce@0.1.0#map-shard") (param i32 i32) (result i32)
-        (local $n i32) (local $at i32)
+        (local $n i32) (local $at i32) (local $key i32)
         (local.set $n (i32.const {times}))
         (local.set $at (i32.const 65536))
         (loop $next
-            (i32.store (local.get $at) (i32.add (local.get $at) (i32.const 12)))
+            (local.set $key
+                (i32.add (i32.const 4194304) (i32.mul (local.get $n) (i32.const 4))))
+            (i32.store (local.get $key) (local.get $n))
+            (i32.store (local.get $at) (local.get $key))
             (i32.store (i32.add (local.get $at) (i32.const 4)) (i32.const 4))
-            (i32.store (i32.add (local.get $at) (i32.const 12)) (local.get $n))
             (local.set $at (i32.add (local.get $at) (i32.const 16)))
             (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
         (i32.store (i32.const 72) (i32.const 65536))

@@ -90,20 +90,22 @@ impl Call<'_> {
         params: P,
         f: fn(&mut Call<'_>, P) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let (args, len) = self.digest(&params);
-        fuel::charge(&mut self.0, rules.call + rules.byte * len)?;
+        let (args, carried) = self.digest(&params);
+        fuel::charge(&mut self.0, rules.call + carried)?;
         let results = f(&mut self, params)?;
-        let (digest, len) = self.digest(&results);
-        fuel::charge(&mut self.0, rules.byte * len)?;
+        let (digest, carried) = self.digest(&results);
+        fuel::charge(&mut self.0, carried)?;
         self.transcript.push(import, args, digest);
         Ok(results)
     }
 
+    /// The digest of a value that is carried, and what carrying it costs.
     fn digest(&mut self, value: &impl Record) -> (Digest, u64) {
+        let rules = self.rules;
         let recorder = &mut self.recorder;
         value.record(recorder);
-        let len = recorder.len() as u64;
-        (recorder.finish(), len)
+        let carried = rules.byte * recorder.len() + rules.part * recorder.parts();
+        (recorder.finish(), carried)
     }
 
     /// Whether a result of `bytes` bytes is allowed and can be paid for, to be asked before it is

@@ -20,6 +20,8 @@ wit_enum! {
 /// Blobs that a unit may put. Each is an output with a name, which costs the host, and whoever reads
 /// the receipt, more than a few bytes do.
 const MAX_BLOBS: usize = 65_536;
+/// What it takes to keep one, beside its bytes: as much as so many bytes.
+const PLACE: u64 = 512;
 
 /// The host's side of `reader`.
 struct Reader(Blob);
@@ -102,6 +104,7 @@ fn put(call: &mut Call<'_>, data: Vec<u8>) -> Result<Words, Error> {
             return Err(Stop::Limit("blobs").into());
         }
         call.spend_output(data.len())?;
+        call.work(PLACE)?;
         call.put.insert(id, data);
     }
     Ok(words(&id))

@@ -6,25 +6,41 @@ use wasmtime::component::Resource;
 /// Collects the bytes of one call. Integers are little-endian and of fixed size, a list is its length
 /// in 8 bytes and its items, a variant its case in 1 byte and its payload, a resource its handle.
 #[derive(Default)]
-pub(crate) struct Recorder(Vec<u8>);
+pub(crate) struct Recorder {
+    bytes: Vec<u8>,
+    parts: u64,
+}
 
 impl Recorder {
     /// Bytes kept between calls; a larger buffer is given back to the system.
     const KEPT: usize = 1 << 20;
 
     pub fn put(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
     }
 
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// Bytes that were recorded.
+    pub fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Values among them that were allocated one by one: strings, and the items of lists.
+    pub fn parts(&self) -> u64 {
+        self.parts
+    }
+
+    /// Records the length of a list, whose items follow.
+    pub fn list(&mut self, len: usize) {
+        (len as u64).record(self);
+        self.parts += len as u64;
     }
 
     /// The digest of what was recorded; the recorder is empty afterwards.
     pub fn finish(&mut self) -> Digest {
-        let digest = Digest::of(&self.0);
-        self.0.clear();
-        self.0.shrink_to(Self::KEPT);
+        let digest = Digest::of(&self.bytes);
+        self.bytes.clear();
+        self.bytes.shrink_to(Self::KEPT);
+        self.parts = 0;
         digest
     }
 }
@@ -53,8 +69,7 @@ impl Record for bool {
 
 impl Record for str {
     fn record(&self, to: &mut Recorder) {
-        (self.len() as u64).record(to);
-        to.put(self.as_bytes());
+        self.as_bytes().record(to);
     }
 }
 
@@ -65,10 +80,17 @@ impl Record for String {
 }
 
 /// Bytes are recorded at once, not one by one.
-impl Record for Vec<u8> {
+impl Record for [u8] {
     fn record(&self, to: &mut Recorder) {
         (self.len() as u64).record(to);
+        to.parts += 1;
         to.put(self);
+    }
+}
+
+impl Record for Vec<u8> {
+    fn record(&self, to: &mut Recorder) {
+        self.as_slice().record(to);
     }
 }
 
@@ -76,7 +98,7 @@ macro_rules! lists {
     ($($ty:ty),*) => {$(
         impl Record for Vec<$ty> {
             fn record(&self, to: &mut Recorder) {
-                (self.len() as u64).record(to);
+                to.list(self.len());
                 self.iter().for_each(|item| item.record(to));
             }
         }
@@ -130,7 +152,7 @@ tuples! { () (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) (A B C D E F 
 
 impl<T: 'static> Record for Vec<Resource<T>> {
     fn record(&self, to: &mut Recorder) {
-        (self.len() as u64).record(to);
+        to.list(self.len());
         self.iter().for_each(|item| item.record(to));
     }
 }
