@@ -118,7 +118,7 @@ fn a_timer_that_is_asked_again_and_again_is_ready_in_the_end() {
 }
 
 #[test]
-fn poll_answers_in_order_and_moves_time_only_when_it_must() {
+fn poll_answers_in_order_and_jumps_only_when_it_must() {
     // Three timers and a stream at 64; the answer's address and length at 80.
     let seen = numbers(&run(
         "(i32.store (i32.const 64) (call $clocks/monotonic-clock#subscribe-instant (i64.const 5000)))
@@ -137,6 +137,27 @@ fn poll_answers_in_order_and_moves_time_only_when_it_must() {
          (call $print64 (call $clocks/monotonic-clock#now))",
     ));
     assert_eq!(seen, [1, 3, 2, 1 | 2 << 32, 3_000, 5_000]);
+}
+
+/// An event loop that always has something to write, and waits for a timer.
+#[test]
+fn a_timer_that_is_polled_beside_a_stream_is_ready_in_the_end() {
+    let seen = numbers(&run(
+        "(i32.store (i32.const 64) (call $clocks/monotonic-clock#subscribe-instant (i64.const 5000)))
+         (i32.store (i32.const 68) (call $io/streams#!method!output-stream.subscribe
+            (call $cli/stdout#get-stdout)))
+         (loop $again
+            (local.set $j (i32.add (local.get $j) (i32.const 1)))
+            (call $io/poll#poll (i32.const 64) (i32.const 2) (i32.const 80))
+            (br_if $again (i32.ne (i32.load (i32.const 84)) (i32.const 2))))
+         (call $print64 (i64.extend_i32_u (local.get $j)))
+         (call $print64 (call $clocks/monotonic-clock#now))
+         ;; of two timers the first is ready, the other is not
+         (i32.store (i32.const 68) (call $clocks/monotonic-clock#subscribe-instant (i64.const 9000)))
+         (call $io/poll#poll (i32.const 64) (i32.const 2) (i32.const 80))
+         (call $print64 (call $clocks/monotonic-clock#now))",
+    ));
+    assert_eq!(seen, [6, 5_000, 7_000]);
 }
 
 #[test]

@@ -136,7 +136,8 @@ impl Host {
     }
 }
 
-/// Which of `list` are ready, in its order. Time passes only where nothing else is ready.
+/// Which of `list` are ready, in its order. Where none is, time jumps to the first one's; where some
+/// are, it goes on by a look, so that whoever polls again and again sees the others ready in the end.
 fn poll_list(call: &mut Call<'_>, list: &[Resource<Pollable>]) -> Result<Vec<u32>, Error> {
     let of = |this| call.table.get(this).copied();
     let pollables: Vec<Pollable> = list.iter().map(of).collect::<Result<_, _>>()?;
@@ -147,11 +148,17 @@ fn poll_list(call: &mut Call<'_>, list: &[Resource<Pollable>]) -> Result<Vec<u32
     let Some(earliest) = pollables.iter().map(deadline).min() else {
         return Err(Stop::Trap("poll of no pollables").into());
     };
+    let jumps = !call.wasi.clock.reached(earliest);
     call.wasi.clock.wait(earliest);
-    let ready = (0..)
-        .zip(pollables)
-        .filter(|(_, pollable)| call.is_ready(*pollable));
-    Ok(ready.map(|(index, _)| index).collect())
+    let ready: Vec<u32> = (0..)
+        .zip(&pollables)
+        .filter(|(_, pollable)| call.is_ready(**pollable))
+        .map(|(index, _)| index)
+        .collect();
+    if !jumps && ready.len() < pollables.len() {
+        call.wasi.clock.look();
+    }
+    Ok(ready)
 }
 
 fn input(streams: &mut Interface<'_>) -> wasmtime::Result<()> {
