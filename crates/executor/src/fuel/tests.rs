@@ -137,7 +137,10 @@ fn panic_is_charged_what_it_used() {
 
 #[test]
 fn stack_that_is_used_up_is_a_limit() {
-    assert_eq!(ending("(call $too-deep) unreachable", 10_000).0, Class::Limit);
+    assert_eq!(
+        ending("(call $too-deep) unreachable", 10_000).0,
+        Class::Limit
+    );
 }
 
 #[test]
