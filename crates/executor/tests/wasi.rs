@@ -161,6 +161,26 @@ fn a_timer_that_is_polled_beside_a_stream_is_ready_in_the_end() {
 }
 
 #[test]
+fn times_that_are_set_to_now_together_are_the_same() {
+    // The result of `stat` is at 256; its times are 40 and 64 bytes on, nanoseconds 8 behind seconds.
+    let seen = numbers(&run(
+        "(call $filesystem/preopens#get-directories (i32.const 64))
+         (local.set $i (i32.load (i32.load (i32.const 64))))
+         (call $filesystem/types#!method!descriptor.set-times (local.get $i)
+            (i32.const 1) (i64.const 0) (i32.const 0)
+            (i32.const 1) (i64.const 0) (i32.const 0) (i32.const 80))
+         (call $filesystem/types#!method!descriptor.stat (local.get $i) (i32.const 256))
+         (call $print64 (i64.load (i32.const 296)))
+         (call $print64 (i64.load32_u (i32.const 304)))
+         (call $print64 (i64.load (i32.const 320)))
+         (call $print64 (i64.load32_u (i32.const 328)))
+         (call $print64 (call $clocks/monotonic-clock#now))",
+    ));
+    let start = 1_700_000_000;
+    assert_eq!(seen, [start, 0, start, 0, 1_000]);
+}
+
+#[test]
 fn what_wasi_calls_a_trap_is_one() {
     for body in [
         "(call $io/poll#poll (i32.const 64) (i32.const 0) (i32.const 80))",

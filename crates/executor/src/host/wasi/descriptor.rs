@@ -272,7 +272,10 @@ fn set_times(
     times: [NewTimestamp; 2],
     object: impl FnOnce(&mut MemFs) -> Result<Ino, Fault>,
 ) -> Answer<()> {
-    let [accessed, modified] = times.map(|time| new_time(call, time));
+    // One look at the clock: who sets both to now gets the same time twice.
+    let asks = times.iter().any(|time| matches!(time, NewTimestamp::Now));
+    let now = asks.then(|| call.wall_clock());
+    let [accessed, modified] = times.map(|time| new_time(time, now));
     call.answer(|files| {
         let ino = object(files)?;
         Ok(files.set_times(ino, accessed?, modified?)?)
@@ -280,14 +283,18 @@ fn set_times(
 }
 
 /// The time to set, if there is one.
-fn new_time(call: &mut Call<'_>, time: NewTimestamp) -> Result<Option<Time>, Errno> {
-    let Datetime {
+fn new_time(time: NewTimestamp, now: Option<Datetime>) -> Result<Option<Time>, Errno> {
+    let time = match time {
+        NewTimestamp::NoChange => None,
+        NewTimestamp::Now => now,
+        NewTimestamp::Timestamp(time) => Some(time),
+    };
+    let Some(Datetime {
         seconds,
         nanoseconds,
-    } = match time {
-        NewTimestamp::NoChange => return Ok(None),
-        NewTimestamp::Now => call.wall_clock(),
-        NewTimestamp::Timestamp(time) => time,
+    }) = time
+    else {
+        return Ok(None);
     };
     if nanoseconds >= 1_000_000_000 {
         return Err(Errno::Invalid);
