@@ -15,7 +15,9 @@ pub struct Rules {
     pub byte: u64,
     /// Fuel for each string and each item of a list that a guest's call carries, beside its bytes.
     pub part: u64,
-    /// Bytes that one call may carry. A guest that passes more has gone over a limit.
+    /// Bytes that one call may carry; the items of a list count as a 64-bit host keeps them. A guest
+    /// that passes more, as arguments or as its result, traps; one that asks the host for more ends
+    /// over a limit.
     pub call_bytes: usize,
     /// Elements that one table may grow to; growth beyond it fails as the guest sees it.
     pub table_elements: usize,

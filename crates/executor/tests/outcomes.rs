@@ -206,6 +206,25 @@ fn panic_while_the_host_passes_the_input_costs_the_limit() {
 }
 
 #[test]
+fn answer_of_more_bytes_than_a_call_may_carry_is_a_trap() {
+    let ending = |len: usize| {
+        let component = job(&format!(
+            "(drop (memory.grow (i32.const 4096)))
+            (call $ok (i32.const 4096) (i32.const {len}))"
+        ));
+        let mut work = work(&component, World::Job, b"");
+        work.limits.fuel = u64::MAX;
+        let run = run(&sandbox(), &component, work, &[b""]).unwrap();
+        (run.class, run.detail)
+    };
+    let most = Rules::DEFAULT.call_bytes;
+    assert_eq!(ending(most), (Class::Ok, None));
+    let (class, detail) = ending(most + 1);
+    assert_eq!(class, Class::Trap);
+    assert!(detail.unwrap().contains("too much data"));
+}
+
+#[test]
 fn fuel_limit_is_exact() {
     let component = echo();
     let limited = |fuel| {
