@@ -33,10 +33,10 @@ pub mod names {
         format!("partition/{index:08}")
     }
 
-    /// Whether units of a job get inputs of that name from its plan.
+    /// Whether units of a job get inputs from its plan that have that name, or are in its way.
     pub(crate) fn is_planned(name: &str) -> bool {
-        let folders = ["shard/", "partition/"];
-        [INPUT, STATE].contains(&name) || folders.iter().any(|folder| name.starts_with(folder))
+        let first = name.split('/').next().unwrap_or(name);
+        [INPUT, STATE, "shard", "partition"].contains(&first)
     }
 
     /// A blob that the guest put.

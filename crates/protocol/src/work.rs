@@ -117,7 +117,8 @@ pub struct Work {
     pub world: World,
     /// Named input blobs. [`names::INPUT`](crate::names::INPUT) is the main one. A command sees each
     /// as a file below `/in`, so a name is a path: 1 to 255 bytes in at most 16 parts, none of them
-    /// empty, `.` or `..`, and no control characters. At most [`MAX_SHARDS`] inputs.
+    /// empty, `.` or `..`, and no control characters. None is below another one, which is a file. At
+    /// most [`MAX_SHARDS`] inputs.
     pub inputs: BTreeMap<String, Digest>,
     /// Command-line arguments, without the program's name. No NUL bytes.
     pub args: Vec<String>,
@@ -163,6 +164,14 @@ pub enum WorkError {
         max = MAX_NAME_PARTS
     )]
     InputName(String),
+    /// An input's name goes through that of another one, which is no folder.
+    #[error("no input can be named {name:?}: {file:?} is an input itself, not a folder")]
+    InputBelow {
+        /// The name of one.
+        name: String,
+        /// The name of the other.
+        file: String,
+    },
     /// A job's named input has the name of one that its plan gives to units.
     #[error("a job gives its units inputs named {0:?} itself: use another name")]
     ReservedName(String),
@@ -239,7 +248,20 @@ impl Work {
         }
         check_len("inputs", self.inputs.len(), MAX_INPUTS)?;
         self.inputs.keys().try_for_each(|name| check_name(name))?;
+        self.check_folders()?;
         self.check_texts()
+    }
+
+    /// Whether no input is in the place of a folder.
+    fn check_folders(&self) -> Result<(), WorkError> {
+        let below = |name: &String| {
+            let file = folders(name).find(|folder| self.inputs.contains_key(*folder))?;
+            Some(WorkError::InputBelow {
+                name: name.clone(),
+                file: file.into(),
+            })
+        };
+        self.inputs.keys().find_map(below).map_or(Ok(()), Err)
     }
 
     fn check_texts(&self) -> Result<(), WorkError> {
@@ -291,6 +313,11 @@ fn check_text(what: &'static str, text: &str, forbidden: &[char]) -> Result<(), 
         });
     }
     Ok(())
+}
+
+/// The folders that an input is in, the outermost first.
+fn folders(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('/').map(|(at, _)| &name[..at])
 }
 
 fn check_name(name: &str) -> Result<(), WorkError> {

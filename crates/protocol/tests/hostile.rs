@@ -390,6 +390,10 @@ fn a_jobs_named_inputs_cannot_stand_for_those_of_its_units() {
         names::shard(9),
         names::partition(9),
         "shard/x".to_owned(),
+        "shard".to_owned(),
+        "partition".to_owned(),
+        "input/x".to_owned(),
+        "state/x".to_owned(),
     ];
     for spec in [sample::map_reduce_spec(), sample::stepper_spec()] {
         assert_eq!(spec.check(), Ok(()));
@@ -536,6 +540,35 @@ fn impossible_works_are_refused_by_name() {
     }
     let deepest = vec!["x"; 16].join("/");
     assert_eq!(named(&deepest), Ok(()));
+}
+
+/// It could not be where its name says: a command would not find it.
+#[test]
+fn an_input_below_another_input_is_refused() {
+    let check = |names: &[&str]| {
+        let mut work = sample::work();
+        let inputs = names
+            .iter()
+            .map(|name| (String::from(*name), sample::digest(1)));
+        work.inputs = inputs.collect();
+        work.check()
+    };
+    assert_eq!(
+        check(&["a", "ab/c", "a-b", "a.b/c", "b/a", "b/aa/c"]),
+        Ok(())
+    );
+    // What comes between the two in byte order does not hide them.
+    for (names, name, file) in [
+        (&["a", "a-b", "a/b"][..], "a/b", "a"),
+        (&["a/b/c/d", "a/b", "x"], "a/b/c/d", "a/b"),
+        (&["input", "input/x"], "input/x", "input"),
+    ] {
+        let error = WorkError::InputBelow {
+            name: name.into(),
+            file: file.into(),
+        };
+        assert_eq!(check(names), Err(error));
+    }
 }
 
 #[test]

@@ -181,8 +181,8 @@ impl Budget {
 
 impl MemFs {
     /// A tree with `/in`, which holds the inputs and is read-only, `/out` and `/tmp`. A slash in an
-    /// input's name makes a folder; an input below the name of another one is left out. All times
-    /// are `seconds`.
+    /// input's name makes a folder; no work has an input below the name of another one, which would
+    /// be left out. All times are `seconds`.
     pub fn new<'a>(seconds: u64, inputs: impl IntoIterator<Item = (&'a str, Blob)>) -> Self {
         let mut files = Self {
             budget: Budget::default(),
