@@ -9,7 +9,7 @@ use crate::{
     Shard, Signature, Work, WorkError, World,
     codec::{self, CodecError, FileKind},
     merkle_root, names,
-    work::{MAX_SHARDS, check_len},
+    work::{MAX_FOLDERS, MAX_SHARDS, check_len},
 };
 
 /// Shards times partitions of one job: each is a blob that travels, and a line of a work.
@@ -89,7 +89,8 @@ impl JobSpec {
             .map_work(0)
             .ok_or(WorkError::Shard { index: 0, count: 0 })?;
         first.check()?;
-        // A reduce unit has the job's named inputs and one of each shard.
+        // A reduce unit has the job's named inputs and one of each shard, in a folder of their own.
+        check_len("folders of inputs", first.count_folders() + 1, MAX_FOLDERS)?;
         check_len(
             "shards and named inputs",
             shards.len() + self.inputs.len(),

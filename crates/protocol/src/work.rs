@@ -1,7 +1,7 @@
 //! Work: all that can influence a unit's result, and nothing else.
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
-use core::fmt;
+use core::{fmt, iter};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
@@ -118,7 +118,7 @@ pub struct Work {
     /// Named input blobs. [`names::INPUT`](crate::names::INPUT) is the main one. A command sees each
     /// as a file below `/in`, so a name is a path: 1 to 255 bytes in at most 16 parts, none of them
     /// empty, `.` or `..`, and no control characters. None is below another one, which is a file. At
-    /// most [`MAX_SHARDS`] inputs.
+    /// most [`MAX_SHARDS`] inputs, in as many folders.
     pub inputs: BTreeMap<String, Digest>,
     /// Command-line arguments, without the program's name. No NUL bytes.
     pub args: Vec<String>,
@@ -205,9 +205,10 @@ const MAX_PARTITIONS: u32 = 4_096;
 const MAX_INPUTS: usize = MAX_SHARDS;
 /// Bytes of an input's name: what file systems take as the name of one file.
 const MAX_NAME_BYTES: usize = 255;
-/// Parts of an input's name between slashes. A command sees each but the last as a folder, which
-/// takes memory that nobody is charged for.
+/// Parts of an input's name between slashes. A command sees each but the last as a folder.
 const MAX_NAME_PARTS: usize = 16;
+/// Folders that all inputs together are in. They take memory that nobody is charged for.
+pub(crate) const MAX_FOLDERS: usize = MAX_INPUTS;
 /// Arguments, variables and parameters: each list's entries, and their bytes together.
 const MAX_TEXTS: usize = 4_096;
 const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -230,7 +231,7 @@ impl Work {
     }
 
     /// Whether anyone could run this, limits of text and counts included: up to 4,096 partitions,
-    /// 65,536 steps, [`MAX_SHARDS`] inputs, 4,096 each of arguments, variables and parameters, and
+    /// 65,536 steps, [`MAX_SHARDS`] inputs in as many folders, 4,096 each of arguments, variables and parameters, and
     /// 1 MiB of all three together. The numbers in [`Limits`] may be any: what a node takes on is its
     /// own choice.
     ///
@@ -252,8 +253,9 @@ impl Work {
         self.check_texts()
     }
 
-    /// Whether no input is in the place of a folder.
+    /// Whether there are not too many folders, and no input is in the place of one.
     fn check_folders(&self) -> Result<(), WorkError> {
+        check_len("folders of inputs", self.count_folders(), MAX_FOLDERS)?;
         let below = |name: &String| {
             let file = folders(name).find(|folder| self.inputs.contains_key(*folder))?;
             Some(WorkError::InputBelow {
@@ -262,6 +264,17 @@ impl Work {
             })
         };
         self.inputs.keys().find_map(below).map_or(Ok(()), Err)
+    }
+
+    /// Folders that the inputs are in. Names of one folder follow each other, so those that an input
+    /// does not share with the one before it are new.
+    pub(crate) fn count_folders(&self) -> usize {
+        let before = iter::once("").chain(self.inputs.keys().map(String::as_str));
+        let new = |(name, before): (&String, &str)| {
+            let is_new = |folder: &&str| !is_below(before, folder);
+            folders(name).filter(is_new).count()
+        };
+        self.inputs.keys().zip(before).map(new).sum()
     }
 
     fn check_texts(&self) -> Result<(), WorkError> {
@@ -318,6 +331,11 @@ fn check_text(what: &'static str, text: &str, forbidden: &[char]) -> Result<(), 
 /// The folders that an input is in, the outermost first.
 fn folders(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').map(|(at, _)| &name[..at])
+}
+
+fn is_below(name: &str, folder: &str) -> bool {
+    let rest = name.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn check_name(name: &str) -> Result<(), WorkError> {

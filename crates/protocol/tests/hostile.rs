@@ -4,6 +4,8 @@
 
 mod sample;
 
+use std::collections::BTreeMap;
+
 use opensky_protocol::{
     Class, Digest, JobError, JobPlan, JobReceipt, JobSpec, MAX_SHARDS, Outputs, Profile, Receipt,
     ReceiptError, SecretKey, Shard, Signature, Statement, Transcript, Work, WorkError, World,
@@ -569,6 +571,53 @@ fn an_input_below_another_input_is_refused() {
         };
         assert_eq!(check(names), Err(error));
     }
+}
+
+/// So many inputs, each in 15 folders of its own.
+fn deep_inputs(count: u32) -> BTreeMap<String, Digest> {
+    let deep = |index| (format!("{index}/{}x", "x/".repeat(14)), sample::digest(1));
+    (0..count).map(deep).collect()
+}
+
+#[test]
+fn inputs_are_in_so_many_folders_together_and_no_more() {
+    let check = |inputs: BTreeMap<String, Digest>| {
+        Work {
+            inputs,
+            ..sample::work()
+        }
+        .check()
+    };
+    let too_many = |value| {
+        Err(WorkError::TooMany {
+            what: "folders of inputs",
+            value,
+            max: 65_536,
+        })
+    };
+    assert_eq!(check(deep_inputs(4_370)), too_many(65_550));
+    let mut most = deep_inputs(4_369);
+    most.insert("one/more".into(), sample::digest(1));
+    assert_eq!(check(most.clone()), Ok(()));
+    // Each folder counts once, whatever comes between its inputs in byte order.
+    for name in ["1/x/a", "1/x/x/a", "1/x-/a", "one/less", "0-", "no folder"] {
+        most.insert(name.into(), sample::digest(1));
+    }
+    assert_eq!(check(most.clone()), too_many(65_537));
+    most.remove("1/x-/a");
+    assert_eq!(check(most), Ok(()));
+    let shards = (0..MAX_SHARDS as u32).map(|index| (names::shard(index), sample::digest(1)));
+    assert_eq!(check(shards.collect()), Ok(()));
+
+    let mut spec = sample::map_reduce_spec();
+    spec.inputs = deep_inputs(4_369);
+    assert_eq!(spec.check(), Ok(()));
+    spec.inputs.insert("one/more".into(), sample::digest(1));
+    assert_eq!(
+        spec.check(),
+        too_many(65_537),
+        "that of a reduce unit's shards"
+    );
 }
 
 #[test]
