@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use opensky_executor::{Inputs, Program, Sandbox};
 use opensky_kernels::{KERNELS, Kernel};
 use opensky_protocol::{Work, names};
+use wasmtime::Engine;
 
 use crate::{
     Effort, Error, Figures, layout,
@@ -42,10 +43,11 @@ pub fn measure(
     guest: &[u8],
     figures: &mut Figures,
 ) -> Result<(), Error> {
-    let layouts = layout::variants(guest, effort.pick(1, 4))?;
+    let layouts = layout::variants(guest, effort.pick(1, 12))?;
+    let engines = [Setting::Pool.engine()?, Setting::FuelAndNan.engine()?];
     let variants: Result<Vec<_>, Error> = layouts
         .iter()
-        .map(|guest| Variant::new(sandbox, guest))
+        .map(|guest| Variant::new(&engines, sandbox, guest))
         .collect();
     let variants = variants?;
     println!(
@@ -74,7 +76,7 @@ fn times(
         .iter()
         .flat_map(|variant| variant.contenders(kernel, size, &input, &work, &inputs))
         .collect();
-    let best = best(kernel.name, effort.pick(2, 25), &mut contenders)?;
+    let best = best(kernel.name, effort.pick(2, 15), &mut contenders)?;
     let of = |contender: usize| {
         let times = best.iter().skip(contender).step_by(CONTENDERS);
         *times.min().expect("there is at least one layout")
@@ -91,10 +93,11 @@ fn times(
 const CONTENDERS: usize = 4;
 
 impl<'a> Variant<'a> {
-    fn new(sandbox: &'a Sandbox, guest: &[u8]) -> Result<Self, Error> {
+    fn new(engines: &[Engine; 2], sandbox: &'a Sandbox, guest: &[u8]) -> Result<Self, Error> {
+        let [plain, fuel_and_nan] = engines;
         Ok(Self {
-            plain: Plain::new(guest, Setting::Pool)?,
-            fuel_and_nan: Plain::new(guest, Setting::FuelAndNan)?,
+            plain: Plain::within(plain, guest, Setting::Pool)?,
+            fuel_and_nan: Plain::within(fuel_and_nan, guest, Setting::FuelAndNan)?,
             sandbox,
             program: sandbox.compile(guest)?,
         })

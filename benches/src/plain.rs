@@ -19,6 +19,13 @@ pub enum Setting {
     FuelAndNan,
 }
 
+impl Setting {
+    /// An engine that is set so.
+    pub fn engine(self) -> Result<Engine, Error> {
+        Ok(Engine::new(&config(self))?)
+    }
+}
+
 /// A component, compiled and linked.
 pub struct Plain {
     pre: InstancePre<()>,
@@ -49,12 +56,16 @@ struct NoJob;
 const JOB: &str = "opensky:compute/job@0.1.0";
 
 impl Plain {
-    /// Compiles and links a component that exports a job. All that it may call is the seed of its
-    /// hash maps, which is a constant here.
+    /// Compiles and links a component that exports a job, in an engine of its own.
     pub fn new(component: &[u8], setting: Setting) -> Result<Self, Error> {
-        let engine = Engine::new(&config(setting))?;
-        let component = Component::from_binary(&engine, component)?;
-        let mut linker = Linker::new(&engine);
+        Self::within(&setting.engine()?, component, setting)
+    }
+
+    /// The same in an engine of that setting, which reserves address space for its pool only once. All
+    /// that a component may call is the seed of its hash maps, which is a constant here.
+    pub fn within(engine: &Engine, component: &[u8], setting: Setting) -> Result<Self, Error> {
+        let component = Component::from_binary(engine, component)?;
+        let mut linker = Linker::new(engine);
         linker.define_unknown_imports_as_traps(&component)?;
         define_seed(&mut linker, &component)?;
         let pre = linker.instantiate_pre(&component)?;
