@@ -242,12 +242,13 @@ impl Session<'_> {
         used_up && self.tank < self.work.limits.fuel
     }
 
-    /// Makes a fresh instance and lets `call` use it. The fuel it used and the host's state carry
-    /// over to the next one.
+    /// Makes a fresh instance, which is paid for first, and lets `call` use it. The fuel it used and
+    /// the host's state carry over to the next one.
     pub fn with_instance<R>(
         &mut self,
         call: impl FnOnce(&mut Guest<'_>) -> Result<R, Ended>,
     ) -> Result<R, Ended> {
+        self.pay(self.sandbox.rules.instance)?;
         let host = self
             .host
             .take()
@@ -283,7 +284,11 @@ impl Session<'_> {
     /// Charges what the host itself does with `bytes` bytes between instances: as much as a call that
     /// carries them.
     pub fn charge(&mut self, bytes: u64) -> Result<(), Error> {
-        let cost = carrying(self.sandbox.rules, bytes);
+        self.pay(carrying(self.sandbox.rules, bytes))
+    }
+
+    /// Takes fuel between instances.
+    fn pay(&mut self, cost: u64) -> Result<(), Error> {
         self.left = self.left.expect(GOES_ON).checked_sub(cost);
         self.left.map(drop).ok_or(Stop::OutOfFuel.into())
     }

@@ -94,28 +94,42 @@ fn ending(body: &str, fuel: u64) -> (Class, u64) {
     (run.class, run.fuel)
 }
 
-/// What the host takes for the call of `run`.
-const CALL: u64 = PROFILE_1.call;
+/// What the host takes for an instance and the call of `run`.
+const RUN: u64 = PROFILE_1.instance + PROFILE_1.call;
 /// What it takes for a call without arguments that results in two words.
-const SEED: u64 = CALL + 16 * PROFILE_1.byte;
+const SEED: u64 = PROFILE_1.call + 16 * PROFILE_1.byte;
 
 #[test]
 fn guests_and_hosts_fuel_are_one_budget() {
     let one = "(call $use (i64.const 700)) (i32.const 0)";
-    assert_eq!(ending(one, 700 + CALL), (Class::Ok, 700 + CALL));
-    assert_eq!(ending(one, u64::MAX), (Class::Ok, 700 + CALL));
+    assert_eq!(ending(one, 700 + RUN), (Class::Ok, 700 + RUN));
+    assert_eq!(ending(one, u64::MAX), (Class::Ok, 700 + RUN));
     // Neither of them alone goes beyond it, or is stopped.
-    assert_eq!(ending(one, 699 + CALL), (Class::OutOfFuel, 699 + CALL));
+    assert_eq!(ending(one, 699 + RUN), (Class::OutOfFuel, 699 + RUN));
     let both = "(call $use (i64.const 700)) (call $seed (i32.const 0)) (i32.const 0)";
-    let all = 700 + CALL + SEED;
+    let all = 700 + RUN + SEED;
     assert_eq!(ending(both, all), (Class::Ok, all));
     assert_eq!(ending(both, all - 1), (Class::OutOfFuel, all - 1));
 }
 
 #[test]
+fn instance_is_paid_before_it_is_made() {
+    let body = "(i32.const 0)";
+    let made = run(body, RUN).expect("the guest has a result");
+    assert_eq!(
+        (made.class, made.fuel, made.memory),
+        (Class::Ok, RUN, 1 << 16)
+    );
+    let fuel = PROFILE_1.instance - 1;
+    let refused = run(body, fuel).expect("the guest has a result");
+    let ending = (refused.class, refused.fuel, refused.memory);
+    assert_eq!(ending, (Class::OutOfFuel, fuel, 0));
+}
+
+#[test]
 fn guest_or_host_alone_out_of_fuel_is_out_of_fuel() {
     let guest = "(loop $l (call $use (i64.const 1)) (br $l)) (unreachable)";
-    assert_eq!(ending(guest, 10_000), (Class::OutOfFuel, 10_000));
+    assert_eq!(ending(guest, 100_000), (Class::OutOfFuel, 100_000));
     let host = "(loop $l (call $seed (i32.const 0)) (br $l)) (unreachable)";
     assert_eq!(ending(host, 1_000_000), (Class::OutOfFuel, 1_000_000));
 }
@@ -123,22 +137,22 @@ fn guest_or_host_alone_out_of_fuel_is_out_of_fuel() {
 #[test]
 fn counter_below_zero_at_the_end_is_out_of_fuel() {
     let unseen = "(global.set $fuel (i64.const -1)) (i32.const 0)";
-    assert_eq!(ending(unseen, 10_000).0, Class::OutOfFuel);
+    assert_eq!(ending(unseen, 100_000).0, Class::OutOfFuel);
     assert_eq!(ending(unseen, u64::MAX).0, Class::OutOfFuel);
 }
 
 #[test]
 fn panic_is_charged_what_it_used() {
     let panic = "(call $use (i64.const 30)) (call $panic) unreachable";
-    assert_eq!(ending(panic, 10_000), (Class::Panic, 30 + CALL));
-    assert_eq!(ending(panic, 30 + CALL), (Class::Panic, 30 + CALL));
-    assert_eq!(ending(panic, 29 + CALL), (Class::OutOfFuel, 29 + CALL));
+    assert_eq!(ending(panic, 100_000), (Class::Panic, 30 + RUN));
+    assert_eq!(ending(panic, 30 + RUN), (Class::Panic, 30 + RUN));
+    assert_eq!(ending(panic, 29 + RUN), (Class::OutOfFuel, 29 + RUN));
 }
 
 #[test]
 fn stack_that_is_used_up_is_a_limit() {
     assert_eq!(
-        ending("(call $too-deep) unreachable", 10_000).0,
+        ending("(call $too-deep) unreachable", 100_000).0,
         Class::Limit
     );
 }
@@ -146,7 +160,7 @@ fn stack_that_is_used_up_is_a_limit() {
 #[test]
 fn other_traps_are_traps_wherever_they_are() {
     let divided = "(i32.div_u (i32.const 1) (i32.const 0))";
-    assert_eq!(ending(divided, 10_000), (Class::Trap, 10_000));
+    assert_eq!(ending(divided, 100_000), (Class::Trap, 100_000));
 }
 
 #[test]
@@ -158,9 +172,9 @@ fn exit_is_charged_what_was_reported() {
         )
     };
     // The status is one byte of an argument.
-    let used = 30 + CALL + CALL + PROFILE_1.byte;
-    assert_eq!(ending(&exit(0), 10_000), (Class::Ok, used));
-    assert_eq!(ending(&exit(1), 10_000), (Class::Err, used));
+    let used = 30 + RUN + PROFILE_1.call + PROFILE_1.byte;
+    assert_eq!(ending(&exit(0), 100_000), (Class::Ok, used));
+    assert_eq!(ending(&exit(1), 100_000), (Class::Err, used));
     assert_eq!(ending(&exit(0), used), (Class::Ok, used));
     assert_eq!(ending(&exit(0), used - 1).0, Class::OutOfFuel);
 }
@@ -168,5 +182,5 @@ fn exit_is_charged_what_was_reported() {
 #[test]
 fn exit_past_the_meter_is_a_trap() {
     let exit = "(call $exit (i32.const 0)) unreachable";
-    assert_eq!(ending(exit, 10_000), (Class::Trap, 10_000));
+    assert_eq!(ending(exit, 100_000), (Class::Trap, 100_000));
 }
