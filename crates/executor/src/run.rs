@@ -290,7 +290,7 @@ impl Session<'_> {
     /// Takes fuel between instances.
     fn pay(&mut self, cost: u64) -> Result<(), Error> {
         self.left = self.left.expect(GOES_ON).checked_sub(cost);
-        self.left.map(drop).ok_or(Stop::OutOfFuel.into())
+        self.left.map(drop).ok_or_else(|| Stop::OutOfFuel.into())
     }
 
     /// The unit's host, between instances.
