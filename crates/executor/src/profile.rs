@@ -16,7 +16,7 @@ pub struct Rules {
     pub call: u64,
     /// Fuel for each byte that such a call carries, in and out.
     pub byte: u64,
-    /// Fuel for each string and each item of a list that a guest's call carries, beside its bytes.
+    /// Fuel for each string and each item of a list that a call carries, beside its bytes.
     pub part: u64,
     /// Bytes that one call may carry; the items of a list count as a 64-bit host keeps them. A guest
     /// that passes more, as arguments or as its result, traps; one that asks the host for more ends

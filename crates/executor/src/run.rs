@@ -284,7 +284,8 @@ impl Session<'_> {
     /// Charges what the host itself does with `bytes` bytes between instances: as much as a call that
     /// carries them.
     pub fn charge(&mut self, bytes: u64) -> Result<(), Error> {
-        self.pay(carrying(self.sandbox.rules, bytes))
+        let load = Load { bytes, parts: 0 };
+        self.pay(load.cost(self.sandbox.rules))
     }
 
     /// Takes fuel between instances.
@@ -324,16 +325,33 @@ pub(crate) struct Guest<'a> {
 }
 
 impl Guest<'_> {
-    /// Charges a call that carries `bytes` bytes between host and guest.
-    pub fn charge(&mut self, bytes: usize) -> Result<(), Error> {
-        let cost = carrying(self.sandbox.rules, bytes as u64);
+    /// Charges a call that carries so much between host and guest.
+    pub fn charge(&mut self, load: Load) -> Result<(), Error> {
+        let cost = load.cost(self.sandbox.rules);
         Ok(fuel::charge(&mut *self.store, cost)?)
     }
 }
 
-/// What a call costs that carries `bytes` bytes.
-fn carrying(rules: &Rules, bytes: u64) -> u64 {
-    rules.byte.saturating_mul(bytes).saturating_add(rules.call)
+/// What a call carries.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Load {
+    pub bytes: u64,
+    /// Items of lists, which are allocated one by one.
+    pub parts: u64,
+}
+
+impl Load {
+    pub fn bytes(bytes: usize) -> Self {
+        let bytes = bytes as u64;
+        Self { bytes, parts: 0 }
+    }
+
+    /// What such a call costs.
+    fn cost(self, rules: &Rules) -> u64 {
+        let bytes = rules.byte.saturating_mul(self.bytes);
+        let parts = rules.part.saturating_mul(self.parts);
+        rules.call.saturating_add(bytes).saturating_add(parts)
+    }
 }
 
 type Classified = (Class, Option<GuestError>, Option<String>);

@@ -17,7 +17,7 @@ use crate::{
         bind::{Words, digest},
     },
     program::Export,
-    run::{Ended, Guest, Session},
+    run::{Ended, Guest, Load, Session},
 };
 
 /// `opensky:compute/types.job-error`.
@@ -60,61 +60,69 @@ enum Progress {
     Done(Vec<u8>),
 }
 
-/// Bytes that a value carries between guest and host.
+/// What goes between guest and host.
 trait Carried {
-    fn bytes(&self) -> usize;
+    fn load(&self) -> Load;
 }
 
 impl Carried for Vec<u8> {
-    fn bytes(&self) -> usize {
-        self.len()
+    fn load(&self) -> Load {
+        Load::bytes(self.len())
     }
 }
 
 impl Carried for Vec<Vec<u8>> {
-    fn bytes(&self) -> usize {
-        self.iter().map(|item| item.len() + 8).sum()
+    fn load(&self) -> Load {
+        Load {
+            bytes: self.iter().map(|item| item.len() as u64 + 8).sum(),
+            parts: self.len() as u64,
+        }
     }
 }
 
 impl Carried for Vec<Kv> {
-    fn bytes(&self) -> usize {
-        self.iter()
-            .map(|kv| kv.key.len() + kv.value.len() + 16)
-            .sum()
+    fn load(&self) -> Load {
+        Load {
+            bytes: self
+                .iter()
+                .map(|kv| (kv.key.len() + kv.value.len() + 16) as u64)
+                .sum(),
+            // Key, value, and as much again for finding its place among the others.
+            parts: 4 * self.len() as u64,
+        }
     }
 }
 
 impl Carried for Progress {
-    fn bytes(&self) -> usize {
+    fn load(&self) -> Load {
         match self {
-            Self::More(bytes) | Self::Done(bytes) => bytes.len(),
+            Self::More(bytes) | Self::Done(bytes) => bytes.load(),
         }
     }
 }
 
 impl Guest<'_> {
-    /// Calls an export with parameters that carry `bytes` bytes. What the guest returns as its own
-    /// error ends it.
-    fn call<P, T>(&mut self, f: &ComponentExportIndex, params: P, bytes: usize) -> Result<T, Ended>
+    /// Calls an export with parameters that carry so much. What the guest returns as its own error
+    /// ends it.
+    fn call<P, T>(&mut self, f: &ComponentExportIndex, params: P, load: Load) -> Result<T, Ended>
     where
         P: ComponentNamedList + Lower,
         T: ComponentType + Lift + Carried + 'static,
     {
-        self.charge(bytes)?;
+        self.charge(load)?;
         let typed = self
             .instance
             .get_typed_func::<P, (Result<T, JobError>,)>(&mut *self.store, f)?;
         let (answer,) = typed.call(&mut *self.store, params)?;
         match answer {
             Ok(value) => {
-                self.charge(value.bytes())?;
+                self.charge(value.load())?;
                 Ok(value)
             }
             Err(error) => {
                 let error = GuestError::from(error);
                 let len = codec::encode(&error).len();
-                self.charge(len)?;
+                self.charge(Load::bytes(len))?;
                 let host = self.store.data_mut();
                 host.spend_output(len).map_err(Error::from)?;
                 Err(error.into())
@@ -156,7 +164,8 @@ pub(crate) fn run(session: &mut Session<'_>) -> Result<Result<(), Ended>, Export
 fn job(session: &mut Session<'_>, run: &ComponentExportIndex) -> Result<(), Ended> {
     let input = main_input(session);
     let input = (*input).as_ref();
-    let output = session.with_instance(|guest| guest.call(run, (input,), input.len()))?;
+    let output =
+        session.with_instance(|guest| guest.call(run, (input,), Load::bytes(input.len())))?;
     Ok(session.output(names::OUTPUT, output)?)
 }
 
@@ -174,7 +183,7 @@ fn map(
     let shard = (*input).as_ref();
     let mut room = Room::of(&session.work);
     let groups = session.with_instance(|guest| {
-        let records: Vec<Kv> = guest.call(map_shard, (shard,), shard.len())?;
+        let records: Vec<Kv> = guest.call(map_shard, (shard,), Load::bytes(shard.len()))?;
         let mut by_key = BTreeMap::<Vec<u8>, Vec<Vec<u8>>>::new();
         for Kv { key, value } in records {
             by_key.entry(key).or_default().push(value);
@@ -216,7 +225,9 @@ fn call_group<T: ComponentType + Lift + Carried + 'static>(
     key: &[u8],
     values: &Vec<Vec<u8>>,
 ) -> Result<T, Ended> {
-    guest.call(f, (key, values.as_slice()), key.len() + values.bytes())
+    let mut load = values.load();
+    load.bytes += key.len() as u64;
+    guest.call(f, (key, values.as_slice()), load)
 }
 
 /// Reduces one partition of all shards: keys in byte order, values in shard order.
@@ -264,8 +275,11 @@ fn finish(session: &mut Session<'_>, finish: &ComponentExportIndex) -> Result<()
         .filter(|name| name.starts_with("partition/"));
     let blobs: Vec<Blob> = names.filter_map(|name| session.input(name)).collect();
     let parts: Vec<&[u8]> = blobs.iter().map(|blob| (**blob).as_ref()).collect();
-    let bytes = parts.iter().map(|part| part.len() + 8).sum();
-    let output = session.with_instance(|guest| guest.call(finish, (parts.as_slice(),), bytes))?;
+    let load = Load {
+        bytes: parts.iter().map(|part| part.len() as u64 + 8).sum(),
+        parts: parts.len() as u64,
+    };
+    let output = session.with_instance(|guest| guest.call(finish, (parts.as_slice(),), load))?;
     Ok(session.output(names::OUTPUT, output)?)
 }
 
@@ -280,8 +294,8 @@ fn stepper(
         None => {
             let input = main_input(session);
             let input = (*input).as_ref();
-            let state: Vec<u8> =
-                session.with_instance(|guest| guest.call(init, (input,), input.len()))?;
+            let state: Vec<u8> = session
+                .with_instance(|guest| guest.call(init, (input,), Load::bytes(input.len())))?;
             session.states.push(Digest::of(&state));
             state
         }
@@ -294,7 +308,7 @@ fn stepper(
         let seed = Work::step_seed(&unit_seed, &Digest::of(&state));
         session.host().renew(seed);
         let bytes = state.as_slice();
-        match session.with_instance(|guest| guest.call(step, (bytes,), bytes.len()))? {
+        match session.with_instance(|guest| guest.call(step, (bytes,), Load::bytes(bytes.len())))? {
             Progress::More(next) => {
                 session.states.push(Digest::of(&next));
                 state = next;
@@ -317,7 +331,7 @@ fn stepper(
 /// Runs an unmodified command: what it wrote is its output, whatever its exit code.
 fn command(session: &mut Session<'_>, run: &ComponentExportIndex) -> Result<(), Ended> {
     let called = session.with_instance(|guest| {
-        guest.charge(0)?;
+        guest.charge(Load::default())?;
         let typed = guest
             .instance
             .get_typed_func::<(), (Result<(), ()>,)>(&mut *guest.store, run)?;

@@ -318,12 +318,14 @@ fn map_is_charged_for_what_the_host_does_with_partitions() {
         let map = work(&component, World::Map { partitions }, b"");
         fuel(&sandbox, &component, map, &[b""])
     };
-    let Rules { call, byte, .. } = Rules::DEFAULT;
+    let Rules {
+        call, byte, part, ..
+    } = Rules::DEFAULT;
     let partition = thousand();
     let held = codec::encode(&partition).len() as u64 - 1 + partition.memory();
     assert_eq!(
         fuel_of(1_000, 1) - fuel_of(0, 1),
-        byte * (8_000 + held),
+        part * 1_000 + byte * (8_000 + held),
         "values that combine returns, and what is put out"
     );
     assert_eq!(fuel_of(0, 9) - fuel_of(0, 1), 8 * (2 * call + byte));
