@@ -4,6 +4,27 @@
 //! Any engine that keeps to the WebAssembly specification runs the result: the same input bytes give
 //! the same output bytes on every host, and a metered program has the same outcome, fuel included,
 //! wherever it runs. `SPEC.md` beside this crate says what is counted, and how exactly.
+//!
+//! ```
+//! let empty = b"\0asm\x01\0\0\0";
+//! let metered = opensky_meter::module(empty, &opensky_meter::Context::default())?;
+//! assert_eq!(metered.startup, 0);
+//! # Ok::<(), opensky_meter::MeterError>(())
+//! ```
+//!
+//! # Running what comes out
+//!
+//! Of a component: link [`FUEL_LIMIT`] and [`FUEL_REPORT`] and, when the program has ended well, call
+//! [`FUEL_LEFT`]. The counters are inside.
+//!
+//! Of a core module: give it the imports from [`METER`] that [`module`] lists. Set `fuel` to the limit
+//! less [`Metered::startup`], and `depth` to [`DEPTH`]; read `fuel` when the program has ended.
+//!
+//! In both, fuel is whole units and may be less than 0 at the end: then the program needed more than its
+//! limit, however it ended. A trap by `unreachable` in the program's own code is the meter saying so
+//! early; `panic` is called for the `unreachable`s of the program itself. Run it on a thread with
+//! [`NATIVE_STACK`] bytes of stack. The engine need not count, nor make NaNs canonical, but bound how
+//! large memories and tables may grow: growth is paid for once it has happened.
 
 mod calls;
 mod charges;
