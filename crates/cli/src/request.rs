@@ -74,7 +74,8 @@ pub struct Unit {
     /// What executes the program. The result is the same.
     #[arg(long, value_enum, default_value_t)]
     pub backend: BackendName,
-    /// The rules of execution: 0 for the engine's own fuel, to check results with; 1 for ours.
+    /// The rules of execution: in 1 the program counts its fuel itself; in 0 the engine does, to
+    /// compare with.
     #[arg(long, value_name = "ID", value_parser = value::profile, default_value = Rules::DEFAULT.id)]
     pub profile: &'static Rules,
 }

@@ -24,7 +24,7 @@ pub struct Args {
     /// What executes the programs.
     #[arg(long, value_enum, default_value_t)]
     pub backend: BackendName,
-    /// The rules of execution, whose fuel is counted.
+    /// The rules of execution, whose fuel is counted: 1, or 0 for the engine's own.
     #[arg(long, value_name = "ID", value_parser = value::profile, default_value = Rules::DEFAULT.id)]
     pub profile: &'static Rules,
     /// Runs of each program; the fastest counts.

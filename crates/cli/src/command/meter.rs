@@ -10,9 +10,13 @@ use crate::{Exit, Problem, deliver, source, term};
 /// Write the metered form of a program, as profile 1 compiles it
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = "\
-A component counts its fuel, bounds its stack and makes its NaNs canonical by itself afterwards, on
-any engine. It imports `opensky-fuel-limit` and `opensky-fuel-report`, and exports
-`opensky-fuel-left`. A core module stays one, and imports its meter from `opensky:meter`.
+A component counts its fuel, bounds its depth of calls and makes its NaNs canonical by itself
+afterwards, on any engine. It imports `opensky-fuel-limit` and `opensky-fuel-report`, and exports
+`opensky-fuel-left`. A core module stays one, and imports its meter from `opensky:meter`. A
+preview-1 module that is run is adapted to be a component first, and metered then.
+
+What comes out is to be read, and for other engines. `opensky run` takes the program as it was:
+it meters by itself, and refuses what is metered already.
 
 Examples:
   opensky meter hello.wasm -o metered.wasm
