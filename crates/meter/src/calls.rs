@@ -55,6 +55,7 @@ impl Calls {
                 .map(|&node| pending[node as usize])
                 .max()
                 .unwrap_or(0);
+            let passed_on = graph.passed_on(scan, component, &work);
             for &node in component {
                 let node = node as usize;
                 let function = scan.function(node, graph.functions);
@@ -62,10 +63,9 @@ impl Calls {
                 let counted = function.is_some() && (recursive || below + frame > UNCOUNTED);
                 roles[node].counted = counted;
                 pending[node] = below + if counted { 0 } else { frame };
-                let inside = graph.next[node].iter().map(|&callee| work[callee as usize]);
-                let inclusive = function
-                    .map_or(0, |function| function.cost)
-                    .saturating_add(inside.fold(0, u64::saturating_add));
+                let inclusive = function.map_or(passed_on, |function| {
+                    function.cost.saturating_add(sum(&graph.next[node], &work))
+                });
                 roles[node].checked = function.is_some() && (recursive || inclusive > UNCHECKED);
                 work[node] = if roles[node].checked { 0 } else { inclusive };
             }
@@ -114,7 +114,25 @@ impl Calls {
     }
 }
 
+fn sum(nodes: &[u32], work: &[u64]) -> u64 {
+    let all = nodes.iter().map(|&node| work[node as usize]);
+    all.fold(0, u64::saturating_add)
+}
+
 impl Graph {
+    /// The work that may be started, outside of a component, by those in it that are no functions of the
+    /// module. Nobody in the component has any work yet.
+    fn passed_on(&self, scan: &Scan<'_>, component: &[u32], work: &[u64]) -> u64 {
+        let others = component.iter().map(|&node| node as usize);
+        let mut callees: Vec<u32> = others
+            .filter(|&node| scan.function(node, self.functions).is_none())
+            .flat_map(|node| self.next[node].iter().copied())
+            .collect();
+        callees.sort_unstable();
+        callees.dedup();
+        sum(&callees, work)
+    }
+
     fn of(scan: &Scan<'_>, context: &Context) -> Self {
         let functions = scan.type_of.len();
         let outside = functions + scan.types.len();

@@ -2,6 +2,8 @@
 
 mod bench;
 
+use opensky_meter::Context;
+
 use bench::{check, engine, exports, metered, random};
 use wasmtime::OptLevel;
 
@@ -59,4 +61,23 @@ fn random_modules() {
         modules > 100 && returned > 30,
         "{modules} modules, {returned} calls that returned"
     );
+}
+
+/// Whoever leaves the module may come back to all that it exports, by whichever import.
+#[test]
+fn imports_weigh_the_same() {
+    // A look is made from a weight of 20,000 on: the function and who starts it pass that together.
+    let divide = "(drop (i64.div_u (i64.const 7) (i64.const 3)))";
+    let (heavy, light) = (divide.repeat(900), divide.repeat(20));
+    let starting_with = |import: &str| {
+        let text = format!(
+            r#"(module (import "h" "a" (func $a)) (import "h" "b" (func $b))
+                (func (export "heavy") {heavy}) (func (export "both") (call $a) (call $b))
+                (func $start (call {import}) {light}) (start $start))"#
+        );
+        let module = wat::parse_str(text).expect("the text is WebAssembly");
+        let metered = opensky_meter::module(&module, &Context::default());
+        metered.expect("it is metered").bytes.len()
+    };
+    assert_eq!(starting_with("$a"), starting_with("$b"));
 }
