@@ -88,9 +88,28 @@ pub fn startup_pages(pages: u64) -> u64 {
     pages.saturating_mul(1 << PAGE)
 }
 
-/// Fuel for so many bytes that are in memory before the first operator runs.
-pub fn startup(bytes: usize) -> u64 {
-    bytes as u64 >> 3
+/// Fuel for a data segment of so many bytes that are in memory before the first operator runs.
+pub fn startup_data(bytes: usize) -> u64 {
+    SEGMENT + (bytes as u64 >> 3)
+}
+
+/// Fuel for an element segment of so many elements: engines make a passive one's references when they
+/// make the instance, which takes 100 ns and more for each.
+pub fn startup_elements(count: u32, active: bool) -> u64 {
+    let each = if active { 1 } else { 500 };
+    SEGMENT + each * u64::from(count)
+}
+
+/// Fuel for an operator of a constant expression.
+pub const CONSTANT: u64 = 40;
+
+/// Fuel for a segment, however small.
+pub const SEGMENT: u64 = 200;
+
+/// Fuel for entering a function with so many parameters and declared locals: those that it may read
+/// before it has written them are cleared each time.
+pub fn entry(locals: u32) -> u64 {
+    locals.into()
 }
 
 /// Bytes that the frame of a function counts for, by its locals, the most operands that are there at

@@ -32,6 +32,7 @@ pub(crate) fn dues(scan: &Scan<'_>, calls: &Calls) -> Result<Vec<u64>, MeterErro
             let facts = Facts {
                 arity: &|ty| scan.arity(ty),
                 due: &|callee| dues[callee as usize],
+                entry: scan.entry(function),
             };
             let flow = Flow::of(&ops, facts);
             let charges = Charges::of(&flow, &Loops::of(&flow), &flow.returns(), false);

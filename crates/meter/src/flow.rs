@@ -85,6 +85,8 @@ pub(crate) struct Facts<'a> {
     pub arity: &'a dyn Fn(u32) -> (usize, usize),
     /// What a call of a function costs besides itself.
     pub due: &'a dyn Fn(u32) -> u64,
+    /// What the function costs before its first operator.
+    pub entry: u64,
 }
 
 struct Builder<'a> {
@@ -108,6 +110,7 @@ impl Flow {
         };
         let entry = builder.block(0);
         let exit = builder.block(NOWHERE);
+        builder.flow.blocks[entry].cost = facts.entry;
         builder.current = Some(entry);
         builder.frames.push(Frame {
             kind: Kind::Function,

@@ -266,6 +266,7 @@ impl Writer<'_> {
         let facts = Facts {
             arity: &|ty| scan.arity(ty),
             due: &|callee| self.dues[callee as usize],
+            entry: scan.entry(index),
         };
         let subject = Subject {
             flow: Flow::of(&ops, facts),

@@ -41,7 +41,7 @@ pub(crate) struct Function<'a> {
     pub locals: u32,
     /// Bytes that its frame counts for.
     pub frame: u32,
-    /// Fuel for all its operators once.
+    /// Fuel for its entry and all its operators once.
     pub cost: u64,
     /// The functions that it calls, and the types that it calls through tables.
     pub calls: Vec<u32>,
@@ -76,6 +76,11 @@ impl<'a> Scan<'a> {
         }
         node.checked_sub(self.imported as usize)
             .map(|defined| &self.functions[defined])
+    }
+
+    /// What a function that is defined here costs before its first operator.
+    pub fn entry(&self, function: u32) -> u64 {
+        cost::entry(self.functions[(function - self.imported) as usize].locals)
     }
 
     /// The operators of a function that is defined here.
@@ -174,9 +179,13 @@ impl<'a> Scan<'a> {
             Payload::DataSection(data) => {
                 for data in data {
                     let data = data?;
-                    if matches!(data.kind, wasmparser::DataKind::Active { .. }) {
-                        self.startup += cost::startup(data.data.len());
-                    }
+                    self.startup += match data.kind {
+                        wasmparser::DataKind::Passive => cost::SEGMENT,
+                        wasmparser::DataKind::Active { offset_expr, .. } => {
+                            self.constant(offset_expr.get_operators_reader())?;
+                            cost::startup_data(data.data.len())
+                        }
+                    };
                 }
             }
             _ => {}
@@ -201,18 +210,26 @@ impl<'a> Scan<'a> {
                 count
             }
         };
-        if matches!(element.kind, ElementKind::Active { .. }) {
-            self.startup += cost::startup(8 * count as usize);
-        }
+        self.startup += match element.kind {
+            ElementKind::Declared => 0,
+            ElementKind::Passive => cost::startup_elements(count, false),
+            ElementKind::Active { offset_expr, .. } => {
+                self.constant(offset_expr.get_operators_reader())?;
+                cost::startup_elements(count, true)
+            }
+        };
         Ok(())
     }
 
     /// A function that a constant expression refers to may be called by whoever gets the reference.
     fn constant(&mut self, ops: wasmparser::OperatorsReader<'a>) -> Result<(), MeterError> {
         for op in ops {
-            if let Operator::RefFunc { function_index } = op? {
-                self.in_tables.push(function_index);
+            match op? {
+                Operator::End => continue,
+                Operator::RefFunc { function_index } => self.in_tables.push(function_index),
+                _ => {}
             }
+            self.startup += cost::CONSTANT;
         }
         Ok(())
     }
@@ -229,7 +246,7 @@ fn summarize<'a>(
         body,
         locals: validator.len_locals(),
         frame: 0,
-        cost: 0,
+        cost: cost::entry(validator.len_locals()),
         calls: Vec::new(),
         indirect: Vec::new(),
     };

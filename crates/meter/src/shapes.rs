@@ -43,6 +43,7 @@ pub(crate) fn flows() -> impl Strategy<Value = Flow> {
         let facts = Facts {
             arity: &|_| (0, 0),
             due: &|_| 0,
+            entry: 0,
         };
         Flow::of(&code(&bytes), facts)
     })

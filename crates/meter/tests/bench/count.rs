@@ -1,5 +1,7 @@
 //! The slow count: a module that charges every operator right before it runs.
 
+use std::collections::VecDeque;
+
 use opensky_meter::{METER, cost};
 use wasm_encoder::{
     BlockType, CodeSection, EntityType, Function, GlobalType, ImportSection, Instruction as I,
@@ -19,6 +21,7 @@ pub fn counted(bytes: &[u8]) -> Vec<u8> {
     let mut counter = Counter {
         imports_done: false,
         globals: 0,
+        entries: entries(bytes).into(),
     };
     for payload in wasmparser::Parser::new(0).parse_all(bytes) {
         if let wasmparser::Payload::ImportSection(imports) = payload.expect("the module is valid") {
@@ -37,8 +40,29 @@ pub fn counted(bytes: &[u8]) -> Vec<u8> {
     module.finish()
 }
 
+/// What entering each function costs that the module defines.
+fn entries(bytes: &[u8]) -> Vec<u64> {
+    let mut validator = wasmparser::Validator::new();
+    let mut entries = Vec::new();
+    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+        let payload = payload.expect("the module is valid");
+        let payload = validator.payload(&payload).expect("the module is valid");
+        if let wasmparser::ValidPayload::Func(function, body) = payload {
+            let mut function = function.into_validator(Default::default());
+            let mut reader = body.get_binary_reader();
+            function
+                .read_locals(&mut reader)
+                .expect("the module is valid");
+            entries.push(cost::entry(function.len_locals()));
+        }
+    }
+    entries
+}
+
 struct Counter {
     imports_done: bool,
+    /// Of the functions that are still to come.
+    entries: VecDeque<u64>,
     /// The globals that the module imports itself.
     globals: u32,
 }
@@ -154,9 +178,16 @@ impl Reencode for Counter {
         body: wasmparser::FunctionBody<'_>,
     ) -> Result<(), Error> {
         let mut function: Function = self.new_function_with_parsed_locals(&body)?;
-        self.look()
-            .iter()
-            .for_each(|look| _ = function.instruction(look));
+        let entry = self.entries.pop_front().expect("every function has one");
+        let mut write =
+            |code: &[I<'_>]| code.iter().for_each(|code| _ = function.instruction(code));
+        write(&[
+            I::GlobalGet(self.globals),
+            I::I64Const(entry as i64),
+            I::I64Sub,
+            I::GlobalSet(self.globals),
+        ]);
+        write(&self.look());
         for op in body.get_operators_reader()? {
             self.write(&mut function, op?)?;
         }

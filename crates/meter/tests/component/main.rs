@@ -108,6 +108,36 @@ fn what_instances_hold_is_paid_first() {
     assert_eq!(instantiate(&metered, 10).left, Some(10 - 2 * startup));
 }
 
+/// What an engine makes for an instance before it runs, at the least that each is worth.
+#[test]
+fn what_is_made_with_an_instance_has_its_price() {
+    let startup = |fields: &str| {
+        let module = wat::parse_str(format!("(module (func $f) {fields})")).expect("text");
+        let metered = opensky_meter::module(&module, &Context::default()).expect("it is metered");
+        metered.startup
+    };
+    assert_eq!(startup("(elem declare func $f)"), 0);
+    assert_eq!(startup("(elem func $f $f $f)"), 200 + 3 * 500);
+    assert_eq!(
+        startup("(table 2 funcref) (elem (i32.const 0) $f $f)"),
+        200 + 40 + 2
+    );
+    assert_eq!(
+        startup("(elem funcref (ref.func $f))"),
+        200 + 40 + 500,
+        "an expression for each element"
+    );
+    assert_eq!(startup(r#"(memory 0) (data "passive")"#), 200);
+    assert_eq!(
+        startup(r#"(memory 0) (data (i32.const 0) "0123456789abcdef")"#),
+        200 + 40 + 2
+    );
+    assert_eq!(
+        startup("(global i32 (i32.add (i32.const 1) (i32.const 2)))"),
+        3 * 40
+    );
+}
+
 /// Ways to end that are not a return.
 const ENDS: &str = r#"
 (component
