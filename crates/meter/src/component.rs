@@ -40,6 +40,7 @@ pub fn component(bytes: &[u8]) -> Result<Vec<u8>, MeterError> {
     for found in modules {
         let context = Context {
             reentered: Some(found.reentered),
+            exits: Some(found.exits),
         };
         let Metered {
             bytes,

@@ -26,6 +26,9 @@ use crate::{
 pub struct Context {
     /// The exports that may be called while a call of an import is under way. `None`: any of them.
     pub reentered: Option<BTreeSet<String>>,
+    /// The imports that end the program, by module and name. `None`: those from a module whose name
+    /// begins with `wasi:cli/exit@`.
+    pub exits: Option<BTreeSet<(String, String)>>,
 }
 
 /// A module after the pass.
@@ -48,10 +51,11 @@ const FUNCTIONS: [&str; 3] = ["panic", "too-deep", "exit"];
 /// to nothing; the mutable globals `fuel`, an `i64`, and `depth`, an `i32`.
 ///
 /// # Errors
-/// The module is not valid with the features of the profile, is metered already, or is so large that
-/// what is added finds no room.
+/// The module is not valid with the features of the profile, is metered already, is so large that
+/// what is added finds no room, or does something with an import that ends the program other than
+/// call it.
 pub fn module(bytes: &[u8], context: &Context) -> Result<Metered, MeterError> {
-    let scan = Scan::of(bytes)?;
+    let scan = Scan::of(bytes, context)?;
     let calls = Calls::of(&scan, context);
     let dues = dues(&scan, &calls)?;
     let mut writer = Writer {

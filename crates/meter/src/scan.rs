@@ -7,7 +7,7 @@ use wasmparser::{
     Operator, Parser, Payload, TypeRef, ValidPayload, Validator,
 };
 
-use crate::{METER, MeterError, cost, features};
+use crate::{Context, METER, MeterError, cost, features};
 
 /// What is known of a module before it is written.
 #[derive(Default)]
@@ -34,6 +34,14 @@ pub(crate) struct Scan<'a> {
     pub startup: u64,
 }
 
+/// Whether an imported function ends the program.
+fn ends(context: &Context, module: &str, name: &str) -> bool {
+    match &context.exits {
+        Some(exits) => exits.contains(&(module.into(), name.into())),
+        None => module.starts_with("wasi:cli/exit@"),
+    }
+}
+
 /// What one function does, at a glance.
 pub(crate) struct Function<'a> {
     pub body: FunctionBody<'a>,
@@ -50,7 +58,7 @@ pub(crate) struct Function<'a> {
 
 impl<'a> Scan<'a> {
     /// Validates a module and reads it once.
-    pub fn of(bytes: &'a [u8]) -> Result<Self, MeterError> {
+    pub fn of(bytes: &'a [u8], context: &Context) -> Result<Self, MeterError> {
         let mut scan = Self::default();
         let mut validator = Validator::new_with_features(features());
         let mut allocations = FuncValidatorAllocations::default();
@@ -62,11 +70,24 @@ impl<'a> Scan<'a> {
                 scan.functions.push(summary);
                 allocations = function.into_allocations();
             }
-            scan.section(payload)?;
+            scan.section(payload, context)?;
         }
         scan.in_tables.sort_unstable();
         scan.in_tables.dedup();
+        scan.check_exits()?;
         Ok(scan)
+    }
+
+    /// An exit tells what is left where it is called, so that is all that may be done with it.
+    fn check_exits(&self) -> Result<(), MeterError> {
+        let exports = self.exports.iter().map(|(_, function)| function);
+        let mut others = exports.chain(&self.start).chain(&self.in_tables);
+        match others.any(|function| self.exits.contains(function)) {
+            true => Err(MeterError::Unsupported(
+                "a function of wasi:cli/exit that is not only called",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The function that a node of the call graph stands for, if it is defined here.
@@ -96,7 +117,7 @@ impl<'a> Scan<'a> {
         (ty.params().len(), ty.results().len())
     }
 
-    fn section(&mut self, payload: Payload<'a>) -> Result<(), MeterError> {
+    fn section(&mut self, payload: Payload<'a>, context: &Context) -> Result<(), MeterError> {
         match payload {
             Payload::TypeSection(types) => {
                 let mut forms = HashMap::new();
@@ -118,7 +139,7 @@ impl<'a> Scan<'a> {
                     }
                     match import.ty {
                         TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
-                            if import.module.starts_with("wasi:cli/exit@") {
+                            if ends(context, import.module, import.name) {
                                 self.exits.push(self.imported);
                             }
                             self.imported += 1;

@@ -6,9 +6,18 @@ use std::{
 };
 
 use wasmparser::{
-    BinaryReaderError, CanonicalFunction, CanonicalOption, ComponentAlias, ComponentType,
-    ExternalKind, Instance, InstantiationArg, Payload, TypeRef,
+    BinaryReaderError, CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind,
+    ComponentInstance, ComponentType, ComponentTypeRef, ExternalKind, Instance, InstantiationArg,
+    Payload, TypeRef,
 };
+
+use crate::MeterError;
+
+/// The interface whose functions end a program.
+const EXIT: &str = "wasi:cli/exit@";
+const PASSED: &str = "a component that passes the functions of wasi:cli/exit around";
+const UNLIKE: &str =
+    "a core module that is given a function of wasi:cli/exit in some instances only";
 
 /// A core module of the outermost component.
 #[derive(Default)]
@@ -23,6 +32,8 @@ pub(super) struct Module<'a> {
     /// been left. All others may, as far as is seen here, be they called by the host (allocation,
     /// what is done after a return, destructors) or by another core module.
     pub reentered: BTreeSet<String>,
+    /// Its imports that end the program, by module and name: the same in each instance.
+    pub exits: BTreeSet<(String, String)>,
     /// The functions that it imports.
     imports: Vec<(&'a str, &'a str)>,
     /// All that an instance takes and gives.
@@ -34,7 +45,10 @@ pub(super) struct Module<'a> {
 pub(super) struct Modules<'a> {
     modules: Vec<Module<'a>>,
     instances: Vec<Origin<'a>>,
-    functions: Vec<Option<Export<'a>>>,
+    functions: Vec<Target<'a>>,
+    /// Of the component's own instances and functions, which are those of `wasi:cli/exit`.
+    exit_instances: Vec<bool>,
+    exit_functions: Vec<bool>,
 }
 
 /// What the exports of a core instance are.
@@ -42,11 +56,21 @@ enum Origin<'a> {
     /// Those of this module.
     Module(usize),
     /// These functions, and what else there is.
-    Functions(BTreeMap<&'a str, Option<Export<'a>>>),
+    Functions(BTreeMap<&'a str, Target<'a>>),
 }
 
-/// A function as an export of a module. No such thing (`None`) are the functions that the component
-/// model makes.
+/// What a core function is.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    /// One of a module's.
+    Export(Export<'a>),
+    /// A lowered one that ends the program.
+    Exit,
+    /// Another one that the component model makes.
+    Made,
+}
+
+/// A function as an export of a module.
 #[derive(Clone, Copy)]
 struct Export<'a> {
     module: usize,
@@ -98,8 +122,32 @@ impl<'a> Modules<'a> {
     }
 
     /// Takes in a section of the component that is valid.
-    pub fn note(&mut self, payload: &Payload<'a>) -> Result<(), BinaryReaderError> {
+    pub fn note(&mut self, payload: &Payload<'a>) -> Result<(), MeterError> {
         match payload {
+            Payload::ComponentImportSection(imports) => {
+                for import in imports.clone() {
+                    let import = import?;
+                    match import.ty {
+                        ComponentTypeRef::Instance(_) => {
+                            self.exit_instances.push(import.name.name.starts_with(EXIT))
+                        }
+                        ComponentTypeRef::Func(_) => self.exit_functions.push(false),
+                        _ => {}
+                    }
+                }
+            }
+            Payload::ComponentInstanceSection(instances) => {
+                for instance in instances.clone() {
+                    self.component_instance(&instance?)?;
+                }
+            }
+            Payload::ComponentExportSection(exports) => {
+                for export in exports.clone() {
+                    let export = export?;
+                    self.pass(export.kind, export.index)?;
+                    self.made(export.kind);
+                }
+            }
             Payload::ModuleSection {
                 unchecked_range, ..
             } => self.modules.push(Module {
@@ -108,7 +156,7 @@ impl<'a> Modules<'a> {
             }),
             Payload::InstanceSection(instances) => {
                 for instance in instances.clone() {
-                    self.instance(&instance?);
+                    self.instance(&instance?)?;
                 }
             }
             Payload::ComponentAliasSection(aliases) => {
@@ -137,17 +185,57 @@ impl<'a> Modules<'a> {
         Ok(())
     }
 
-    fn instance(&mut self, instance: &Instance<'a>) {
+    /// An instance of the component's own, made of what may be no exit.
+    fn component_instance(&mut self, instance: &ComponentInstance<'_>) -> Result<(), MeterError> {
+        match instance {
+            ComponentInstance::Instantiate { args, .. } => {
+                for arg in args {
+                    self.pass(arg.kind, arg.index)?;
+                }
+            }
+            ComponentInstance::FromExports(exports) => {
+                for export in exports {
+                    self.pass(export.kind, export.index)?;
+                }
+            }
+        }
+        self.made(ComponentExternalKind::Instance);
+        Ok(())
+    }
+
+    /// Refuses to lose sight of an exit.
+    fn pass(&self, kind: ComponentExternalKind, index: u32) -> Result<(), MeterError> {
+        let exits = match kind {
+            ComponentExternalKind::Instance => &self.exit_instances,
+            ComponentExternalKind::Func => &self.exit_functions,
+            _ => return Ok(()),
+        };
+        match exits.get(index as usize) {
+            Some(true) => Err(MeterError::Unsupported(PASSED)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Something of the component's own that is no exit.
+    fn made(&mut self, kind: ComponentExternalKind) {
+        match kind {
+            ComponentExternalKind::Instance => self.exit_instances.push(false),
+            ComponentExternalKind::Func => self.exit_functions.push(false),
+            _ => {}
+        }
+    }
+
+    fn instance(&mut self, instance: &Instance<'a>) -> Result<(), MeterError> {
         let origin = match instance {
             Instance::Instantiate { module_index, args } => {
-                self.instantiate(*module_index as usize, args);
+                self.instantiate(*module_index as usize, args)?;
                 Origin::Module(*module_index as usize)
             }
             Instance::FromExports(exports) => {
                 let is_function =
                     |kind| matches!(kind, ExternalKind::Func | ExternalKind::FuncExact);
                 let functions = exports.iter().filter(|export| is_function(export.kind));
-                let known = |index: u32| self.functions.get(index as usize).copied().flatten();
+                let known = |index: u32| self.function(index);
                 Origin::Functions(
                     functions
                         .map(|export| (export.name, known(export.index)))
@@ -156,45 +244,78 @@ impl<'a> Modules<'a> {
             }
         };
         self.instances.push(origin);
+        Ok(())
     }
 
     /// What one module imports from another can be called at any time.
-    fn instantiate(&mut self, index: usize, args: &[InstantiationArg<'a>]) {
+    fn instantiate(
+        &mut self,
+        index: usize,
+        args: &[InstantiationArg<'a>],
+    ) -> Result<(), MeterError> {
         let given: BTreeMap<_, _> = args.iter().map(|arg| (arg.name, arg.index)).collect();
         let Some(module) = self.modules.get_mut(index) else {
-            return;
+            return Ok(());
         };
-        module.instances += 1;
         let imports = std::mem::take(&mut module.imports);
+        let mut exits = BTreeSet::new();
         for (instance, name) in &imports {
-            let export = given
-                .get(instance)
-                .and_then(|&instance| self.export(instance, name));
-            self.mark(export);
+            let given = given.get(instance);
+            match given.map_or(Target::Made, |&instance| self.export(instance, name)) {
+                Target::Exit => _ = exits.insert(((*instance).into(), (*name).into())),
+                Target::Export(export) => self.mark(export),
+                Target::Made => {}
+            }
         }
-        self.modules[index].imports = imports;
+        let module = &mut self.modules[index];
+        module.imports = imports;
+        if module.instances > 0 && module.exits != exits {
+            return Err(MeterError::Unsupported(UNLIKE));
+        }
+        module.instances += 1;
+        module.exits = exits;
+        Ok(())
     }
 
     fn alias(&mut self, alias: &ComponentAlias<'a>) {
-        if let ComponentAlias::CoreInstanceExport {
-            kind: ExternalKind::Func | ExternalKind::FuncExact,
-            instance_index,
-            name,
-        } = alias
-        {
-            self.functions.push(self.export(*instance_index, name));
+        match alias {
+            ComponentAlias::CoreInstanceExport {
+                kind: ExternalKind::Func | ExternalKind::FuncExact,
+                instance_index,
+                name,
+            } => self.functions.push(self.export(*instance_index, name)),
+            ComponentAlias::InstanceExport {
+                kind: ComponentExternalKind::Func,
+                instance_index,
+                ..
+            } => {
+                let exits = self.exit_instances.get(*instance_index as usize);
+                self.exit_functions.push(exits == Some(&true));
+            }
+            ComponentAlias::InstanceExport { kind, .. } => self.made(*kind),
+            _ => {}
         }
     }
 
     fn canonical(&mut self, function: &CanonicalFunction) {
         match function {
-            CanonicalFunction::Lift { options, .. } => self.options(options),
-            CanonicalFunction::Lower { options, .. } => {
+            CanonicalFunction::Lift { options, .. } => {
                 self.options(options);
-                self.functions.push(None);
+                self.made(ComponentExternalKind::Func);
+            }
+            CanonicalFunction::Lower {
+                func_index,
+                options,
+            } => {
+                self.options(options);
+                let exits = self.exit_functions.get(*func_index as usize);
+                self.functions.push(match exits {
+                    Some(true) => Target::Exit,
+                    _ => Target::Made,
+                });
             }
             // Every other one is a core function too.
-            _ => self.functions.push(None),
+            _ => self.functions.push(Target::Made),
         }
     }
 
@@ -210,23 +331,32 @@ impl<'a> Modules<'a> {
     }
 
     /// The function that an instance exports by that name.
-    fn export(&self, instance: u32, name: &'a str) -> Option<Export<'a>> {
-        match self.instances.get(instance as usize)? {
-            Origin::Module(module) => Some(Export {
+    fn export(&self, instance: u32, name: &'a str) -> Target<'a> {
+        match self.instances.get(instance as usize) {
+            Some(Origin::Module(module)) => Target::Export(Export {
                 module: *module,
                 name,
             }),
-            Origin::Functions(functions) => functions.get(name).copied().flatten(),
+            Some(Origin::Functions(functions)) => {
+                functions.get(name).copied().unwrap_or(Target::Made)
+            }
+            None => Target::Made,
         }
     }
 
-    fn reenter(&mut self, function: u32) {
-        self.mark(self.functions.get(function as usize).copied().flatten());
+    fn function(&self, index: u32) -> Target<'a> {
+        let function = self.functions.get(index as usize);
+        function.copied().unwrap_or(Target::Made)
     }
 
-    fn mark(&mut self, export: Option<Export<'a>>) {
-        if let Some(Export { module, name }) = export
-            && let Some(module) = self.modules.get_mut(module)
+    fn reenter(&mut self, function: u32) {
+        if let Target::Export(export) = self.function(function) {
+            self.mark(export);
+        }
+    }
+
+    fn mark(&mut self, Export { module, name }: Export<'a>) {
+        if let Some(module) = self.modules.get_mut(module)
             && !module.reentered.contains(name)
         {
             module.reentered.insert(name.into());

@@ -252,6 +252,105 @@ fn exit_reports_what_is_left() {
     assert_eq!((out.end, out.reported), (End::OutOfFuel, None));
 }
 
+/// Otherwise a program would report at a false exit, and go on.
+#[test]
+fn exit_is_known_by_what_it_is_and_not_by_its_name() {
+    let text = r#"
+(component
+  (import "wasi:cli/exit@0.2.0" (instance $exit
+    (export "exit" (func (param "status" (result))))))
+  (core func $exit (canon lower (func $exit "exit")))
+  (core module $n (func (export "exit") (param i32)))
+  (core instance $n (instantiate $n))
+  (core module $m
+    (import "wasi:cli/exit@0.2.0" "exit" (func $false (param i32)))
+    (import "other" "name" (func $true (param i32)))
+    (func (export "run") (param $n i32)
+      (call $false (i32.const 0))
+      (loop $again
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br_if $again (i32.gt_s (local.get $n) (i32.const 0))))
+      (call $true (i32.const 0))))
+  (core instance $m (instantiate $m
+    (with "wasi:cli/exit@0.2.0" (instance $n))
+    (with "other" (instance (export "name" (func $exit))))))
+  (func (export "run") (param "n" s32) (canon lift (core func $m "run"))))
+"#;
+    let metered = metered(text);
+    let used = |turns| {
+        let seen = call(&metered, "run", &[Val::S32(turns)], PLENTY);
+        assert_eq!(seen.end, End::Exited);
+        PLENTY - seen.reported.expect("it is reported")
+    };
+    let turn = used(2) - used(1);
+    assert!(turn > 0);
+    assert_eq!(used(1000) - used(1), 999 * turn);
+}
+
+/// What is not seen to be called cannot tell what is left.
+#[test]
+fn exit_that_is_not_only_called_is_refused() {
+    let refused = |rest: &str, why: &str| {
+        let text = format!(
+            r#"(component
+                (import "wasi:cli/exit@0.2.0" (instance $exit
+                    (export "exit" (func (param "status" (result))))))
+                {rest})"#
+        );
+        let bytes = wat::parse_str(&text).expect("the text is WebAssembly");
+        wasmparser::Validator::new()
+            .validate_all(&bytes)
+            .expect("it is valid");
+        let error = opensky_meter::component(&bytes)
+            .expect_err(rest)
+            .to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    let lowered = r#"(core func $exit (canon lower (func $exit "exit")))"#;
+    let with = |module: &str| {
+        format!(
+            r#"{lowered}
+            (core module $m (import "a" "b" (func $exit (param i32))) {module})
+            (core instance (instantiate $m
+                (with "a" (instance (export "b" (func $exit))))))"#
+        )
+    };
+    let called = "not only called";
+    refused(
+        &with("(table 1 funcref) (elem (i32.const 0) $exit)"),
+        called,
+    );
+    refused(&with("(elem declare func $exit)"), called);
+    refused(&with(r#"(export "exit" (func $exit))"#), called);
+    refused(
+        &format!(
+            r#"{lowered}
+            (core module $m (import "a" "b" (func (param i32))) (func (export "b") (param i32)))
+            (core module $n (func (export "b") (param i32)))
+            (core instance $n (instantiate $n))
+            (core instance (instantiate $m (with "a" (instance $n))))
+            (core instance (instantiate $m
+                (with "a" (instance (export "b" (func $exit))))))"#
+        ),
+        "in some instances only",
+    );
+    let around = "passes the functions of wasi:cli/exit around";
+    refused(r#"(export "out" (instance $exit))"#, around);
+    refused(
+        r#"(alias export $exit "exit" (func $f)) (export "out" (func $f))"#,
+        around,
+    );
+    refused(
+        r#"(component $c (import "in" (instance)))
+        (instance (instantiate $c (with "in" (instance $exit))))"#,
+        around,
+    );
+    refused(
+        r#"(alias export $exit "exit" (func $f)) (instance (export "out" (func $f)))"#,
+        around,
+    );
+}
+
 /// The host trusts the name of the meter's module.
 #[test]
 fn program_cannot_take_the_name_of_the_meter() {
