@@ -178,6 +178,8 @@ fn pool(rules: &Rules, instances: u32) -> PoolingAllocationConfig {
     const MOST: u32 = 64;
     /// Of core instances, with that of the meter.
     const CORE_INSTANCES: u32 = MOST + 1;
+    /// Bytes that a core instance is made of, beside its memory. It is made when it is asked for.
+    const CORE_INSTANCE: usize = 8 << 20;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
     pool.total_core_instances(instances * CORE_INSTANCES);
@@ -191,8 +193,9 @@ fn pool(rules: &Rules, instances: u32) -> PoolingAllocationConfig {
     pool.max_tables_per_module(crate::inspect::MAX_TABLES);
     pool.max_memory_size(4 << 30);
     pool.table_elements(rules.table_elements);
-    pool.max_core_instance_size(8 << 20);
-    pool.max_component_instance_size(8 << 20);
+    pool.max_core_instance_size(CORE_INSTANCE);
+    // That of all its core instances is meant.
+    pool.max_component_instance_size(CORE_INSTANCE * CORE_INSTANCES as usize);
     pool.linear_memory_keep_resident(KEEP_RESIDENT);
     pool.table_keep_resident(KEEP_RESIDENT);
     pool.pagemap_scan(Enabled::Auto);

@@ -446,6 +446,31 @@ fn a_writer_that_is_dropped_gives_its_bytes_back() {
     assert_eq!(run.class, Class::Ok, "{:?}", run.detail);
 }
 
+/// The pool bounds what all core instances of a component are made of together.
+#[test]
+fn many_instances_of_many_globals_run_from_the_pool() {
+    let component = wat::parse_str(format!(
+        r#"(component
+            (core module $globals {})
+            {}
+            (core module $m (func (export "run") (result i32) (i32.const 0)))
+            (core instance $m (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $m "run")))
+            (instance $run (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.12" (instance $run)))"#,
+        "(global i32 (i32.const 0))".repeat(20_000),
+        "(core instance (instantiate $globals))".repeat(60),
+    ))
+    .expect("the text is WebAssembly");
+    opensky_executor::admit(&component).expect("it is within the limits");
+    let pooled =
+        Sandbox::new(&Rules::DEFAULT.profile(), Backend::Cranelift).expect("the engine starts");
+    let mut work = work(&component, World::Command, b"");
+    work.limits.fuel = u64::MAX;
+    let run = run(&pooled, &component, work, &[b""]).expect("every machine has a result");
+    assert_eq!(run.class, Class::Ok, "{:?}", run.detail);
+}
+
 /// Tables are the one thing of which a module may have as many as a whole component.
 #[test]
 fn what_is_admitted_runs_from_the_pool_and_without() {

@@ -34,5 +34,5 @@ pub const MAX_CORE_INSTANCES: u32 = 64;
 pub const MAX_MEMORIES: u32 = 16;
 /// Tables of all core instances together.
 pub const MAX_TABLES: u32 = 64;
-/// Elements that one table has at its start.
+/// Elements that one table has at its start, and those of all segments of one core module.
 pub const MAX_TABLE_ELEMENTS: u64 = 100_000;

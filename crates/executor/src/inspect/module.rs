@@ -1,8 +1,8 @@
 //! Reads one core module: its sizes, and what in it the sandbox does not accept.
 
 use wasmparser::{
-    BinaryReader, DataKind, FuncToValidate, FuncValidatorAllocations, FunctionBody, MemoryType,
-    Payload, TableType, TypeRef, ValidatorResources, WasmFeatures,
+    BinaryReader, DataKind, Element, ElementItems, FuncToValidate, FuncValidatorAllocations,
+    FunctionBody, MemoryType, Payload, TableType, TypeRef, ValidatorResources, WasmFeatures,
 };
 
 use super::{
@@ -21,6 +21,7 @@ pub(super) struct Shape {
     pub memories: Vec<MemorySize>,
     pub tables: u32,
     imported_memories: usize,
+    elements: u64,
 }
 
 impl Shape {
@@ -53,7 +54,13 @@ impl Shape {
             }
             Payload::GlobalSection(s) => limit_items("globals of a module", s.count()),
             Payload::ExportSection(s) => limit_items("exports of a module", s.count()),
-            Payload::ElementSection(s) => limit_items("element segments of a module", s.count()),
+            Payload::ElementSection(s) => {
+                limit_items("element segments of a module", s.count())?;
+                for element in s.clone() {
+                    self.read_elements(&element.map_err(rules::invalid)?)?;
+                }
+                Ok(())
+            }
             Payload::DataSection(s) => {
                 limit_items("data segments of a module", s.count())?;
                 for data in s.clone() {
@@ -81,6 +88,21 @@ impl Shape {
         rules::limit(
             "elements of a table at its start",
             table.initial,
+            MAX_TABLE_ELEMENTS,
+        )
+    }
+
+    /// All segments of a module together have no more than one may: engines keep a word or more for
+    /// each element.
+    fn read_elements(&mut self, element: &Element<'_>) -> Result<(), Refusal> {
+        let count = match &element.items {
+            ElementItems::Functions(functions) => functions.count(),
+            ElementItems::Expressions(_, items) => items.count(),
+        };
+        self.elements += u64::from(count);
+        rules::limit(
+            "elements of a module's segments",
+            self.elements,
             MAX_TABLE_ELEMENTS,
         )
     }

@@ -28,7 +28,7 @@ fn each_limit_of_a_module_is_exact() {
             write!(text, "(type $t{i} (func))").unwrap()
         })
     };
-    let cases: [Limited; 10] = [
+    let cases: [Limited; 11] = [
         ("locals of a function", 20_000, &|n| {
             format!("(func (local {}))", many(n, "i64 "))
         }),
@@ -51,6 +51,12 @@ fn each_limit_of_a_module_is_exact() {
         ("data segments of a module", 50_000, &|n| many(n, "(data)")),
         ("elements of a table at its start", 100_000, &|n| {
             format!("(table {n} funcref)")
+        }),
+        ("elements of a module's segments", 100_000, &|n| {
+            format!(
+                "(func $f) (elem func $f) (elem func {})",
+                "$f ".repeat(n - 1)
+            )
         }),
     ];
     for (what, max, body) in cases {
