@@ -112,6 +112,12 @@ pub fn entry(locals: u32) -> u64 {
     locals.into()
 }
 
+/// Fuel for a branch or a return that takes so many values along, besides the operator's own: each
+/// may have to be moved.
+pub fn carry(values: usize) -> u64 {
+    values as u64
+}
+
 /// Bytes that the frame of a function counts for, by its locals, the most operands that are there at
 /// once, and its operators. No engine we know needs 64 times as much.
 pub fn frame(locals: u32, height: u32, ops: u64) -> u32 {

@@ -33,6 +33,7 @@ pub(crate) fn dues(scan: &Scan<'_>, calls: &Calls) -> Result<Vec<u64>, MeterErro
                 arity: &|ty| scan.arity(ty),
                 due: &|callee| dues[callee as usize],
                 entry: scan.entry(function),
+                results: scan.arity(scan.type_of[function as usize]).1,
             };
             let flow = Flow::of(&ops, facts);
             let charges = Charges::of(&flow, &Loops::of(&flow), &flow.returns(), false);

@@ -63,8 +63,8 @@ struct Frame {
     target: usize,
     /// The block that `else`, or a missing one, comes from.
     condition: Option<(usize, usize)>,
-    /// Its label takes no values.
-    plain: bool,
+    /// How many values a branch to its label takes along.
+    values: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,8 @@ pub(crate) struct Facts<'a> {
     pub due: &'a dyn Fn(u32) -> u64,
     /// What the function costs before its first operator.
     pub entry: u64,
+    /// How many results it has.
+    pub results: usize,
 }
 
 struct Builder<'a> {
@@ -116,7 +118,7 @@ impl Flow {
             kind: Kind::Function,
             target: exit,
             condition: None,
-            plain: false,
+            values: facts.results,
         });
         for (at, op) in ops.iter().enumerate() {
             builder.visit(at, op);
@@ -209,35 +211,36 @@ impl Builder<'_> {
         block
     }
 
-    fn has_no_results(&self, ty: BlockType) -> bool {
+    /// The parameters and results of a block, as numbers.
+    fn arity(&self, ty: BlockType) -> (usize, usize) {
         match ty {
-            BlockType::Empty => true,
-            BlockType::Type(_) => false,
-            BlockType::FuncType(ty) => (self.facts.arity)(ty).1 == 0,
+            BlockType::Empty => (0, 0),
+            BlockType::Type(_) => (0, 1),
+            BlockType::FuncType(ty) => (self.facts.arity)(ty),
         }
     }
 
-    fn has_no_params(&self, ty: BlockType) -> bool {
-        match ty {
-            BlockType::Empty | BlockType::Type(_) => true,
-            BlockType::FuncType(ty) => (self.facts.arity)(ty).0 == 0,
+    /// Charges a branch that takes so many values along.
+    fn carry(&mut self, values: usize) {
+        if let Some(current) = self.current {
+            self.flow.blocks[current].cost += cost::carry(values);
         }
     }
 
-    fn push(&mut self, kind: Kind, target: usize, plain: bool) {
+    fn push(&mut self, kind: Kind, target: usize, values: usize) {
         self.frames.push(Frame {
             kind,
             target,
             condition: None,
-            plain,
+            values,
         });
     }
 
-    /// What a branch of that depth leads to, and whether it carries no values.
-    fn label(&mut self, depth: u32) -> (usize, bool) {
+    /// What a branch of that depth leads to, and how many values it takes along.
+    fn label(&mut self, depth: u32) -> (usize, usize) {
         let index = self.frames.len() - 1 - depth as usize;
         let frame = &self.frames[index];
-        let target = (frame.target, frame.plain);
+        let target = (frame.target, frame.values);
         self.flow.branches_out |= index == 0;
         target
     }
@@ -258,12 +261,12 @@ impl Builder<'_> {
         match op {
             Operator::Block { blockty } => {
                 let join = self.block(NOWHERE);
-                self.push(Kind::Block, join, self.has_no_results(*blockty));
+                self.push(Kind::Block, join, self.arity(*blockty).1);
             }
             Operator::Loop { blockty } => self.enter_loop(at, *blockty),
             Operator::If { blockty } => {
                 let join = self.block(NOWHERE);
-                self.push(Kind::If, join, self.has_no_results(*blockty));
+                self.push(Kind::If, join, self.arity(*blockty).1);
                 if let Some(current) = self.current {
                     self.frames.last_mut().expect("just pushed").condition = Some((current, at));
                     self.current = Some(self.follow(current, at));
@@ -272,11 +275,15 @@ impl Builder<'_> {
             Operator::Else => self.otherwise(at),
             Operator::End => self.end(at),
             Operator::Br { relative_depth } => {
-                let (target, _) = self.label(*relative_depth);
+                let (target, values) = self.label(*relative_depth);
+                self.carry(values);
                 self.leave(target, at);
             }
             Operator::BrIf { relative_depth } => {
-                let (target, plain) = self.label(*relative_depth);
+                let (target, values) = self.label(*relative_depth);
+                // Out of the function there is nothing to jump to from an edge of one's own.
+                let plain = values == 0 && *relative_depth as usize + 1 < self.frames.len();
+                self.carry(values);
                 if let Some(current) = self.current {
                     let way = if plain {
                         Way::Conditional(at)
@@ -292,6 +299,8 @@ impl Builder<'_> {
                 depths.push(targets.default());
                 depths.sort_unstable();
                 depths.dedup();
+                let (_, values) = self.label(targets.default());
+                self.carry(values);
                 for depth in depths {
                     let (target, _) = self.label(depth);
                     if let Some(current) = self.current {
@@ -302,6 +311,7 @@ impl Builder<'_> {
             }
             Operator::Return => {
                 let target = self.frames[0].target;
+                self.carry(self.facts.results);
                 self.leave(target, at);
             }
             Operator::Unreachable => self.current = None,
@@ -316,14 +326,14 @@ impl Builder<'_> {
     }
 
     fn enter_loop(&mut self, at: usize, ty: BlockType) {
-        let plain = self.has_no_params(ty);
+        let values = self.arity(ty).0;
         let Some(current) = self.current else {
-            return self.push(Kind::Loop, NOWHERE, plain);
+            return self.push(Kind::Loop, NOWHERE, values);
         };
         let header = self.block(at + 1);
         self.edge(current, header, Way::Before(at));
         self.current = Some(header);
-        self.push(Kind::Loop, header, plain);
+        self.push(Kind::Loop, header, values);
     }
 
     fn otherwise(&mut self, at: usize) {

@@ -53,7 +53,7 @@ pub use self::{
 };
 
 /// The pass and its rules. Any change to what a program is charged, or to where it ends, changes it.
-pub const VERSION: &str = "1-draft.5";
+pub const VERSION: &str = "1-draft.6";
 
 /// The module that a metered module imports its meter from.
 pub const METER: &str = "opensky:meter";

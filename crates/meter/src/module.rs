@@ -271,6 +271,7 @@ impl Writer<'_> {
             arity: &|ty| scan.arity(ty),
             due: &|callee| self.dues[callee as usize],
             entry: scan.entry(index),
+            results: scan.arity(scan.type_of[index as usize]).1,
         };
         let subject = Subject {
             flow: Flow::of(&ops, facts),

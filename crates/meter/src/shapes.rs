@@ -44,6 +44,7 @@ pub(crate) fn flows() -> impl Strategy<Value = Flow> {
             arity: &|_| (0, 0),
             due: &|_| 0,
             entry: 0,
+            results: 0,
         };
         Flow::of(&code(&bytes), facts)
     })

@@ -81,3 +81,33 @@ fn imports_weigh_the_same() {
     };
     assert_eq!(starting_with("$a"), starting_with("$b"));
 }
+
+/// A branch moves what it takes along: each value costs.
+#[test]
+fn branches_pay_for_what_they_take_along() {
+    check_text(
+        r#"(module
+            (type $three (func (param i32 i64 f64) (result i32 i64 f64)))
+            (func (export "branches") (param i32) (result i32 i64 f64) (local $n i32)
+                (local.set $n (i32.and (local.get 0) (i32.const 15)))
+                (local.get 0) (i64.const 2) (f64.const 3)
+                (loop (type $three)
+                    (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                    (br_if 0 (i32.gt_s (local.get $n) (i32.const 0)))
+                    (block (type $three)
+                        (br_table 0 1 2 (i32.and (local.get 0) (i32.const 3)))))
+                (return)))"#,
+    );
+    let need = |values: usize| {
+        let types = "i32 ".repeat(values);
+        let constants = "(i32.const 1) ".repeat(values);
+        let drops = "(drop) ".repeat(values);
+        let plain = wat::parse_str(format!(
+            r#"(module (func (export "f")
+                (block (result {types}) {constants} (br 0)) {drops}))"#
+        ));
+        let plain = plain.expect("the text is WebAssembly");
+        check(&engine(OptLevel::None), &plain, &metered(&plain), "f").expect("it returns")
+    };
+    assert_eq!(need(100) - need(10), 90 * 2, "a constant and its way");
+}

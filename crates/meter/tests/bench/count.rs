@@ -21,7 +21,7 @@ pub fn counted(bytes: &[u8]) -> Vec<u8> {
     let mut counter = Counter {
         imports_done: false,
         globals: 0,
-        entries: entries(bytes).into(),
+        extras: extras(bytes).into(),
     };
     for payload in wasmparser::Parser::new(0).parse_all(bytes) {
         if let wasmparser::Payload::ImportSection(imports) = payload.expect("the module is valid") {
@@ -40,29 +40,73 @@ pub fn counted(bytes: &[u8]) -> Vec<u8> {
     module.finish()
 }
 
-/// What entering each function costs that the module defines.
-fn entries(bytes: &[u8]) -> Vec<u64> {
+/// What a function costs beside its operators' own costs.
+struct Extra {
+    entry: u64,
+    /// For each operator, the values that it takes along as a branch.
+    carried: VecDeque<u64>,
+}
+
+/// Of each function that the module defines.
+fn extras(bytes: &[u8]) -> Vec<Extra> {
+    const VALID: &str = "the module is valid";
     let mut validator = wasmparser::Validator::new();
-    let mut entries = Vec::new();
+    let mut extras = Vec::new();
     for payload in wasmparser::Parser::new(0).parse_all(bytes) {
-        let payload = payload.expect("the module is valid");
-        let payload = validator.payload(&payload).expect("the module is valid");
-        if let wasmparser::ValidPayload::Func(function, body) = payload {
-            let mut function = function.into_validator(Default::default());
-            let mut reader = body.get_binary_reader();
-            function
-                .read_locals(&mut reader)
-                .expect("the module is valid");
-            entries.push(cost::entry(function.len_locals()));
+        let payload = validator.payload(&payload.expect(VALID)).expect(VALID);
+        let wasmparser::ValidPayload::Func(function, body) = payload else {
+            continue;
+        };
+        let mut function = function.into_validator(Default::default());
+        let mut reader = body.get_binary_reader();
+        function.read_locals(&mut reader).expect(VALID);
+        let entry = cost::entry(function.len_locals());
+        let mut carried = VecDeque::new();
+        let mut reader = wasmparser::OperatorsReader::new(reader);
+        while !reader.eof() {
+            let (op, offset) = reader.read_with_offset().expect(VALID);
+            let depth = match &op {
+                wasmparser::Operator::Br { relative_depth }
+                | wasmparser::Operator::BrIf { relative_depth } => Some(*relative_depth),
+                wasmparser::Operator::BrTable { targets } => Some(targets.default()),
+                wasmparser::Operator::Return => Some(function.control_stack_height() - 1),
+                _ => None,
+            };
+            carried.push_back(depth.map_or(0, |depth| cost::carry(values(&function, depth))));
+            function.op(offset, &op).expect(VALID);
+        }
+        extras.push(Extra { entry, carried });
+    }
+    extras
+}
+
+/// How many values a branch of that depth takes along.
+fn values<R: wasmparser::WasmModuleResources>(
+    function: &wasmparser::FuncValidator<R>,
+    depth: u32,
+) -> usize {
+    let frame = function.get_control_frame(depth as usize);
+    let frame = frame.expect("the module is valid");
+    let is_loop = frame.kind == wasmparser::FrameKind::Loop;
+    match frame.block_type {
+        wasmparser::BlockType::Empty => 0,
+        wasmparser::BlockType::Type(_) => usize::from(!is_loop),
+        wasmparser::BlockType::FuncType(ty) => {
+            let ty = function.resources().sub_type_at(ty);
+            let ty = ty.expect("the module is valid").unwrap_func();
+            if is_loop {
+                ty.params().len()
+            } else {
+                ty.results().len()
+            }
         }
     }
-    entries
 }
 
 struct Counter {
     imports_done: bool,
     /// Of the functions that are still to come.
-    entries: VecDeque<u64>,
+    extras: VecDeque<Extra>,
     /// The globals that the module imports itself.
     globals: u32,
 }
@@ -84,6 +128,7 @@ impl Counter {
         &mut self,
         function: &mut Function,
         op: wasmparser::Operator<'_>,
+        carried: u64,
     ) -> Result<(), Error> {
         let [fuel, count, result] = [0, 1, 2].map(|global| self.globals + global);
         let mut write =
@@ -91,7 +136,7 @@ impl Counter {
         let is_loop = matches!(op, wasmparser::Operator::Loop { .. });
         write(&[
             I::GlobalGet(fuel),
-            I::I64Const(cost::of(&op) as i64),
+            I::I64Const((cost::of(&op) + carried) as i64),
             I::I64Sub,
             I::GlobalSet(fuel),
         ]);
@@ -178,7 +223,7 @@ impl Reencode for Counter {
         body: wasmparser::FunctionBody<'_>,
     ) -> Result<(), Error> {
         let mut function: Function = self.new_function_with_parsed_locals(&body)?;
-        let entry = self.entries.pop_front().expect("every function has one");
+        let Extra { entry, mut carried } = self.extras.pop_front().expect("every function has one");
         let mut write =
             |code: &[I<'_>]| code.iter().for_each(|code| _ = function.instruction(code));
         write(&[
@@ -189,7 +234,8 @@ impl Reencode for Counter {
         ]);
         write(&self.look());
         for op in body.get_operators_reader()? {
-            self.write(&mut function, op?)?;
+            let carried = carried.pop_front().expect("every operator has one");
+            self.write(&mut function, op?, carried)?;
         }
         code.function(&function);
         Ok(())
