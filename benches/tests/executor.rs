@@ -9,7 +9,6 @@ const FIGURES: &[&str] = &[
     "profile_vs_native_geomean",
     "guest_ns_per_fuel_median",
     "host_vs_guest_worst",
-    "host_vs_guest_best",
     "noop_unit_us_p50",
     "noop_vs_plain",
     "noop_units_per_s_core",
