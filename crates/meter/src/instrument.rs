@@ -37,6 +37,7 @@ pub(crate) struct Subject<'a> {
     pub entry: bool,
     /// The type of a block that gives what the function returns.
     pub results: BlockType,
+    /// Imported functions that end the program, in their order.
     pub exits: &'a [u32],
 }
 
@@ -158,7 +159,7 @@ impl Instrument<'_> {
             code.extend([I::LocalGet(depth.local), I::GlobalSet(self.meter.depth)]);
         }
         if let Operator::Call { function_index } = op
-            && self.subject.exits.contains(function_index)
+            && self.subject.exits.binary_search(function_index).is_ok()
         {
             code.push(I::Call(self.meter.exit));
         }

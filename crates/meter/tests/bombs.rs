@@ -141,3 +141,14 @@ fn calls_that_double() {
     let chain = (1..count).map(twice).chain([vec![]]);
     metered(&many(chain));
 }
+
+/// Each call and each export has to be told from the exits.
+#[test]
+fn many_exits() {
+    let exits = r#"(import "wasi:cli/exit@0.2.0" "exit" (func))"#.repeat(LARGE);
+    let calls = format!("(call {})", LARGE - 1).repeat(LARGE);
+    let exports = (0..LARGE).map(|index| format!(r#"(export "{index}" (func $f))"#));
+    let exports = exports.collect::<String>();
+    let text = format!("(module {exits} (func $f {calls}) {exports})");
+    metered(&wat::parse_str(text).expect("the text is WebAssembly"));
+}

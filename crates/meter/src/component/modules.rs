@@ -11,10 +11,8 @@ use wasmparser::{
     Payload, TypeRef,
 };
 
-use crate::MeterError;
+use crate::{MeterError, scan::EXIT};
 
-/// The interface whose functions end a program.
-const EXIT: &str = "wasi:cli/exit@";
 const PASSED: &str = "a component that passes the functions of wasi:cli/exit around";
 const UNLIKE: &str =
     "a core module that is given a function of wasi:cli/exit in some instances only";
