@@ -1,10 +1,9 @@
 //! Modules that are made to be slow for the pass: each is large in one way, and done in a moment.
 
 use opensky_meter::Context;
-use wasm_encoder::{
-    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction as I,
-    Module, TypeSection, ValType,
-};
+use wasm_encoder::{BlockType, Instruction as I};
+
+use crate::{module, repeat, validates};
 
 /// What would take minutes, were any step quadratic.
 const LARGE: usize = 60_000;
@@ -12,42 +11,12 @@ const LARGE: usize = 60_000;
 /// Meters it, and checks that the result is valid.
 fn metered(bytes: &[u8]) {
     let metered = opensky_meter::module(bytes, &Context::default()).expect("it is metered");
-    let mut validator = wasmparser::Validator::new_with_features(opensky_meter::features());
-    validator.validate_all(&metered.bytes).expect("it is valid");
+    validates(&metered.bytes);
 }
 
-/// A module whose only function has this body; its only parameter is an `i32`.
-fn one(body: impl IntoIterator<Item = I<'static>>) -> Vec<u8> {
-    many([body.into_iter().collect()])
-}
-
-fn many(bodies: impl IntoIterator<Item = Vec<I<'static>>>) -> Vec<u8> {
-    let (mut types, mut functions) = (TypeSection::new(), FunctionSection::new());
-    let (mut exports, mut code) = (ExportSection::new(), CodeSection::new());
-    types.ty().function([ValType::I32], []);
-    exports.export("f", ExportKind::Func, 0);
-    for body in bodies {
-        functions.function(0);
-        let mut function = Function::new([]);
-        body.iter()
-            .for_each(|instruction| _ = function.instruction(instruction));
-        function.instruction(&I::End);
-        code.function(&function);
-    }
-    let mut module = Module::new();
-    module
-        .section(&types)
-        .section(&functions)
-        .section(&exports)
-        .section(&code);
-    module.finish()
-}
-
-fn repeat(count: usize, part: &[I<'static>]) -> Vec<I<'static>> {
-    std::iter::repeat_n(part, count)
-        .flatten()
-        .cloned()
-        .collect()
+/// A module whose only function has this body.
+fn one(body: Vec<I<'static>>) -> Vec<u8> {
+    module(0, [body])
 }
 
 #[test]
@@ -122,9 +91,10 @@ fn tables_of_many_labels() {
 #[test]
 fn many_functions_in_one_circle() {
     let count = LARGE as u32;
-    metered(&many((0..count).map(|index| {
-        vec![I::LocalGet(0), I::Call((index + 1) % count)]
-    })));
+    metered(&module(
+        0,
+        (0..count).map(|index| vec![I::LocalGet(0), I::Call((index + 1) % count)]),
+    ));
 }
 
 #[test]
@@ -139,7 +109,7 @@ fn calls_that_double() {
         ]
     };
     let chain = (1..count).map(twice).chain([vec![]]);
-    metered(&many(chain));
+    metered(&module(0, chain));
 }
 
 /// Each call and each export has to be told from the exits.

@@ -1,35 +1,9 @@
 //! Modules that are as large as WebAssembly lets them be: what the meter adds may not fit.
 
 use opensky_meter::Context;
-use wasm_encoder::{
-    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction as I,
-    Module, TypeSection, ValType,
-};
+use wasm_encoder::{BlockType, Instruction as I};
 
-fn one(locals: u32, body: &[I<'_>]) -> Vec<u8> {
-    let (mut types, mut functions) = (TypeSection::new(), FunctionSection::new());
-    let (mut exports, mut code) = (ExportSection::new(), CodeSection::new());
-    types.ty().function([], []);
-    functions.function(0);
-    exports.export("f", ExportKind::Func, 0);
-    let mut function = Function::new([(locals, ValType::I32)]);
-    body.iter()
-        .for_each(|instruction| _ = function.instruction(instruction));
-    function.instruction(&I::End);
-    code.function(&function);
-    let mut module = Module::new();
-    module
-        .section(&types)
-        .section(&functions)
-        .section(&exports)
-        .section(&code);
-    module.finish()
-}
-
-fn validates(bytes: &[u8]) {
-    let mut validator = wasmparser::Validator::new_with_features(opensky_meter::features());
-    validator.validate_all(bytes).expect("it is valid");
-}
+use crate::{module, repeat, validates};
 
 /// The words of the refusal, if the valid module is refused; what comes out otherwise is valid.
 fn refusal(module: &[u8]) -> Option<String> {
@@ -51,9 +25,10 @@ fn as_many_locals_as_there_may_be() {
         I::BrIf(0),
         I::End,
     ];
-    assert_eq!(refusal(&one(49_990, &body)), None);
+    let locals = |locals| module(locals, [body.to_vec()]);
+    assert_eq!(refusal(&locals(49_989)), None);
     let words = "a function with this many locals cannot be metered";
-    assert_eq!(refusal(&one(50_000, &body)).as_deref(), Some(words));
+    assert_eq!(refusal(&locals(49_999)).as_deref(), Some(words));
 }
 
 #[test]
@@ -64,13 +39,10 @@ fn as_large_a_function_as_there_may_be() {
         I::Unreachable,
         I::End,
     ];
-    let body = |parts: usize| {
-        let body: Vec<_> = std::iter::repeat_n(part.clone(), parts).flatten().collect();
-        one(0, &body)
-    };
-    assert_eq!(refusal(&body(100_000)), None);
+    let parts = |parts| module(0, [repeat(parts, &part)]);
+    assert_eq!(refusal(&parts(100_000)), None);
     let words = "a program of this size cannot be metered";
-    assert_eq!(refusal(&body(1_270_000)).as_deref(), Some(words));
+    assert_eq!(refusal(&parts(1_270_000)).as_deref(), Some(words));
 }
 
 #[test]
