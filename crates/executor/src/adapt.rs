@@ -1,23 +1,14 @@
 //! Turns a WASI preview-1 command, a core module, into a component.
 
+mod exits;
+
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
 };
-use wasm_encoder::{
-    ImportSection, Module, RawSection,
-    reencode::{self, Reencode, RoundtripReencoder},
-};
-use wasmparser::{ImportSectionReader, Parser, Payload};
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use crate::inspect::{Inspection, Kind, Refusal, check_description, inspect};
-
-/// The way out in preview 1: it takes a whole exit code, as an `i32`.
-const PROC_EXIT: &str = "proc_exit";
-
-/// The way out of WASI 0.2 that keeps the code, in the version that the adapter's own world has. Its
-/// `u8` is lowered to an `i32`, too, of which the low eight bits count.
-const EXIT_WITH_CODE: (&str, &str) = ("wasi:cli/exit@0.2.12", "exit-with-code");
 
 /// The component that runs `module`, a WASI preview-1 command: a core module that exports `_start`
 /// and its `memory`, and imports nothing but `wasi_snapshot_preview1`.
@@ -30,8 +21,7 @@ const EXIT_WITH_CODE: (&str, &str) = ("wasi:cli/exit@0.2.12", "exit-with-code");
 pub fn adapt(module: &[u8]) -> Result<Vec<u8>, Refusal> {
     check(&inspect(module)?)?;
     check_descriptions(module)?;
-    let module =
-        with_whole_exit_codes(module).map_err(|error| Refusal::Adapter(error.to_string()))?;
+    let module = exits::redirected(module).map_err(|error| Refusal::Adapter(error.to_string()))?;
     ComponentEncoder::default()
         .module(&module)
         .and_then(|encoder| {
@@ -54,35 +44,6 @@ fn check_descriptions(module: &[u8]) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-/// The module, with its import of `proc_exit` redirected. All other sections stay byte for byte, so
-/// every index keeps its meaning.
-fn with_whole_exit_codes(module: &[u8]) -> Result<Vec<u8>, reencode::Error> {
-    let mut redirected = Module::new();
-    for payload in Parser::new(0).parse_all(module) {
-        let payload = payload?;
-        if let Payload::ImportSection(section) = payload {
-            redirected.section(&imports(section)?);
-        } else if let Some((id, range)) = payload.as_section() {
-            let data = &module[range];
-            redirected.section(&RawSection { id, data });
-        }
-    }
-    Ok(redirected.finish())
-}
-
-fn imports(section: ImportSectionReader) -> Result<ImportSection, reencode::Error> {
-    let mut imports = ImportSection::new();
-    for import in section.into_imports() {
-        let import = import?;
-        let (module, name) = match (import.module, import.name) {
-            (WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, PROC_EXIT) => EXIT_WITH_CODE,
-            other => other,
-        };
-        imports.import(module, name, RoundtripReencoder.entity_type(import.ty)?);
-    }
-    Ok(imports)
 }
 
 fn check(inspection: &Inspection) -> Result<(), Refusal> {

@@ -422,6 +422,53 @@ fn preview_1_exit_codes_are_kept_as_an_operating_system_does() {
     assert_eq!(ending("(unreachable)").0, Class::Panic);
 }
 
+/// A reference to `proc_exit` is as good as its name, wherever it is taken and under each profile.
+#[test]
+fn preview_1_exit_may_be_called_through_a_reference() {
+    let call = "(call_indirect (param i32) (i32.const 3) (i32.const 1))";
+    let cases = [
+        ("(elem (i32.const 1) $exit)", ""),
+        ("(elem (i32.const 1) funcref (ref.func $exit))", ""),
+        (
+            "(elem declare func $exit)",
+            "(table.set (i32.const 1) (ref.func $exit))",
+        ),
+        (
+            "(global $way funcref (ref.func $exit))",
+            "(table.set (i32.const 1) (global.get $way))",
+        ),
+        (
+            r#"(elem $way func $exit) (export "way" (func $exit))"#,
+            "(table.init $way (i32.const 1) (i32.const 0) (i32.const 1))
+             (if (i32.eqz (memory.size)) (then (call $exit (i32.const 4))))",
+        ),
+    ];
+    for (place, take) in cases {
+        let module = format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
+                (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (table 2 funcref)
+                {place}
+                (func (export "_start") {take} {call}))"#
+        );
+        let component = adapt(&wat::parse_str(module).unwrap()).unwrap();
+        for rules in Rules::ALL {
+            let sandbox = Sandbox::without_pool(&rules.profile(), Backend::Cranelift).unwrap();
+            let mut work = work(&component, World::Command, b"");
+            work.profile = rules.profile();
+            let run = fixture::run(&sandbox, &component, work, &[b""]).unwrap();
+            assert_eq!(
+                run.error,
+                Some(GuestError::Exit(3)),
+                "{place} {:?}",
+                run.detail
+            );
+        }
+    }
+}
+
 #[test]
 fn preview_1_command_that_only_exits_needs_no_more_than_that() {
     let module = r#"(module
