@@ -130,6 +130,14 @@ pub fn columns<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String 
         .collect()
 }
 
+/// A number and what it counts: `1 call`, `2 calls`.
+pub fn count(number: u64, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
+    }
+}
+
 /// A size for people: binary units, one decimal.
 pub fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
@@ -161,6 +169,13 @@ mod tests {
         assert_eq!(typed("my files/ö"), "'my files/ö'");
         assert_eq!(typed("it's; $HOME"), r"'it'\''s; $HOME'");
         assert_eq!(typed(""), "''");
+    }
+
+    #[test]
+    fn one_is_counted_as_one() {
+        assert_eq!(count(0, "call"), "0 calls");
+        assert_eq!(count(1, "call"), "1 call");
+        assert_eq!(count(2, "call"), "2 calls");
     }
 
     #[test]

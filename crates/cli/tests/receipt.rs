@@ -47,6 +47,22 @@ fn receipt_is_shown_for_people_and_as_json() {
 }
 
 #[test]
+fn one_call_is_one_call() {
+    let person = Session::new();
+    let module = r#"(module
+        (import "wasi_snapshot_preview1" "random_get" (func $draw (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (drop (call $draw (i32.const 0) (i32.const 8)))))"#;
+    person.write("one.wat", module);
+    person
+        .opensky(&["run", "one.wat", "--receipt", "r"])
+        .is(0, &[]);
+    person
+        .opensky(&["receipt", "show", "r"])
+        .is(0, &[" 1 call "]);
+}
+
+#[test]
 fn receipt_shows_all_that_was_asked_for() {
     let person = Session::new();
     person.write("cat.wat", cat());

@@ -25,7 +25,7 @@ enum Command {
     Show {
         /// The receipt.
         file: PathBuf,
-        /// How to print it.
+        /// How to report on stdout.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -55,10 +55,13 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 fn world(world: World) -> String {
     match world {
         World::Job => "job".into(),
-        World::Map { partitions } => format!("map into {partitions} partitions"),
+        World::Map { partitions } => {
+            let parts = term::count(partitions.into(), "partition");
+            format!("map into {parts}")
+        }
         World::Reduce => "reduce".into(),
         World::Finish => "finish".into(),
-        World::Stepper { steps } => format!("stepper, up to {steps} steps"),
+        World::Stepper { steps } => format!("stepper, up to {}", term::count(steps.into(), "step")),
         World::Command => "command".into(),
     }
 }
@@ -87,7 +90,11 @@ fn unit_text(receipt: &Receipt) -> String {
         ),
         (
             "transcript",
-            format!("{} calls {DIM}{}{PLAIN}", said.calls, said.transcript),
+            format!(
+                "{} {DIM}{}{PLAIN}",
+                term::count(said.calls, "call"),
+                said.transcript
+            ),
         ),
         ("compare key", said.compare_key.to_string()),
         ("profile", foreign::name(said.profile.id())),
@@ -207,11 +214,14 @@ fn plan(plan: &JobPlan) -> String {
             partitions,
             finish,
         } => format!(
-            "map-reduce: {} shards, {partitions} partitions{}",
-            shards.len(),
+            "map-reduce: {}, {}{}",
+            term::count(shards.len() as u64, "shard"),
+            term::count((*partitions).into(), "partition"),
             if *finish { ", finish" } else { "" }
         ),
-        JobPlan::Stepper { steps, .. } => format!("stepper: {steps} steps a unit"),
+        JobPlan::Stepper { steps, .. } => {
+            format!("stepper: {} a unit", term::count((*steps).into(), "step"))
+        }
     }
 }
 
