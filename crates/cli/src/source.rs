@@ -10,7 +10,10 @@ use opensky_executor::{
     inspect::{Inspection, Kind, Refusal, inspect},
 };
 
-use crate::{Problem, project};
+use opensky_meter::{FUEL_LIMIT, FUEL_REPORT, METER};
+use opensky_protocol::codec::FileKind;
+
+use crate::{Problem, project, term};
 
 /// More than admission accepts of a component; text and modules to be adapted may be larger.
 const MAX_FILE: u64 = 256 << 20;
@@ -43,16 +46,29 @@ pub fn load(target: &Path) -> Result<Source, Problem> {
     })
 }
 
-/// Reads a file as it is, in the binary format, and tells what it is.
-pub fn look(file: &Path) -> Result<(Vec<u8>, Inspection), Problem> {
+/// Reads a file as it is, in the binary format, and tells what it is. For commands that build nothing;
+/// `refused` says what a refusal by the sandbox means to them.
+pub fn look(
+    file: &Path,
+    refused: impl FnOnce(&Path, &Refusal) -> Problem,
+) -> Result<(Vec<u8>, Inspection), Problem> {
+    if file.is_dir() {
+        let build = format!("opensky build {}", term::typed(file));
+        return Err(Problem::usage(format!("`{}` is a folder", file.display()))
+            .help(format!("name a file; a project's is made by: {build}")));
+    }
     let bytes = wasm(file)?;
-    let inspection = inspect(&bytes).map_err(|refusal| refused(file, &refusal))?;
-    Ok((bytes, inspection))
+    match inspect(&bytes) {
+        Ok(inspection) => Ok((bytes, inspection)),
+        Err(Refusal::NotWasm) => Err(not_wasm(file, &bytes)),
+        Err(refusal) => Err(refused(file, &refusal)),
+    }
 }
 
 /// The component in a file: text is translated, a preview-1 command adapted.
 pub fn component(file: &Path) -> Result<Vec<u8>, Problem> {
-    let (bytes, inspection) = look(file)?;
+    let bytes = wasm(file)?;
+    let inspection = inspect(&bytes).map_err(|refusal| refused(file, &refusal))?;
     match inspection.kind {
         Kind::Component => Ok(bytes),
         // What keeps a core module from being a command is named on the way.
@@ -88,7 +104,50 @@ fn is_text(file: &Path, bytes: &[u8]) -> bool {
     named || bytes.trim_ascii_start().starts_with(b"(")
 }
 
-fn refused(file: &Path, refusal: &Refusal) -> Problem {
+/// Says what a file is instead.
+fn not_wasm(file: &Path, bytes: &[u8]) -> Problem {
+    let problem = Problem::refused(format!("`{}` is not WebAssembly", file.display()));
+    if FileKind::of(bytes).is_some() {
+        let show = format!("opensky receipt show {}", term::typed(file));
+        return problem
+            .because("it is a receipt")
+            .help(format!("show it with: {show}"));
+    }
+    let kind = match bytes {
+        [] => "it is empty",
+        [0x7f, b'E', b'L', b'F', ..] => "it is a native program or library (ELF)",
+        [0x1f, 0x8b, ..] => "it is compressed (gzip)",
+        [b'P', b'K', 3, 4, ..] => "it is an archive (zip)",
+        _ if is_readable(bytes) => "it is text, and not that of WebAssembly",
+        _ => "it is of no kind that is known here",
+    };
+    problem
+        .because(kind)
+        .help("name a component, a core module or WebAssembly text: a `.wasm` or `.wat` file")
+}
+
+fn is_readable(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes);
+    text.is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
+}
+
+/// Whether a program is refused for what only the meter puts into one.
+pub fn is_metered(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Import { name, .. } => [FUEL_LIMIT, FUEL_REPORT].contains(&name.as_str()),
+        Refusal::ModuleImport { module, .. } => module == METER,
+        _ => false,
+    }
+}
+
+/// A file that the sandbox refuses, and what to do about it.
+pub fn refused(file: &Path, refusal: &Refusal) -> Problem {
+    if is_metered(refusal) {
+        let what = format!("`{}` is metered already", file.display());
+        return Problem::refused(what)
+            .because(refusal.to_string())
+            .help("run the program that it was made from: it is metered as it is run");
+    }
     Problem::refused(format!("the sandbox refuses `{}`", file.display()))
         .because(refusal.to_string())
         .help(refusal.advice())

@@ -12,6 +12,14 @@ use crate::{
 
 /// Show what a file is: its worlds, imports and sizes
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Nothing is run or built, and what the sandbox would refuse is named.
+
+Examples:
+  opensky inspect hello.wasm
+  opensky inspect hello.wat --format json
+
+Exit codes: 3 if the file is no WebAssembly that the sandbox knows.")]
 pub struct Args {
     /// A component, a core module, or WebAssembly text.
     pub file: PathBuf,
@@ -22,7 +30,7 @@ pub struct Args {
 
 /// Shows it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
-    let (_, inspection) = source::look(&args.file)?;
+    let (_, inspection) = source::look(&args.file, source::refused)?;
     match args.format {
         Format::Text => term::to_stdout(&text(&inspection))?,
         Format::Json => term::json_to_stdout(&json(&inspection))?,
@@ -38,6 +46,26 @@ fn kind(inspection: &Inspection) -> &'static str {
     }
 }
 
+/// What the adapter of preview-1 modules takes, as far as it needs it: a page for its stack, and one for
+/// its state. It is there only while the program runs, so a file does not tell of it.
+const ADAPTER: u64 = 2 * 65536;
+
+fn memory(inspection: &Inspection) -> String {
+    let memories = inspection.sizes.memories.iter();
+    let memories: Vec<_> = memories.map(|memory| term::size(memory.minimum)).collect();
+    let own = match memories.is_empty() {
+        true => "none".into(),
+        false => memories.join(" + "),
+    };
+    match inspection.kind {
+        Kind::Preview1Command => {
+            let adapter = term::size(ADAPTER);
+            format!("{own}, and up to {adapter} for the adapter when it is run")
+        }
+        Kind::Component | Kind::CoreModule => own,
+    }
+}
+
 fn text(inspection: &Inspection) -> String {
     let sizes = &inspection.sizes;
     let entries: Vec<_> = inspection
@@ -45,37 +73,29 @@ fn text(inspection: &Inspection) -> String {
         .iter()
         .map(|entry| entry.name())
         .collect();
-    let memories: Vec<_> = sizes
-        .memories
-        .iter()
-        .map(|memory| term::size(memory.minimum))
-        .collect();
     let mut text = term::columns([
         ("kind", kind(inspection).to_owned()),
         ("digest", inspection.digest.to_string()),
         (
             "worlds",
-            if entries.is_empty() {
-                "none".into()
-            } else {
-                entries.join(", ")
+            match inspection.kind {
+                Kind::Preview1Command => "command, once it is adapted".into(),
+                _ if entries.is_empty() => "none".into(),
+                _ => entries.join(", "),
             },
         ),
         ("size", term::size(sizes.bytes)),
         (
             "modules",
-            format!("{} with {} functions", sizes.core_modules, sizes.functions),
+            format!(
+                "{} with {}",
+                sizes.core_modules,
+                term::count(sizes.functions, "function")
+            ),
         ),
         ("largest function", term::size(sizes.largest_body)),
         ("data", term::size(sizes.data_bytes)),
-        (
-            "memory at start",
-            if memories.is_empty() {
-                "none".into()
-            } else {
-                memories.join(" + ")
-            },
-        ),
+        ("memory at start", memory(inspection)),
         ("imports", inspection.imports.len().to_string()),
     ]);
     for import in &inspection.imports {
@@ -87,18 +107,26 @@ fn text(inspection: &Inspection) -> String {
             Some(why) => format!(
                 "    {BAD}refused{PLAIN}  {} {DIM}{}{PLAIN}\n",
                 foreign::name(&import.name),
-                foreign::message(&why.with_advice())
+                foreign::message(&reason(why))
             ),
         });
     }
     text
 }
 
+/// Why an import is refused. Nobody wrote those of the meter, so nobody can leave them out.
+fn reason(refusal: &Refusal) -> String {
+    match source::is_metered(refusal) {
+        true => "belongs to the meter: run the program that this was made from".into(),
+        false => refusal.with_advice(),
+    }
+}
+
 fn json(inspection: &Inspection) -> serde_json::Value {
     let sizes = &inspection.sizes;
-    let imports = inspection.imports.iter().map(|import| {
-        json!({ "name": import.name, "refused": import.refusal.as_ref().map(Refusal::with_advice) })
-    });
+    let imports = inspection.imports.iter().map(
+        |import| json!({ "name": import.name, "refused": import.refusal.as_ref().map(reason) }),
+    );
     let memories = sizes
         .memories
         .iter()

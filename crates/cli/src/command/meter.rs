@@ -1,28 +1,29 @@
 //! `opensky meter`: what the sandbox makes of a program before it compiles it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use opensky_executor::inspect::Kind;
+use opensky_executor::inspect::{Kind, Refusal};
 use opensky_meter::{Context, Metered};
 
-use crate::{Exit, Problem, deliver, source, term};
+use crate::{Exit, Problem, deliver, report, source, term};
 
 /// Write the metered form of a program, as profile 1 compiles it
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = "\
-A component counts its fuel, bounds its depth of calls and makes its NaNs canonical by itself
-afterwards, on any engine. It imports `opensky-fuel-limit` and `opensky-fuel-report`, and exports
-`opensky-fuel-left`. A core module stays one, and imports its meter from `opensky:meter`. A
-preview-1 module that is run is adapted to be a component first, and metered then.
+A metered component counts its fuel, bounds its depth of calls and makes its
+NaNs canonical by itself, on any engine. It imports `opensky-fuel-limit` and
+`opensky-fuel-report`, and exports `opensky-fuel-left`. A core module stays one,
+and imports its meter from `opensky:meter`; `opensky run` adapts a preview-1
+module to be a component first, and meters that.
 
-What comes out is to be read, and for other engines. `opensky run` takes the program as it was:
-it meters by itself, and refuses what is metered already.
+What comes out is to be read, and for other engines. `opensky run` takes the
+program as it was: it meters by itself, and refuses what is metered already.
 
 Examples:
   opensky meter hello.wasm -o metered.wasm
   opensky meter hello.wat -o - | wasm-tools print
 
-Exit codes: 3 if the program cannot be metered.")]
+Exit codes: 3 if the program cannot be metered, or the sandbox would refuse it.")]
 pub struct Args {
     /// A component, a core module, or WebAssembly text.
     pub file: PathBuf,
@@ -34,7 +35,7 @@ pub struct Args {
 /// Meters it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     deliver::check(Some(&args.output), None, None)?;
-    let (bytes, inspection) = source::look(&args.file)?;
+    let (bytes, inspection) = source::look(&args.file, unfit)?;
     let metered = match inspection.kind {
         Kind::Component => {
             opensky_meter::component(&bytes).map(|bytes| Metered { bytes, startup: 0 })
@@ -51,12 +52,32 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// What the sandbox would not run is not metered, though the meter by itself may have a form for it.
+fn unfit(file: &Path, refusal: &Refusal) -> Problem {
+    let advice = refusal.advice();
+    let help = match refusal {
+        Refusal::Limit { .. } => format!(
+            "{advice}; the limit is the sandbox's, and the library `opensky-meter` has it not"
+        ),
+        _ => advice.into(),
+    };
+    Problem::refused(format!(
+        "`{}` is not metered: the sandbox of `opensky run` would refuse it",
+        file.display()
+    ))
+    .because(refusal.to_string())
+    .help(help)
+}
+
 fn told(before: usize, metered: &Metered) -> String {
     let [before, after] = [before, metered.bytes.len()].map(|bytes| term::size(bytes as u64));
     let profile = opensky_meter::VERSION;
     let text = format!("{before} to {after} for profile {profile}");
     match metered.startup {
         0 => text,
-        startup => format!("{text}; its host takes {startup} fuel for each instance"),
+        startup => {
+            let startup = report::group(startup);
+            format!("{text}; whoever runs it counts {startup} fuel more for each instance")
+        }
     }
 }
