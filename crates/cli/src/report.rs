@@ -32,7 +32,7 @@ pub fn unit_json(run: &Run, receipt: &Receipt, path: &Path) -> Value {
         "outcome": run.class.name(),
         "exit_code": exit_code(run),
         "error": run.error.as_ref().map(ToString::to_string),
-        "detail": run.detail,
+        "detail": run.detail.as_deref().map(without_meter),
         "fuel": said.fuel,
         "unit": said.unit.to_string(),
         "output_digest": said.output.to_string(),
@@ -56,7 +56,7 @@ pub fn job_json(job: Option<&JobReceipt>, done: &[Done], wall: Duration, path: &
         "kind": "job",
         "outcome": class.name(),
         "error": failed.and_then(|unit| unit.run.error.as_ref()).map(ToString::to_string),
-        "detail": failed.and_then(|unit| unit.run.detail.clone()),
+        "detail": failed.and_then(|unit| unit.run.detail.as_deref()).map(without_meter),
         "fuel": fuel(done),
         "job": job.map(|job| job.spec.id().to_string()),
         "units": done.len(),
@@ -161,7 +161,7 @@ fn outcome_text(run: &Run) -> String {
     let name = run.class.name();
     let why = match (&run.error, &run.detail) {
         (Some(error), _) => format!(": {}", first_paragraph(&error.to_string())),
-        (None, Some(detail)) => format!(": {}", first_paragraph(detail)),
+        (None, Some(detail)) => format!(": {}", first_paragraph(&without_meter(detail))),
         (None, None) => String::new(),
     };
     match run.class {
@@ -173,6 +173,34 @@ fn outcome_text(run: &Run) -> String {
         }
         _ => format!("{BAD}{name}{PLAIN}{why}"),
     }
+}
+
+/// What the engine says of a trap, without the functions of the meter: they were put into the program,
+/// and nobody would look for a fault there. The others are numbered anew.
+fn without_meter(detail: &str) -> String {
+    let (trace, rest) = detail.split_once("\n\n").unwrap_or((detail, ""));
+    let mut number = 0;
+    let mut text = String::with_capacity(detail.len());
+    for line in trace.lines() {
+        let Some(function) = frame(line) else {
+            text.push_str(&format!("{line}\n"));
+            continue;
+        };
+        let module = function.split_once('!').map(|(module, _)| module);
+        if module != Some(opensky_meter::METER) {
+            text.push_str(&format!("  {number:>3}: {function}\n"));
+            number += 1;
+        }
+    }
+    text.push_str(&format!("\n{rest}"));
+    text.trim_end().to_owned()
+}
+
+/// The function in a line of a backtrace: `    0: module!function`.
+fn frame(line: &str) -> Option<&str> {
+    let (number, function) = line.strip_prefix("  ")?.trim_start().split_once(": ")?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(function)
 }
 
 fn first_paragraph(detail: &str) -> String {
@@ -218,6 +246,17 @@ mod tests {
     fn debug_lines_of_many_units_are_left_out() {
         let log = b"debug: 1\ninfo: 2\n  debug: 3\nlast";
         assert_eq!(log_of_many(log), "info: 2\n  debug: 3\nlast");
+    }
+
+    #[test]
+    fn frames_of_the_meter_are_left_out() {
+        let trace = "error while executing at wasm backtrace:\n    0: opensky:meter!panic\n    \
+                     1: app!f\n    2: <unknown>!run\n\nCaused by:\n    0: opensky:meter!panic";
+        let shown = "error while executing at wasm backtrace:\n    0: app!f\n    \
+                     1: <unknown>!run\n\nCaused by:\n    0: opensky:meter!panic";
+        assert_eq!(without_meter(trace), shown);
+        let other = "the depth of calls: over a limit";
+        assert_eq!(without_meter(other), other);
     }
 
     #[test]

@@ -86,6 +86,35 @@ fn each_way_to_fail_is_named_and_exits_with_1() {
 }
 
 #[test]
+fn backtrace_begins_where_the_program_panicked() {
+    let person = Session::new();
+    person.write("guest.wat", wat("(unreachable)"));
+    for profile in ["0", "1"] {
+        let run = ["run", "guest.wat", "--profile", profile];
+        let (ran, report) = person.json(&run);
+        ran.is(1, &[]);
+        let told = report["detail"].as_str().expect("a backtrace");
+        assert!(told.contains("0: <unknown>!start\n"), "{told}");
+        assert!(!told.contains("opensky:meter"), "{told}");
+        let shown = person.opensky(&run).stderr;
+        assert!(shown.contains("0: <unknown>!start\n"), "{shown}");
+        assert!(!shown.contains("opensky:meter"), "{shown}");
+    }
+}
+
+/// A preview-1 command runs in its own memory with that of the adapter, and `inspect` says so.
+#[test]
+fn inspect_tells_all_the_memory_that_a_preview_1_command_begins_with() {
+    let person = Session::new();
+    person.write("cat.wat", cat());
+    let at_start = "64.00 KiB, and up to 128.00 KiB for the adapter when it is run";
+    person.opensky(&["inspect", "cat.wat"]).is(0, &[at_start]);
+    let (ran, report) = person.json(&["run", "cat.wat"]);
+    ran.is(0, &[]);
+    assert_eq!(report["memory_pages"], 3);
+}
+
+#[test]
 fn report_as_json_has_the_documented_shape() {
     let person = Session::new();
     person.write("cat.wat", cat());
