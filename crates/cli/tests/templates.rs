@@ -1,4 +1,5 @@
-//! What `opensky new` makes in Rust is tested natively and built to a component, by the real tools.
+//! What `opensky new` makes in Rust is tested natively, built to a component by the real tools, and run:
+//! its output ends its last line.
 
 use std::{
     fs,
@@ -37,7 +38,8 @@ fn succeeded(output: Output) -> String {
 /// A component's first bytes: the magic number, version 13, layer 1.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-fn check(template: &str) {
+/// Tests and builds the template's project, and answers what it makes of `input`.
+fn check(template: &str, input: &str) -> String {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("templates")
         .join(format!("a-{template}"));
@@ -64,6 +66,18 @@ fn check(template: &str) {
         home.len() < 2 || !contains(&component, &format!("{home}/.cargo")),
         "the component tells its author's paths"
     );
+
+    let home = tempfile::tempdir().expect("a folder");
+    let given = home.path().join("input");
+    fs::write(&given, input).expect("the folder is ours");
+    let file = report["file"].as_str().expect("a path");
+    let given = given.to_str().expect("a temporary folder's name is text");
+    let ran = Command::new(env!("CARGO_BIN_EXE_opensky"))
+        .args(["run", file, "--input", given])
+        .env("XDG_DATA_HOME", home.path())
+        .env("XDG_CACHE_HOME", home.path())
+        .output();
+    succeeded(ran.expect("opensky starts"))
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -74,20 +88,21 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 
 #[test]
 fn job_template_tests_and_builds() {
-    check("job");
+    let line = "{\"lines\":2,\"words\":3,\"longest\":\"three\"}\n";
+    assert_eq!(check("job", "one two\nthree"), line);
 }
 
 #[test]
 fn command_template_tests_and_builds() {
-    check("command");
+    assert_eq!(check("command", "one\ntwo"), "   1  one\n   2  two\n");
 }
 
 #[test]
 fn map_reduce_template_tests_and_builds() {
-    check("map-reduce");
+    assert_eq!(check("map-reduce", "a cat, a dog"), "2 a\n1 cat\n1 dog\n");
 }
 
 #[test]
 fn stepper_template_tests_and_builds() {
-    check("stepper");
+    assert_eq!(check("stepper", "100"), "25\n");
 }

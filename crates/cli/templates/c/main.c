@@ -16,6 +16,6 @@ int main(void) {
         fputs("there is no word in it\n", stderr);
         return 1;
     }
-    printf("{\"lines\":%lu,\"words\":%lu}", lines + (last != '\n'), words);
+    printf("{\"lines\":%lu,\"words\":%lu}\n", lines + (last != '\n'), words);
     return 0;
 }

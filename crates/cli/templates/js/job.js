@@ -4,7 +4,7 @@
 export const job = {
   run(input) {
     const text = new TextDecoder().decode(input);
-    return new TextEncoder().encode(JSON.stringify(summarize(text)));
+    return new TextEncoder().encode(JSON.stringify(summarize(text)) + '\n');
   },
 };
 

@@ -15,7 +15,8 @@ class Job(exports.Job):
             text = input.decode()
         except UnicodeDecodeError as error:
             raise Err(JobError_InvalidInput(str(error)))
-        return json.dumps(summarize(text), separators=(",", ":")).encode()
+        line = json.dumps(summarize(text), separators=(",", ":"))
+        return f"{line}\n".encode()
 
 
 def summarize(text: str) -> dict:
