@@ -40,15 +40,18 @@ impl From<Exit> for ExitCode {
 pub const HELP: &str = "\
 Exit codes:
   0  the guest succeeded (verify: the receipt matches)
-  1  the guest's own failure: error, trap, out of fuel, limit (verify: mismatch; build: does not compile)
-  2  usage: the command line makes no sense, or names something that is not there
-  3  refused before running (verify: cannot be judged)
+  1  the guest's own failure: error, trap, out of fuel, limit
+     (verify: it does not match; build: it does not compile)
+  2  usage: the command line makes no sense, or names what is not there
+  3  refused before anything ran (verify: it cannot be judged)
   4  the host failed: nothing is known about the guest
 
 Environment:
-  OPENSKY_LOG      what is logged to stderr, e.g. `debug` or `opensky_executor=trace`
+  OPENSKY_LOG      what is logged to stderr, whatever -v says: `debug`, or
+                   `opensky_executor=trace`
   NO_COLOR         no colours, even on a terminal
-  XDG_DATA_HOME    $XDG_DATA_HOME/opensky keeps the key, receipts, and the programs and inputs
-                   that receipts are about (else ~/.local/share/opensky)
-  XDG_CACHE_HOME   $XDG_CACHE_HOME/opensky has compiled code and toolchains: what can be made again
-                   (else ~/.cache/opensky)";
+  XDG_DATA_HOME    $XDG_DATA_HOME/opensky keeps the key, receipts, and the
+                   programs and inputs that receipts are about (else
+                   ~/.local/share/opensky)
+  XDG_CACHE_HOME   $XDG_CACHE_HOME/opensky has compiled code and toolchains:
+                   what can be made again (else ~/.cache/opensky)";

@@ -48,8 +48,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: command::Command,
-    /// More detail on stderr: once for info, twice for debug, three times for that of the libraries
-    /// below too (`OPENSKY_LOG` takes a full filter).
+    /// Log to stderr: -v what is done, -vv every detail, -vvv those of the libraries too.
     #[arg(short, long, action = ArgAction::Count, global = true, display_order = 900)]
     pub verbose: u8,
 }
@@ -108,6 +107,31 @@ mod tests {
         assert_eq!(outcome(&["opensky", "--help"]), Some(false));
         assert_eq!(outcome(&["opensky", "doctor", "--nonsense"]), Some(true));
         assert_eq!(outcome(&["opensky", "doctor"]), None);
+    }
+
+    /// Every command, at any depth.
+    fn all(command: &clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().flat_map(all);
+        std::iter::once(command.clone()).chain(below).collect()
+    }
+
+    #[test]
+    fn help_fits_a_terminal_of_80_columns() {
+        let mut tree = Cli::command();
+        tree.build();
+        for command in all(&tree) {
+            let mut narrow = command.clone().term_width(80);
+            for help in [narrow.render_help(), narrow.render_long_help()] {
+                let help = help.to_string();
+                let long = help.lines().find(|line| line.chars().count() > 80);
+                assert_eq!(long, None, "{}", command.get_name());
+            }
+            // A table that is broken anew has no columns any more.
+            let table = command.get_after_long_help();
+            let table = table.map(ToString::to_string).unwrap_or_default();
+            let long = table.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(long, None, "{}", command.get_name());
+        }
     }
 
     #[test]

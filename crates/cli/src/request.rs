@@ -68,7 +68,7 @@ pub struct Unit {
     /// Stepper: steps of one unit.
     #[arg(long, value_name = "N", default_value = "1000")]
     pub steps: std::num::NonZeroU32,
-    /// Units at once, up to 256. As many as there are processors when nothing is said.
+    /// Units at once, up to 256 [default: one for each processor].
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// What executes the program. The result is the same.

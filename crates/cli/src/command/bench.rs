@@ -18,8 +18,9 @@ use crate::{
 /// Measure the local sandbox: fuel per second by class of work
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = "\
-Each class is a small program that does one kind of work. The figure is that of its fastest run, on
-one processor: fuel is what is paid for, so fuel per second is what this machine earns by.")]
+Each class is a small program that does one kind of work. The figure is that of
+its fastest run, on one processor: fuel is what is paid for, so fuel per second
+is what this machine earns by.")]
 pub struct Args {
     /// What executes the programs.
     #[arg(long, value_enum, default_value_t)]

@@ -32,14 +32,15 @@ Examples:
   opensky build examples/hello           that one
   opensky build -p server --bin worker   one of several
   opensky build -- --features extra      cargo's own flags after --
-  opensky build -- --config profile.release.strip=false   keep debug information")]
+  opensky build -- --config profile.release.strip=false
+                                         keep debug information")]
 pub struct Args {
     /// The project's folder.
     #[arg(default_value = ".")]
     dir: PathBuf,
     #[command(flatten)]
     which: Which,
-    /// How to report.
+    /// How to report on stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -59,7 +60,7 @@ pub struct Which {
     /// An example.
     #[arg(long, group = "target", value_name = "NAME")]
     example: Option<String>,
-    /// For cargo, as they are.
+    /// Given to cargo as they are.
     #[arg(last = true, value_name = "CARGO_ARGS")]
     cargo_args: Vec<OsString>,
 }

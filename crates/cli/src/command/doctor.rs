@@ -30,7 +30,7 @@ pub struct Args {
     /// Install system packages without asking.
     #[arg(long, requires = "fix")]
     yes: bool,
-    /// How to report.
+    /// How to report on stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

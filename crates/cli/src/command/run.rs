@@ -26,13 +26,14 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
-  opensky run                                  build the project here and run it
-  opensky run hello.wasm --input name.txt      the output goes to stdout, the report to stderr
+  opensky run                               build the project here and run it
+  opensky run hello.wasm --input name.txt   output to stdout, report to stderr
   opensky run query.wasm --in data.csv=big.csv --arg /in/data.csv
-  opensky run census --input a.crate --input b.crate --partitions 4 --output out.json
+  opensky run census --input a.crate --input b.crate --partitions 4 -o out.json
 
-A map-reduce program gets one shard for each --input, or cuts them with --shard-lines or
---shard-bytes. What a command leaves in /out goes to the folder of --out.")]
+A map-reduce program gets one shard for each --input, or cuts them with
+--shard-lines or --shard-bytes. What a command leaves in /out goes to the folder
+of --out.")]
 pub struct Args {
     /// A component, a preview-1 module, WebAssembly text, or a project to build first.
     #[arg(default_value = ".")]
@@ -40,13 +41,13 @@ pub struct Args {
     /// What influences the result, and how it is computed.
     #[command(flatten)]
     pub unit: Unit,
-    /// Where the output goes, instead of stdout (`-`).
-    #[arg(short, long, value_name = "FILE")]
+    /// Where the output goes, `-` for stdout [default: -].
+    #[arg(short, long, value_name = "FILE|-")]
     pub output: Option<PathBuf>,
-    /// Where the other outputs go: files under /out, and blobs by digest.
+    /// Where the other outputs go: files under /out, and blobs by digest [default: nowhere].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Where the receipt goes, instead of the data folder.
+    /// Where the receipt goes [default: the data folder].
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
     /// How to report on stderr.

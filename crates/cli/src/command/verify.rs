@@ -27,16 +27,18 @@ use crate::{
 /// Run a receipt's work again and compare the results
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = "\
-The program and the inputs are found by digest in the local store, or given. A unit is run no
-further than its receipt can be right: one that uses more fuel than it claims is stopped there.
+The program and the inputs are found by digest in the local store, or given. A
+unit is run no further than its receipt can be right: one that uses more fuel
+than it claims is stopped there.
 
 Examples:
   opensky verify r-0123456789abcdef.receipt
   opensky verify theirs.receipt --component hello.wasm --input name.txt
-  opensky verify job.receipt --sample 10          ten units of a job, drawn at random
-  opensky verify r.receipt --backend pulley       on an independent back end
+  opensky verify job.receipt --sample 10      ten of its units, drawn at random
+  opensky verify r.receipt --backend pulley   on an independent back end
 
-Exit codes: 0 the results match, 1 they differ, 3 it cannot be judged, 4 this host failed.")]
+Exit codes: 0 the results match, 1 they differ, 3 it cannot be judged, 4 this
+host failed.")]
 pub struct Args {
     /// A receipt of a unit or of a job.
     pub receipt: PathBuf,
@@ -55,7 +57,7 @@ pub struct Args {
     /// Of a job, check only so many units, drawn at random.
     #[arg(long, value_name = "N")]
     pub sample: Option<NonZeroUsize>,
-    /// Units at once. As many as there are processors when nothing is said.
+    /// Units at once, up to 256 [default: one for each processor].
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// How to report on stdout.
