@@ -1,9 +1,9 @@
-//! Decodes and checks receipts, job receipts, tickets and works from arbitrary bytes.
+//! Decodes and checks receipts, job receipts, tickets, works and messages from arbitrary bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use opensky_protocol::{
-    JobReceipt, Partition, Receipt, Ticket, Work,
+    JobReceipt, Partition, Receipt, Reply, Request, Signed, Ticket, Work,
     codec::{self, FileKind},
 };
 
@@ -29,15 +29,21 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(JobReceipt::from_file(&receipt.to_file()), Ok(receipt));
         }
     }
-    if let Ok(ticket) = codec::decode::<Ticket>(bytes) {
+    if let Ok(ticket) = codec::decode::<Signed<Ticket>>(bytes) {
         assert_eq!(codec::encode(&ticket), bytes);
-        ticket.is_signed();
+        ticket.holds();
     }
     if let Ok(work) = codec::decode::<Work>(bytes) {
         assert_eq!(codec::encode(&work), bytes);
         if work.check().is_ok() {
             work.unit();
         }
+    }
+    if let Ok(request) = codec::decode::<Request>(bytes) {
+        assert_eq!(codec::encode(&request), bytes);
+    }
+    if let Ok(reply) = codec::decode::<Reply>(bytes) {
+        assert_eq!(codec::encode(&reply), bytes);
     }
     if let Ok(partition) = Partition::decode(bytes) {
         assert_eq!(codec::encode(&partition), bytes);

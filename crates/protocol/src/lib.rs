@@ -8,27 +8,43 @@
 
 extern crate alloc;
 
+mod account;
+mod assignment;
 pub mod codec;
+mod deployment;
 mod digest;
 mod job;
 mod key;
 mod merkle;
+mod message;
+mod money;
+mod offer;
 mod outcome;
 mod output;
 mod receipt;
 mod shuffle;
+mod signed;
 mod ticket;
 mod transcript;
+mod voucher;
 mod work;
 
+pub use account::Account;
+pub use assignment::{Assignment, Commit, Order, Reveal, Turn};
+pub use deployment::{Deployment, Manifest};
 pub use digest::{Digest, ParseDigestError};
 pub use job::{JobError, JobPlan, JobReceipt, JobSpec};
 pub use key::{NodeKey, SecretKey, Signature};
-pub use merkle::merkle_root;
+pub use merkle::{MerklePath, merkle_paths, merkle_root};
+pub use message::{MAX_MESSAGE_BYTES, Message, Refusal, Reply, Request, Settlement};
+pub use money::{PriceTerms, payment};
+pub use offer::{Capacity, Offer};
 pub use outcome::{Abort, Class, GuestError};
 pub use output::{Output, Outputs, names};
 pub use receipt::{Receipt, ReceiptError, Statement, compare_key};
 pub use shuffle::{Group, Partition, merge, partition_of};
-pub use ticket::{PriceTerms, Ticket};
+pub use signed::{Seal, Signable, Signed, Verified};
+pub use ticket::Ticket;
 pub use transcript::{Call, Transcript};
+pub use voucher::Voucher;
 pub use work::{Limits, MAX_SHARDS, Profile, Shard, Work, WorkError, World};

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    Class, Digest, NodeKey, Outputs, Profile, SecretKey, Signature, Ticket, Transcript, Work,
+    Account, Class, Digest, NodeKey, Outputs, Profile, SecretKey, Signature, Signed, Ticket,
+    Transcript, Work,
     codec::{self, CodecError, FileKind},
     names,
 };
@@ -34,7 +35,7 @@ pub struct Statement {
     /// Who ran the unit and signs.
     pub node: NodeKey,
     /// The account that is paid. On one machine, the node's own key.
-    pub operator: [u8; 32],
+    pub operator: Account,
 }
 
 /// What two providers' results are compared by. `Ok` and `Err`: unit, class, output, transcript and
@@ -63,7 +64,7 @@ pub struct Receipt {
     /// What was run.
     pub work: Work,
     /// The order, if there was one.
-    pub ticket: Option<Ticket>,
+    pub ticket: Option<Signed<Ticket>>,
     /// What came of it.
     pub statement: Statement,
     /// The node's signature over the statement.
@@ -185,7 +186,7 @@ impl Receipt {
             return Err(ReceiptError::Signature(said.node));
         }
         match &self.ticket {
-            Some(ticket) if ticket.unit != said.unit || !ticket.is_signed() => {
+            Some(ticket) if ticket.value.unit != said.unit || !ticket.holds() => {
                 Err(ReceiptError::Ticket)
             }
             _ => Ok(()),
@@ -229,7 +230,7 @@ impl Statement {
             fuel,
             profile: profile.clone(),
             node,
-            operator: node.0,
+            operator: node.into(),
         }
     }
 }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use opensky_protocol::{
-    Class, Digest, GuestError, JobError, JobReceipt, Output, Outputs, Partition, Profile, Receipt,
-    ReceiptError, Shard, Ticket, Work, World,
+    Class, Deployment, Digest, GuestError, JobError, JobReceipt, Offer, Output, Outputs, Partition,
+    Profile, Receipt, ReceiptError, Reply, Request, Shard, Signed, Ticket, Work, World,
     codec::{self, CodecError, FileKind},
 };
 use parity_scale_codec::{Compact, Encode};
@@ -351,7 +351,11 @@ proptest! {
         }
         check::<Work>(&bytes)?;
         check::<Outputs>(&bytes)?;
-        check::<Ticket>(&bytes)?;
+        check::<Signed<Ticket>>(&bytes)?;
+        check::<Request>(&bytes)?;
+        check::<Reply>(&bytes)?;
+        check::<Signed<Offer>>(&bytes)?;
+        check::<Signed<Deployment>>(&bytes)?;
         check::<Receipt>(&bytes)?;
         check::<JobReceipt>(&bytes)?;
         check::<GuestError>(&bytes)?;

@@ -5,8 +5,9 @@ mod sample;
 
 use expect_test::{Expect, expect};
 use opensky_protocol::{
-    Class, Digest, Group, Limits, Outputs, Partition, Profile, Transcript, Work, World, codec,
-    compare_key, merkle_root, names,
+    Abort, Class, Digest, Group, Limits, Message, Outputs, Partition, Profile, Refusal, Request,
+    Seal, Settlement, Transcript, Verified, Voucher, Work, World, codec, compare_key, merkle_root,
+    names,
 };
 
 /// Short values in full, long ones by length and digest.
@@ -192,7 +193,7 @@ fn receipt_file() {
     ordered.ticket = Some(sample::ticket(ordered.statement.unit));
     check(
         &ordered.to_file(),
-        expect!["1081 bytes, c9b52d2b5a8a52874348620e53fb9cf23e5df3f4160c7096bd554408ef93c67c"],
+        expect!["1131 bytes, 815ff4115f18e91e51debcf871f299c2c85d61b5243abcf999809459a346f63e"],
     );
 }
 
@@ -218,7 +219,7 @@ fn ticket() {
     check(
         &codec::encode(&sample::ticket(sample::digest(1))),
         expect![
-            "01010101010101010101010101010101010101010101010101010101010101010a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0100000000000000000000000000000002000000000000000000000000000000ffffffffffffffffffffffffffffffff0200d2496b0000000098a5505d83abe33ef0e9ff84f7d0f39c298a91c16c3922a2e785a9085b42d225e2fc6899d83178071b179e668d55e337824c206cb4f54958f7456e68fec3c60f"
+            "01010101010101010101010101010101010101010101010101010101010101010a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0100000000000000000000000000000002000000000000000000000000000000ffffffffffffffffffffffffffffffff0205000010000000000000505c18a3010000000000000100000000dd096a65f5d3e7495f040614cb4f8f0880a3200a90dad14acf4166b93d5c6e08ad53ff3f7b9a0b08a6a441831087439795e3ac5ed33987464ddb59261c391c03"
         ],
     );
 }
@@ -252,5 +253,75 @@ fn merkle_roots() {
     check_digest(
         merkle_root([1u8, 2, 3]),
         expect!["fb74a10f07f6e4c934d4a196b2c2e2eb47f4539d23e46bb31b4674b2b7c986c2"],
+    );
+}
+
+/// One value of each signed kind, and its signature, which is deterministic.
+#[test]
+fn signed_values() {
+    let secret = sample::other_secret();
+    let seal = |bytes: Vec<u8>, seal: &Seal| [bytes, codec::encode(seal)].concat();
+    let commit = Verified::sign(&secret, sample::commit());
+    let voucher = Verified::sign(&secret, sample::voucher());
+    check(
+        &seal(codec::encode(&*commit), &commit.as_signed().seal),
+        expect![
+            "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0101010101010101010101010101010101010101010101010101010101010101030000001398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca82e001939fdea56a339ccda692586952866451829590c37dbb2578b307ecba35000000000100000000cb0aa9b335a8bef5d7028356b2260e4c148e913c7f1189857248bbd0d6d5fc220ed241784ab61c2cb929ad01c38656f6be2c3e6bf77da3bf45730718fb9a4e05"
+        ],
+    );
+    check(
+        &seal(codec::encode(&*voucher), &voucher.as_signed().seal),
+        expect![
+            "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0000000000000000400000000000000003000000000000000d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000000100000000d109438703f0c4e9d415a20ae1c261fad9f4fdb8503792c33295cb6e8323d3766fcf0b3c17c6ccd755aa475de7a89ce9ba51c3c8cc6aae68522a2d4144d27402"
+        ],
+    );
+    let offer = Verified::sign(&secret, sample::offer());
+    check(
+        &codec::encode(offer.as_signed()),
+        expect![
+            "1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b040000000000000000505c18a30100000100000000000000000000000000000002000000000000000000000000000000030000000000000000000000000000000200000000000400000000000000100000000000100000000000020000000040000000000404310418726567696f6e0865750000000001000000002c1357a6d26ab1c5e912a11b786c8bda890aa11d4fdb10f2e458056a6fc0057bc5aa5ee64ec0281d1844d48c28597c51c80e8fcd16a12b076b1d11a2848bdd0f"
+        ],
+    );
+    let deployment = Verified::sign(&secret, sample::deployment());
+    check(
+        &codec::encode(deployment.as_signed()),
+        expect![
+            "1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca2063656e7375732d32050505050505050505050505050505050505050505050505050505050505050500001000000000000100000000000000043100e876481700000000000040000000000000001000000000000010000000000001030018636f756e7473000000000100000000d8e3fcbaa796ae520703f3fb694cd4121790a5efafab29a0874d5041c87a1e9396adc5af2aa9a375f8676f38738fb52099ab30d18802f9b53780ac17584e5503"
+        ],
+    );
+    check_digest(
+        sample::deployment().id(),
+        expect!["dce71a891b4d36afe34f3de6b8e7d0436058c4ba38aeb8770880ba7f886d0856"],
+    );
+    let root = Voucher::extend(&Voucher::START, &sample::digest(1), 2, 3);
+    check_digest(
+        root,
+        expect!["9226f8ab7697cf2ea68b16fd2b95eba4f246e5e8e2c302bacc7ba647b12a6182"],
+    );
+}
+
+#[test]
+fn messages() {
+    let turn = sample::commit().turn;
+    let settle = Message::Settle(Box::new(Settlement {
+        paid: vec![turn],
+        refused: vec![],
+        voucher: Some(Verified::sign(&sample::other_secret(), sample::voucher()).into_signed()),
+    }));
+    let messages = [
+        Message::Assign(vec![]),
+        Message::Accept(vec![turn]),
+        Message::Refuse(vec![(turn, Refusal::Busy), (turn, Refusal::Invalid)]),
+        Message::Commit(vec![]),
+        Message::Open(vec![]),
+        Message::Reveal(vec![]),
+        Message::Abort(vec![(turn, Abort::Watchdog)]),
+        settle,
+        Message::Release(vec![]),
+    ];
+    let requests: Vec<Request> = messages.into_iter().map(Request::Message).collect();
+    check(
+        &codec::encode(&requests),
+        expect!["630 bytes, d006fba924d9920854a62372e7b1fcab4d163bec3199654d75d1360745cb95ad"],
     );
 }

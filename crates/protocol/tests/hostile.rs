@@ -7,9 +7,9 @@ mod sample;
 use std::collections::BTreeMap;
 
 use opensky_protocol::{
-    Class, Digest, JobError, JobPlan, JobReceipt, JobSpec, MAX_SHARDS, Outputs, Profile, Receipt,
-    ReceiptError, SecretKey, Shard, Signature, Statement, Transcript, Work, WorkError, World,
-    codec, merkle_root, names,
+    Account, Class, Digest, JobError, JobPlan, JobReceipt, JobSpec, MAX_SHARDS, Outputs, Profile,
+    Receipt, ReceiptError, SecretKey, Shard, Signature, Statement, Transcript, Work, WorkError,
+    World, codec, merkle_root, names,
 };
 
 /// Signs as an attacker would: whatever the parts say.
@@ -143,7 +143,7 @@ fn fuel_of_a_panic_is_said_and_compared_from_profile_1_on() {
 #[test]
 fn who_signs_and_who_orders_is_checked() {
     let mut receipt = sample::receipt();
-    receipt.statement.operator = [0; 32];
+    receipt.statement.operator = Account([0; 32]);
     let node = receipt.statement.node;
     assert_eq!(receipt.check(), Err(ReceiptError::Signature(node)));
 
@@ -157,7 +157,7 @@ fn who_signs_and_who_orders_is_checked() {
     assert_eq!(receipt.check(), Err(ReceiptError::Ticket));
 
     let mut ticket = sample::ticket(receipt.statement.unit);
-    ticket.deadline += 1;
+    ticket.value.deadline += 1;
     receipt.ticket = Some(ticket);
     assert_eq!(receipt.check(), Err(ReceiptError::Ticket));
 }

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use opensky_protocol::{
-    Class, Digest, JobPlan, JobReceipt, JobSpec, Limits, Output, Outputs, PriceTerms, Profile,
-    Receipt, SecretKey, Shard, Signature, Ticket, Transcript, Work, World, codec, names,
+    Account, Capacity, Class, Commit, Deployment, Digest, JobPlan, JobReceipt, JobSpec, Limits,
+    Manifest, Offer, Output, Outputs, PriceTerms, Profile, Receipt, SecretKey, Shard, Signed,
+    Ticket, Transcript, Turn, Verified, Voucher, Work, World, codec, names,
 };
 
 pub fn secret() -> SecretKey {
@@ -71,11 +72,12 @@ pub fn receipt() -> Receipt {
     receipt_of(work(), Class::Ok, outputs(&[(names::OUTPUT, b"42")]))
 }
 
-pub fn ticket(unit: Digest) -> Ticket {
+pub fn ticket(unit: Digest) -> Signed<Ticket> {
     let ticket = Ticket {
         unit,
         job: digest(10),
         requester: other_secret().node(),
+        payer: Account([12; 32]),
         ledger: digest(11),
         price: PriceTerms {
             dispatch: 1,
@@ -83,10 +85,76 @@ pub fn ticket(unit: Digest) -> Ticket {
             per_gib: u128::MAX,
         },
         replicas: 2,
-        deadline: 1_800_000_000,
-        signature: Signature([0; 64]),
+        replica_cap: 5,
+        input_len: 1 << 20,
+        deadline: 1_800_000_000_000,
     };
-    ticket.sign(&other_secret())
+    Verified::sign(&other_secret(), ticket).into_signed()
+}
+
+pub fn commit() -> Commit {
+    let turn = Turn {
+        job: digest(10),
+        unit: digest(1),
+        attempt: 3,
+    };
+    let node = other_secret().node();
+    let hash = Commit::hash_of(&node, &turn, &digest(2), &digest(3));
+    Commit { turn, node, hash }
+}
+
+pub fn voucher() -> Voucher {
+    Voucher {
+        ledger: digest(11),
+        escrow: digest(10),
+        requester: other_secret().node(),
+        operator: Account([12; 32]),
+        total: 1 << 70,
+        turns: 3,
+        root: digest(13),
+    }
+}
+
+pub fn offer() -> Offer {
+    Offer {
+        node: other_secret().node(),
+        operator: Account([12; 32]),
+        ledger: digest(11),
+        sequence: 4,
+        expires: 1_800_000_000_000,
+        ask: PriceTerms {
+            dispatch: 1,
+            per_gfuel: 2,
+            per_gib: 3,
+        },
+        capacity: Capacity {
+            cores: 2,
+            memory: 1 << 34,
+            disk: 1 << 36,
+            uplink: 1 << 20,
+        },
+        free: 2,
+        speed: 1 << 30,
+        profiles: vec![Profile::new("1")],
+        labels: BTreeMap::from([("region".into(), "eu".into())]),
+    }
+}
+
+pub fn deployment() -> Deployment {
+    Deployment {
+        publisher: other_secret().node(),
+        name: "census-2".into(),
+        program: digest(5),
+        program_len: 1 << 20,
+        sequence: 1,
+        manifest: Manifest {
+            profile: Profile::new("1"),
+            limits: Limits::DEFAULT,
+            replicas: Some(3),
+            price: None,
+            about: "counts".into(),
+        },
+    }
 }
 
 pub fn spec(plan: JobPlan) -> JobSpec {
