@@ -17,12 +17,12 @@ pub trait Signable: Encode {
 }
 
 /// What stands beside a value to prove that its signer signed it: the way from the value to the
-/// root over a batch, and the signature of that root. A batch of one has no way to go.
+/// root over a batch, and the signature of root and length. A batch of one has no way to go.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct Seal {
     /// From the value to the root.
     pub path: MerklePath,
-    /// Over the root, in the type's domain.
+    /// Over the root and the batch's length, in the type's domain.
     pub signature: Signature,
 }
 
@@ -42,8 +42,7 @@ pub struct Verified<T>(Signed<T>);
 impl<T: Signable> Signed<T> {
     /// Whether the value's signer signed it.
     pub fn holds(&self) -> bool {
-        self.root()
-            .is_some_and(|root| signs(&self.value, &root, &self.seal.signature))
+        self.root().is_some_and(|root| self.is_signed(&root))
     }
 
     /// The value, if its signer signed it.
@@ -54,10 +53,12 @@ impl<T: Signable> Signed<T> {
     /// All of them, or `None` if one does not hold. A batch that was signed at once is checked with
     /// one signature.
     pub fn verify_all(batch: Vec<Self>) -> Option<Vec<Verified<T>>> {
-        let mut last: Option<(NodeKey, Digest, Signature)> = None;
+        let mut last = None;
         for signed in &batch {
-            let this = (signed.value.signer(), signed.root()?, signed.seal.signature);
-            if last != Some(this) && !signs(&signed.value, &this.1, &this.2) {
+            let root = signed.root()?;
+            let seal = &signed.seal;
+            let this = (signed.value.signer(), root, seal.path.count, seal.signature);
+            if last != Some(this) && !signed.is_signed(&root) {
                 return None;
             }
             last = Some(this);
@@ -68,10 +69,12 @@ impl<T: Signable> Signed<T> {
     fn root(&self) -> Option<Digest> {
         self.seal.path.root(&self.value)
     }
-}
 
-fn signs<T: Signable>(value: &T, root: &Digest, signature: &Signature) -> bool {
-    value.signer().verify(T::DOMAIN, root, signature)
+    fn is_signed(&self, root: &Digest) -> bool {
+        let Seal { path, signature } = &self.seal;
+        let signer = self.value.signer();
+        signer.verify(T::DOMAIN, &(root, path.count), signature)
+    }
 }
 
 impl<T: Signable> Verified<T> {
@@ -95,7 +98,7 @@ impl<T: Signable> Verified<T> {
             "a node signs for itself only"
         );
         let (root, paths) = merkle_paths(&values);
-        let signature = secret.sign(T::DOMAIN, &root);
+        let signature = secret.sign(T::DOMAIN, &(root, values.len() as u32));
         let seals = paths.into_iter().map(|path| Seal { path, signature });
         values
             .into_iter()
