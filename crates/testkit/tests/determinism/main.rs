@@ -2,7 +2,9 @@
 //!
 //! This binary is the tests' driver and, started again, the worker.
 
+mod compiled;
 mod corpus;
+mod golden;
 mod ways;
 
 use std::env;
@@ -35,7 +37,50 @@ fn trials() -> Vec<Trial> {
         let name = format!("{} is out of fuel only where it must be", guest.name);
         trial(name, move || ways::limit_is_exact(&guest))
     });
-    of_profiles.chain(of_limits).collect()
+    let of_binaries = compiled::binaries().into_iter().map(trial_of);
+    of_profiles
+        .chain(of_limits)
+        .chain(of_binaries)
+        .chain(of_the_corpus())
+        .collect()
+}
+
+/// What has to hold of one file that a compiler made.
+fn trial_of(binary: compiled::Binary) -> Trial {
+    if binary.is_component() {
+        let name = format!("{} gives one result in every way", binary.name);
+        return trial(name, move || compiled::gives_one_result(&binary));
+    }
+    let name = format!("{} is adapted to what it was", binary.name);
+    trial(name, move || compiled::adapts_to_the_same(&binary))
+}
+
+/// What has to hold of all of them together, and of those that are not kept.
+fn of_the_corpus() -> Vec<Trial> {
+    let all: [(&str, fn()); 3] = [
+        (
+            "results of what compilers made are those of every other machine",
+            compiled::results_are_golden,
+        ),
+        (
+            "what compilers made ends in every way",
+            compiled::every_class_is_there,
+        ),
+        (
+            "golden files of frozen profiles only grow",
+            golden::only_what_is_frozen_stays,
+        ),
+    ];
+    let interpreters = ["js", "python"].into_iter().map(|language| {
+        let name = format!("words in {language} give one result on both back ends");
+        trial(name, move || {
+            compiled::interpreter_gives_one_result(language)
+        })
+    });
+    all.map(|(name, check)| trial(name.to_owned(), check))
+        .into_iter()
+        .chain(interpreters)
+        .collect()
 }
 
 /// What has to hold under each profile.
