@@ -8,4 +8,5 @@ mod code_map;
 mod dependencies;
 mod rooms;
 mod sources;
+mod spec;
 mod workspace;
