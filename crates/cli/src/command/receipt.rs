@@ -198,7 +198,7 @@ fn unit_json(receipt: &Receipt) -> Value {
             "compare_key": said.compare_key.to_string(),
             "profile": said.profile.id(),
             "node": said.node.to_string(),
-            "operator": Digest(said.operator).to_string(),
+            "operator": said.operator.to_string(),
         },
         "signature": format!("{:?}", receipt.signature),
         "outputs": outputs.collect::<serde_json::Map<_, Value>>(),
