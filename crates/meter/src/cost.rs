@@ -38,9 +38,9 @@ pub fn of(op: &Operator<'_>) -> u64 {
 
         O::MemoryGrow { .. } | O::TableGrow { .. } => 150,
         O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => 60,
-        O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => 30,
         O::RefFunc { .. } | O::ElemDrop { .. } | O::DataDrop { .. } => 60,
-        O::TableGet { .. } | O::TableSet { .. } => 5,
+        O::TableGet { .. } | O::TableSet { .. } => 60,
+        O::TableFill { .. } | O::TableCopy { .. } | O::TableInit { .. } => 30,
 
         O::I64x2Mul => 8,
         O::I8x16Bitmask
@@ -61,6 +61,9 @@ pub fn of(op: &Operator<'_>) -> u64 {
 /// A page of memory costs `1 << PAGE`: sixteen page faults, and 64 KiB to clear.
 const PAGE: i8 = 16;
 
+/// A new element of a table costs `1 << ELEMENT`: as much as its eight bytes would in a memory.
+const ELEMENT: i8 = 3;
+
 /// What an operator pays for each unit of its last operand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PerUnit {
@@ -75,17 +78,38 @@ pub fn per_unit(op: &Operator<'_>) -> Option<PerUnit> {
     use Operator as O;
     let (shift, may_fail) = match op {
         O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryInit { .. } => (2, false),
-        O::TableCopy { .. } | O::TableFill { .. } | O::TableInit { .. } => (0, false),
+        O::TableCopy { .. } | O::TableFill { .. } | O::TableInit { .. } => (-2, false),
         O::MemoryGrow { .. } => (-PAGE, true),
-        O::TableGrow { .. } => (-2, true),
+        O::TableGrow { .. } => (-ELEMENT, true),
         _ => return None,
     };
     Some(PerUnit { shift, may_fail })
 }
 
-/// Fuel for so many pages that a memory has at the start.
-pub fn startup_pages(pages: u64) -> u64 {
-    pages.saturating_mul(1 << PAGE)
+/// Fuel for an instance, and for each memory and table that it has of its own, however small.
+pub const PART: u64 = 2_000;
+
+/// Fuel for an import, of whatever kind.
+pub const IMPORT: u64 = 200;
+
+/// Fuel for a segment that is not only declared, however small.
+pub const SEGMENT: u64 = 200;
+
+/// Fuel for an operator of a constant expression: a reference takes as long as that.
+pub const CONSTANT: u64 = 100;
+
+/// Fuel for an element of a segment that is not only declared. Engines make its reference when they
+/// make the instance, or put that off until something looks at it; it takes 60 to 90 ns.
+pub const REFERENCE: u64 = 100;
+
+/// Fuel for a memory that has so many pages at the start.
+pub fn startup_memory(pages: u64) -> u64 {
+    PART.saturating_add(pages.saturating_mul(1 << PAGE))
+}
+
+/// Fuel for a table that has so many elements at the start.
+pub fn startup_table(elements: u64) -> u64 {
+    PART.saturating_add(elements.saturating_mul(1 << ELEMENT))
 }
 
 /// Fuel for a data segment of so many bytes that are in memory before the first operator runs.
@@ -93,18 +117,10 @@ pub fn startup_data(bytes: usize) -> u64 {
     SEGMENT + (bytes as u64 >> 3)
 }
 
-/// Fuel for an element segment of so many elements: engines make a passive one's references when they
-/// make the instance, which takes 100 ns and more for each.
-pub fn startup_elements(count: u32, active: bool) -> u64 {
-    let each = if active { 1 } else { 500 };
-    SEGMENT + each * u64::from(count)
+/// Fuel for an element segment of so many elements.
+pub fn startup_elements(count: u32) -> u64 {
+    SEGMENT + REFERENCE * u64::from(count)
 }
-
-/// Fuel for an operator of a constant expression.
-pub const CONSTANT: u64 = 40;
-
-/// Fuel for a segment, however small.
-pub const SEGMENT: u64 = 200;
 
 /// Fuel for entering a function with so many parameters and declared locals: those that it may read
 /// before it has written them are cleared each time.
@@ -112,10 +128,10 @@ pub fn entry(locals: u32) -> u64 {
     locals.into()
 }
 
-/// Fuel for a branch or a return that takes so many values along, besides the operator's own: each
-/// may have to be moved.
+/// Fuel for an operator that takes so many values along to another block, or from another function,
+/// besides its own: each beyond the first may have to be moved.
 pub fn carry(values: usize) -> u64 {
-    values as u64
+    (values as u64).saturating_sub(1)
 }
 
 /// Bytes that the frame of a function counts for, by its locals, the most operands that are there at

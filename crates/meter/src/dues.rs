@@ -31,9 +31,10 @@ pub(crate) fn dues(scan: &Scan<'_>, calls: &Calls) -> Result<Vec<u64>, MeterErro
             let ops = scan.operators(function)?;
             let facts = Facts {
                 arity: &|ty| scan.arity(ty),
+                results_of: &|callee| scan.results(callee),
                 due: &|callee| dues[callee as usize],
                 entry: scan.entry(function),
-                results: scan.arity(scan.type_of[function as usize]).1,
+                results: scan.results(function),
             };
             let flow = Flow::of(&ops, facts);
             let charges = Charges::of(&flow, &Loops::of(&flow), &flow.returns(), false);

@@ -65,6 +65,8 @@ struct Frame {
     condition: Option<(usize, usize)>,
     /// How many values a branch to its label takes along.
     values: usize,
+    /// How many values its end gives.
+    results: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,11 +85,13 @@ const NOWHERE: usize = usize::MAX;
 pub(crate) struct Facts<'a> {
     /// The parameters and results of a type, as numbers.
     pub arity: &'a dyn Fn(u32) -> (usize, usize),
+    /// How many results a function has.
+    pub results_of: &'a dyn Fn(u32) -> usize,
     /// What a call of a function costs besides itself.
     pub due: &'a dyn Fn(u32) -> u64,
     /// What the function costs before its first operator.
     pub entry: u64,
-    /// How many results it has.
+    /// How many results the function itself has.
     pub results: usize,
 }
 
@@ -119,6 +123,7 @@ impl Flow {
             target: exit,
             condition: None,
             values: facts.results,
+            results: facts.results,
         });
         for (at, op) in ops.iter().enumerate() {
             builder.visit(at, op);
@@ -220,29 +225,44 @@ impl Builder<'_> {
         }
     }
 
-    /// Charges a branch that takes so many values along.
-    fn carry(&mut self, values: usize) {
-        if let Some(current) = self.current {
-            self.flow.blocks[current].cost += cost::carry(values);
-        }
-    }
-
-    fn push(&mut self, kind: Kind, target: usize, values: usize) {
+    fn push(&mut self, kind: Kind, target: usize, ty: BlockType) {
+        let (params, results) = self.arity(ty);
         self.frames.push(Frame {
             kind,
             target,
             condition: None,
-            values,
+            values: if kind == Kind::Loop { params } else { results },
+            results,
         });
     }
 
-    /// What a branch of that depth leads to, and how many values it takes along.
-    fn label(&mut self, depth: u32) -> (usize, usize) {
-        let index = self.frames.len() - 1 - depth as usize;
-        let frame = &self.frames[index];
-        let target = (frame.target, frame.values);
-        self.flow.branches_out |= index == 0;
-        target
+    /// The construct that a branch of that depth leaves, or begins again.
+    fn frame(&self, depth: u32) -> &Frame {
+        &self.frames[self.frames.len() - 1 - depth as usize]
+    }
+
+    /// What a branch of that depth leads to.
+    fn label(&mut self, depth: u32) -> usize {
+        self.flow.branches_out |= depth as usize + 1 == self.frames.len();
+        self.frame(depth).target
+    }
+
+    /// How many values the operator takes along to another block, or from another function.
+    fn carried(&self, op: &Operator<'_>) -> usize {
+        match op {
+            Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
+                self.frame(*relative_depth).values
+            }
+            Operator::BrTable { targets } => self.frame(targets.default()).values,
+            Operator::Return => self.facts.results,
+            Operator::Else | Operator::End => self.frame(0).results,
+            Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
+                self.arity(*blockty).0
+            }
+            Operator::Call { function_index } => (self.facts.results_of)(*function_index),
+            Operator::CallIndirect { type_index, .. } => (self.facts.arity)(*type_index).1,
+            _ => 0,
+        }
     }
 
     fn visit(&mut self, at: usize, op: &Operator<'_>) {
@@ -250,8 +270,9 @@ impl Builder<'_> {
             .block_of
             .push(self.current.map(|block| block as u32));
         if let Some(current) = self.current {
+            let carried = self.carried(op);
             let block = &mut self.flow.blocks[current];
-            block.cost += cost::of(op);
+            block.cost += cost::of(op) + cost::carry(carried);
             if let Operator::Call { function_index } = op {
                 block.cost += (self.facts.due)(*function_index);
             }
@@ -261,12 +282,12 @@ impl Builder<'_> {
         match op {
             Operator::Block { blockty } => {
                 let join = self.block(NOWHERE);
-                self.push(Kind::Block, join, self.arity(*blockty).1);
+                self.push(Kind::Block, join, *blockty);
             }
             Operator::Loop { blockty } => self.enter_loop(at, *blockty),
             Operator::If { blockty } => {
                 let join = self.block(NOWHERE);
-                self.push(Kind::If, join, self.arity(*blockty).1);
+                self.push(Kind::If, join, *blockty);
                 if let Some(current) = self.current {
                     self.frames.last_mut().expect("just pushed").condition = Some((current, at));
                     self.current = Some(self.follow(current, at));
@@ -275,15 +296,14 @@ impl Builder<'_> {
             Operator::Else => self.otherwise(at),
             Operator::End => self.end(at),
             Operator::Br { relative_depth } => {
-                let (target, values) = self.label(*relative_depth);
-                self.carry(values);
+                let target = self.label(*relative_depth);
                 self.leave(target, at);
             }
             Operator::BrIf { relative_depth } => {
-                let (target, values) = self.label(*relative_depth);
+                let target = self.label(*relative_depth);
                 // Out of the function there is nothing to jump to from an edge of one's own.
-                let plain = values == 0 && *relative_depth as usize + 1 < self.frames.len();
-                self.carry(values);
+                let plain = self.frame(*relative_depth).values == 0
+                    && *relative_depth as usize + 1 < self.frames.len();
                 if let Some(current) = self.current {
                     let way = if plain {
                         Way::Conditional(at)
@@ -299,10 +319,8 @@ impl Builder<'_> {
                 depths.push(targets.default());
                 depths.sort_unstable();
                 depths.dedup();
-                let (_, values) = self.label(targets.default());
-                self.carry(values);
                 for depth in depths {
-                    let (target, _) = self.label(depth);
+                    let target = self.label(depth);
                     if let Some(current) = self.current {
                         self.edge(current, target, Way::Nowhere);
                     }
@@ -311,7 +329,6 @@ impl Builder<'_> {
             }
             Operator::Return => {
                 let target = self.frames[0].target;
-                self.carry(self.facts.results);
                 self.leave(target, at);
             }
             Operator::Unreachable => self.current = None,
@@ -326,14 +343,13 @@ impl Builder<'_> {
     }
 
     fn enter_loop(&mut self, at: usize, ty: BlockType) {
-        let values = self.arity(ty).0;
         let Some(current) = self.current else {
-            return self.push(Kind::Loop, NOWHERE, values);
+            return self.push(Kind::Loop, NOWHERE, ty);
         };
         let header = self.block(at + 1);
         self.edge(current, header, Way::Before(at));
         self.current = Some(header);
-        self.push(Kind::Loop, header, values);
+        self.push(Kind::Loop, header, ty);
     }
 
     fn otherwise(&mut self, at: usize) {

@@ -8,7 +8,7 @@
 //! ```
 //! let empty = b"\0asm\x01\0\0\0";
 //! let metered = opensky_meter::module(empty, &opensky_meter::Context::default())?;
-//! assert_eq!(metered.startup, 0);
+//! assert_eq!(metered.startup, opensky_meter::cost::PART);
 //! # Ok::<(), opensky_meter::MeterError>(())
 //! ```
 //!
@@ -53,7 +53,7 @@ pub use self::{
 };
 
 /// The pass and its rules. Any change to what a program is charged, or to where it ends, changes it.
-pub const VERSION: &str = "1-draft.6";
+pub const VERSION: &str = "1-draft.7";
 
 /// The module that a metered module imports its meter from.
 pub const METER: &str = "opensky:meter";

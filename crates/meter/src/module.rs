@@ -269,9 +269,10 @@ impl Writer<'_> {
             .unwrap_or_else(|| BlockType::FunctionType(self.results[&ty]));
         let facts = Facts {
             arity: &|ty| scan.arity(ty),
+            results_of: &|callee| scan.results(callee),
             due: &|callee| self.dues[callee as usize],
             entry: scan.entry(index),
-            results: scan.arity(scan.type_of[index as usize]).1,
+            results: scan.results(index),
         };
         let subject = Subject {
             flow: Flow::of(&ops, facts),

@@ -30,7 +30,7 @@ pub(crate) struct Scan<'a> {
     /// A table is imported or exported, or a reference can go elsewhere in another way, so that others
     /// may call what is in tables.
     pub shares_tables: bool,
-    /// Fuel for the data and elements that are there before the first operator runs.
+    /// Fuel for an instance, and for what it has before its first operator runs.
     pub startup: u64,
 }
 
@@ -62,7 +62,10 @@ pub(crate) struct Function<'a> {
 impl<'a> Scan<'a> {
     /// Validates a module and reads it once.
     pub fn of(bytes: &'a [u8], context: &Context) -> Result<Self, MeterError> {
-        let mut scan = Self::default();
+        let mut scan = Self {
+            startup: cost::PART,
+            ..Self::default()
+        };
         let mut validator = Validator::new_with_features(features());
         let mut allocations = FuncValidatorAllocations::default();
         for payload in Parser::new(0).parse_all(bytes) {
@@ -120,6 +123,11 @@ impl<'a> Scan<'a> {
         (ty.params().len(), ty.results().len())
     }
 
+    /// How many results a function has.
+    pub fn results(&self, function: u32) -> usize {
+        self.arity(self.type_of[function as usize]).1
+    }
+
     fn section(&mut self, payload: Payload<'a>, context: &Context) -> Result<(), MeterError> {
         match payload {
             Payload::TypeSection(types) => {
@@ -137,6 +145,7 @@ impl<'a> Scan<'a> {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     let import = import?;
+                    self.startup += cost::IMPORT;
                     if import.module == METER {
                         return Err(MeterError::Reserved(METER.into()));
                     }
@@ -159,8 +168,7 @@ impl<'a> Scan<'a> {
             }
             Payload::MemorySection(memories) => {
                 for memory in memories {
-                    let pages = cost::startup_pages(memory?.initial);
-                    self.startup = self.startup.saturating_add(pages);
+                    self.startup += cost::startup_memory(memory?.initial);
                 }
             }
             Payload::FunctionSection(functions) => {
@@ -177,7 +185,9 @@ impl<'a> Scan<'a> {
             }
             Payload::TableSection(tables) => {
                 for table in tables {
-                    if let wasmparser::TableInit::Expr(init) = table?.init {
+                    let table = table?;
+                    self.startup += cost::startup_table(table.ty.initial);
+                    if let wasmparser::TableInit::Expr(init) = table.init {
                         self.constant(init.get_operators_reader())?;
                     }
                 }
@@ -236,10 +246,10 @@ impl<'a> Scan<'a> {
         };
         self.startup += match element.kind {
             ElementKind::Declared => 0,
-            ElementKind::Passive => cost::startup_elements(count, false),
+            ElementKind::Passive => cost::startup_elements(count),
             ElementKind::Active { offset_expr, .. } => {
                 self.constant(offset_expr.get_operators_reader())?;
-                cost::startup_elements(count, true)
+                cost::startup_elements(count)
             }
         };
         Ok(())

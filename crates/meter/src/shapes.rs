@@ -42,6 +42,7 @@ pub(crate) fn flows() -> impl Strategy<Value = Flow> {
     prop::collection::vec(any::<u8>(), 0..120).prop_map(|bytes| {
         let facts = Facts {
             arity: &|_| (0, 0),
+            results_of: &|_| 0,
             due: &|_| 0,
             entry: 0,
             results: 0,

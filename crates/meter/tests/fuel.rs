@@ -111,3 +111,58 @@ fn branches_pay_for_what_they_take_along() {
     };
     assert_eq!(need(100) - need(10), 90 * 2, "a constant and its way");
 }
+
+/// So do the ends of blocks that give values, and calls: all that several values have to be moved for.
+#[test]
+fn each_value_but_the_first_costs_wherever_it_is_moved() {
+    check_text(
+        r#"(module
+            (type $two (func (param i32 i64) (result i32 i64)))
+            (table funcref (elem $swap))
+            (func $swap (type $two)
+                (if (type $two) (local.get 0) (i64.const 5) (i32.const 1) (then) (else))
+                (if (type $two) (local.get 0) (then (drop) (drop) (i32.const 3) (i64.const 4))))
+            (func (export "values") (param i32) (result i32 i64) (local $n i32)
+                (local.set $n (i32.and (local.get 0) (i32.const 7)))
+                (local.get 0) (i64.const 2)
+                (loop (type $two)
+                    (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                    (call $swap)
+                    (block (type $two)
+                        (br_if 1 (i32.gt_s (local.get $n) (i32.const 0)))
+                        (call_indirect (type $two) (i32.const 0))))))"#,
+    );
+    let need = |code: &str, values: usize| {
+        let types = "i32 ".repeat(values);
+        let constants = "(i32.const 1) ".repeat(values);
+        let plain = wat::parse_str(format!(
+            r#"(module
+                (type $values (func (param {types}) (result {types})))
+                (table funcref (elem $same))
+                (func $give (result {types}) {constants})
+                (func $same (type $values) unreachable)
+                (func (export "f") {code} {}))"#,
+            "(drop) ".repeat(values),
+        ));
+        let plain = plain.expect("the text is WebAssembly");
+        check(&engine(OptLevel::None), &plain, &metered(&plain), "f").expect("it returns")
+    };
+    let each = |code: &str| {
+        let code = |values: usize| code.replace("{values}", &"(i32.const 1) ".repeat(values));
+        let rest = need(&code(1), 1);
+        assert_eq!(need(&code(0), 0) + 1, rest, "the first one is free");
+        need(&code(2), 2) - rest - 1
+    };
+    assert_eq!(each("{values} (block (type $values))"), 2, "in and out");
+    assert_eq!(each("{values} (loop (type $values))"), 2);
+    assert_eq!(
+        each("{values} (if (type $values) (i32.const 1) (then) (else))"),
+        2
+    );
+    assert_eq!(each("{values} (if (type $values) (i32.const 0) (then))"), 1);
+    assert_eq!(
+        each("(call $give) (nop) ;; {values}\n"),
+        2,
+        "both ends of a call"
+    );
+}

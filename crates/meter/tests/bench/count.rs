@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use opensky_meter::{METER, cost};
 use wasm_encoder::{
-    BlockType, CodeSection, EntityType, Function, GlobalType, ImportSection, Instruction as I,
-    Module, ValType,
+    CodeSection, EntityType, Function, GlobalType, ImportSection, Instruction as I, Module,
+    ValType,
     reencode::{Error, Reencode, utils},
 };
+use wasmparser::{BlockType, FrameKind, FuncValidator, Operator, WasmModuleResources};
 
 /// What a counting module imports: the fuel that is left, and what the counting needs for itself.
 pub const GLOBALS: [(&str, ValType); 3] = [
@@ -43,7 +44,7 @@ pub fn counted(bytes: &[u8]) -> Vec<u8> {
 /// What a function costs beside its operators' own costs.
 struct Extra {
     entry: u64,
-    /// For each operator, the values that it takes along as a branch.
+    /// For each operator, what it costs for the values that it takes along.
     carried: VecDeque<u64>,
 }
 
@@ -65,14 +66,7 @@ fn extras(bytes: &[u8]) -> Vec<Extra> {
         let mut reader = wasmparser::OperatorsReader::new(reader);
         while !reader.eof() {
             let (op, offset) = reader.read_with_offset().expect(VALID);
-            let depth = match &op {
-                wasmparser::Operator::Br { relative_depth }
-                | wasmparser::Operator::BrIf { relative_depth } => Some(*relative_depth),
-                wasmparser::Operator::BrTable { targets } => Some(targets.default()),
-                wasmparser::Operator::Return => Some(function.control_stack_height() - 1),
-                _ => None,
-            };
-            carried.push_back(depth.map_or(0, |depth| cost::carry(values(&function, depth))));
+            carried.push_back(cost::carry(values(&function, &op)));
             function.op(offset, &op).expect(VALID);
         }
         extras.push(Extra { entry, carried });
@@ -80,26 +74,43 @@ fn extras(bytes: &[u8]) -> Vec<Extra> {
     extras
 }
 
-/// How many values a branch of that depth takes along.
-fn values<R: wasmparser::WasmModuleResources>(
-    function: &wasmparser::FuncValidator<R>,
-    depth: u32,
-) -> usize {
-    let frame = function.get_control_frame(depth as usize);
-    let frame = frame.expect("the module is valid");
-    let is_loop = frame.kind == wasmparser::FrameKind::Loop;
-    match frame.block_type {
-        wasmparser::BlockType::Empty => 0,
-        wasmparser::BlockType::Type(_) => usize::from(!is_loop),
-        wasmparser::BlockType::FuncType(ty) => {
-            let ty = function.resources().sub_type_at(ty);
-            let ty = ty.expect("the module is valid").unwrap_func();
-            if is_loop {
-                ty.params().len()
-            } else {
-                ty.results().len()
-            }
+/// How many values an operator takes along.
+fn values<R: WasmModuleResources>(function: &FuncValidator<R>, op: &Operator<'_>) -> usize {
+    const VALID: &str = "the module is valid";
+    let of_type = |ty: u32| {
+        let ty = function.resources().sub_type_at(ty).expect(VALID);
+        let ty = ty.unwrap_func();
+        (ty.params().len(), ty.results().len())
+    };
+    let arity = |ty: BlockType| match ty {
+        BlockType::Empty => (0, 0),
+        BlockType::Type(_) => (0, 1),
+        BlockType::FuncType(ty) => of_type(ty),
+    };
+    let frame = |depth: u32| {
+        let frame = function.get_control_frame(depth as usize).expect(VALID);
+        (frame.kind, arity(frame.block_type))
+    };
+    let branch = |depth: u32| match frame(depth) {
+        (FrameKind::Loop, (params, _)) => params,
+        (_, (_, results)) => results,
+    };
+    match op {
+        Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
+            branch(*relative_depth)
         }
+        Operator::BrTable { targets } => branch(targets.default()),
+        Operator::Return => branch(function.control_stack_height() - 1),
+        Operator::Else | Operator::End => frame(0).1.1,
+        Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
+            arity(*blockty).0
+        }
+        Operator::Call { function_index } => {
+            let ty = function.resources().type_index_of_function(*function_index);
+            of_type(ty.expect(VALID)).1
+        }
+        Operator::CallIndirect { type_index, .. } => of_type(*type_index).1,
+        _ => 0,
     }
 }
 
@@ -160,7 +171,11 @@ impl Counter {
         write(&[I::GlobalGet(count), self.instruction(op)?]);
         if unit.may_fail {
             write(&[I::GlobalSet(result), I::GlobalGet(result)]);
-            write(&[I::I32Const(-1), I::I32Ne, I::If(BlockType::Empty)]);
+            write(&[
+                I::I32Const(-1),
+                I::I32Ne,
+                I::If(wasm_encoder::BlockType::Empty),
+            ]);
             write(&pay);
             write(&[I::End, I::GlobalGet(result)]);
         }
@@ -173,7 +188,7 @@ impl Counter {
             I::GlobalGet(self.globals),
             I::I64Const(0),
             I::I64LtS,
-            I::If(BlockType::Empty),
+            I::If(wasm_encoder::BlockType::Empty),
             I::Unreachable,
             I::End,
         ]

@@ -116,25 +116,46 @@ fn what_is_made_with_an_instance_has_its_price() {
         let metered = opensky_meter::module(&module, &Context::default()).expect("it is metered");
         metered.startup
     };
+    let startup = |fields: &str| startup(fields) - startup("");
     assert_eq!(startup("(elem declare func $f)"), 0);
-    assert_eq!(startup("(elem func $f $f $f)"), 200 + 3 * 500);
+    assert_eq!(startup("(elem func $f $f $f)"), 200 + 3 * 100);
+    assert_eq!(startup("(table 0 funcref)"), 2_000);
     assert_eq!(
         startup("(table 2 funcref) (elem (i32.const 0) $f $f)"),
-        200 + 40 + 2
+        2_000 + 2 * 8 + 200 + 100 + 2 * 100
     );
     assert_eq!(
         startup("(elem funcref (ref.func $f))"),
-        200 + 40 + 500,
+        200 + 100 + 100,
         "an expression for each element"
     );
-    assert_eq!(startup(r#"(memory 0) (data "passive")"#), 200);
+    assert_eq!(startup("(memory 1 3)"), 2_000 + 65_536);
+    assert_eq!(startup(r#"(memory 0) (data "passive")"#), 2_000 + 200);
     assert_eq!(
         startup(r#"(memory 0) (data (i32.const 0) "0123456789abcdef")"#),
-        200 + 40 + 2
+        2_000 + 200 + 100 + 2
     );
     assert_eq!(
         startup("(global i32 (i32.add (i32.const 1) (i32.const 2)))"),
-        3 * 40
+        3 * 100
+    );
+}
+
+#[test]
+fn imports_and_the_instance_itself_have_their_price() {
+    let startup = |text: &str| {
+        let module = wat::parse_str(text).expect("text");
+        let metered = opensky_meter::module(&module, &Context::default());
+        metered.expect("it is metered").startup
+    };
+    assert_eq!(startup("(module)"), 2_000);
+    assert_eq!(
+        startup(
+            r#"(module (import "a" "f" (func)) (import "a" "g" (global i32))
+                (import "a" "m" (memory 1)) (import "a" "t" (table 1 funcref)))"#
+        ),
+        2_000 + 4 * 200,
+        "what others have is theirs to pay"
     );
 }
 
