@@ -241,9 +241,14 @@ fn reduce(session: &mut Session<'_>, reduce: &ComponentExportIndex) -> Result<()
             .expect("a unit starts with all its inputs");
         let bytes = (*blob).as_ref();
         session.charge(bytes.len() as u64)?;
-        let partition = Partition::decode(bytes).map_err(|error| {
-            GuestError::InvalidInput(format!("{name} is no partition: {error}"))
-        })?;
+        let partition = match Partition::decode(bytes) {
+            Ok(partition) => partition,
+            Err(error) => {
+                session.charge(most_memory(bytes))?;
+                let text = format!("{name} is no partition: {error}");
+                return Err(GuestError::InvalidInput(text).into());
+            }
+        };
         room.take(partition.memory())?;
         session.charge(partition.memory())?;
         partitions.push(partition);
@@ -264,6 +269,12 @@ fn reduce(session: &mut Session<'_>, reduce: &ComponentExportIndex) -> Result<()
     })?;
     session.outputs.insert(names::OUTPUT.into(), output);
     Ok(())
+}
+
+/// What a partition of that length may take at most, and so what decoding it may have taken until it
+/// failed: three bytes make a group of 96, of no key and one empty value.
+fn most_memory(bytes: &[u8]) -> u64 {
+    (bytes.len() as u64 * 32).min(codec::MEMORY_LIMIT as u64)
 }
 
 /// Makes one output of all partitions.
