@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    Account, Class, Digest, NodeKey, Outputs, Receipt, Signable, Signature, Signed, Statement,
-    Ticket, Transcript, Work,
+    Account, Class, Digest, NodeKey, Outputs, PriceTerms, Receipt, Signable, Signature, Signed,
+    Statement, Ticket, Transcript, Work,
 };
 
 /// The broker's word that this provider shall run the unit now, and will be paid its ask for it.
@@ -22,6 +22,8 @@ pub struct Assignment {
     pub provider: NodeKey,
     /// Who is paid.
     pub operator: Account,
+    /// What it is paid by: the provider's ask, of which no price counts beyond the ticket's.
+    pub ask: PriceTerms,
     /// Counts the assignments of this unit, from 0.
     pub attempt: u32,
     /// How long the provider has until it must have committed, in milliseconds.
@@ -63,6 +65,7 @@ impl Order {
             && turn.unit == unit
             && ticket.job == turn.job
             && ticket.requester == turn.broker
+            && ticket.limits == self.work.limits
             && self.sources.len() <= Self::MAX_SOURCES
     }
 }

@@ -182,7 +182,7 @@ impl Receipt {
         if let Some((part, _)) = parts.iter().find(|(_, ok)| !ok) {
             return Err(ReceiptError::Inconsistent(part));
         }
-        if !said.node.verify(DOMAIN, said, &self.signature) {
+        if !said.is_signed(&self.signature) {
             return Err(ReceiptError::Signature(said.node));
         }
         match &self.ticket {
@@ -202,6 +202,11 @@ impl Receipt {
 }
 
 impl Statement {
+    /// Whether `signature` is that of the node that it names.
+    pub fn is_signed(&self, signature: &Signature) -> bool {
+        self.node.verify(DOMAIN, self, signature)
+    }
+
     /// What `node` says of the result of `work`, unsigned. `fuel` is what was used; it is replaced by
     /// the limit where the class makes it inexact.
     pub fn new(

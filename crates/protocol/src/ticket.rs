@@ -2,7 +2,7 @@
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
-use crate::{Account, Digest, NodeKey, PriceTerms, Signable};
+use crate::{Account, Digest, Limits, NodeKey, PriceTerms, Signable};
 
 /// The requester's order for one unit.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
@@ -25,6 +25,8 @@ pub struct Ticket {
     pub replica_cap: u8,
     /// Bytes of all inputs together: they are a part of the price.
     pub input_len: u64,
+    /// Those of the work: nobody is paid for more than they allow.
+    pub limits: Limits,
     /// When the order ends, in Unix milliseconds.
     pub deadline: u64,
 }

@@ -87,6 +87,7 @@ pub fn ticket(unit: Digest) -> Signed<Ticket> {
         replicas: 2,
         replica_cap: 5,
         input_len: 1 << 20,
+        limits: work().limits,
         deadline: 1_800_000_000_000,
     };
     Verified::sign(&other_secret(), ticket).into_signed()
