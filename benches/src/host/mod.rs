@@ -53,6 +53,8 @@ pub fn measure(
     let mut inputs = Inputs::default();
     let input = inputs.insert(vec![b'x'; INPUT]);
     let nothing = inputs.insert([0; 0]);
+    let groups = effort.pick(17_000, 20_000);
+    let broken = [groups, groups * LONGER].map(|groups| inputs.insert(broken_partition(groups)));
     let mut ratios = Vec::new();
     let mut compare = |name, times: u32, of: &dyn Fn(u32) -> Result<Run, Error>| {
         let (short, long) = (of(times)?, of(times * LONGER)?);
@@ -85,6 +87,14 @@ pub fn measure(
         let component = guests.exporting("map-reduce", &module)?;
         Run::new(sandbox, &component, World::Map { partitions: 1 }, nothing)
     })?;
+    compare("a broken partition, each group", groups, &|times| {
+        let module = RECORDS.replace("{times}", "1");
+        let component = guests.exporting("map-reduce", &module)?;
+        let partition = broken[usize::from(times > groups)];
+        let mut run = Run::new(sandbox, &component, World::Reduce, partition)?;
+        run.ends_as = Class::Err;
+        Ok(run)
+    })?;
     ratios.sort_by(f64::total_cmp);
     figures.add("guest_ns_per_fuel_median", median)?;
     figures.add("host_vs_guest_worst", ratios[ratios.len() - 1])?;
@@ -106,6 +116,7 @@ fn guest_code(
         let run = Run {
             program: program.clone(),
             work,
+            ends_as: Class::Ok,
         };
         let best = best(kernel.name, rounds, sandbox, &[&run], &inputs)?;
         all.push(best[0].0 / best[0].1);
@@ -118,6 +129,7 @@ fn guest_code(
 struct Run {
     program: Program,
     work: Arc<Work>,
+    ends_as: Class,
 }
 
 impl Run {
@@ -130,6 +142,7 @@ impl Run {
         Ok(Self {
             program: sandbox.compile(component)?,
             work: Arc::new(work(component, world, input)),
+            ends_as: Class::Ok,
         })
     }
 }
@@ -149,7 +162,7 @@ fn best(
             let start = processor_time();
             let done = sandbox.run(&run.program, &run.work, inputs, None)?;
             let time = processor_time() - start;
-            if done.class != Class::Ok {
+            if done.class != run.ends_as {
                 return Err(Box::new(Ended {
                     name,
                     class: done.class,
@@ -168,6 +181,15 @@ fn processor_time() -> Duration {
     Duration::try_from(time).expect("a thread's time is not negative")
 }
 
+/// Bytes that decode to so many groups, no partition because all have the same key: that is found last.
+fn broken_partition(groups: u32) -> Vec<u8> {
+    /// An empty key, one value, of no bytes.
+    const GROUP: [u8; 3] = [0, 1 << 2, 0];
+    // A length below 2^30 is four bytes, of which the lowest bits say so.
+    let length = ((groups << 2) | 2).to_le_bytes();
+    [&length[..], &GROUP.repeat(groups as usize)].concat()
+}
+
 /// Work with a thousand of each thing that it can name.
 fn work(component: &[u8], world: World, input: Digest) -> Work {
     let name = |n: usize| format!("{n:04}");
@@ -177,7 +199,10 @@ fn work(component: &[u8], world: World, input: Digest) -> Work {
         profile: Rules::DEFAULT.profile(),
         program: Digest::of(component),
         world,
-        inputs: named.chain([(names::INPUT.into(), input)]).collect(),
+        inputs: match world {
+            World::Reduce => [(names::shard(0), input)].into(),
+            _ => named.chain([(names::INPUT.into(), input)]).collect(),
+        },
         args: vec![String::new(); NAMES],
         env: pairs().collect::<BTreeMap<_, _>>(),
         params: pairs().collect(),
