@@ -6,7 +6,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
     Account, Class, Digest, NodeKey, Outputs, PriceTerms, Receipt, Signable, Signature, Signed,
-    Statement, Ticket, Transcript, Work,
+    Statement, Ticket, Transcript, Work, compare_key,
 };
 
 /// The broker's word that this provider shall run the unit now, and will be paid its ask for it.
@@ -145,6 +145,29 @@ impl Reveal {
         let said = &self.statement;
         let hash = Commit::hash_of(&said.node, &self.turn, &said.compare_key, &self.salt);
         self.turn == commit.turn && said.node == commit.node && hash == commit.hash
+    }
+
+    /// Whether the statement follows from the parts, and its node signed it. Whether it is within the
+    /// work's limits the ticket's side has to look at.
+    pub fn holds(&self) -> bool {
+        let said = &self.statement;
+        let key = compare_key(
+            &said.profile,
+            &said.unit,
+            said.class,
+            &said.output,
+            &said.transcript,
+            said.fuel,
+        );
+        said.unit == self.turn.unit
+            && key == said.compare_key
+            && said.output == self.outputs.digest()
+            && said.output_len == self.outputs.len()
+            && said.transcript == self.transcript.root
+            && said.calls == self.transcript.count
+            && self.transcript.is_consistent(&said.unit)
+            && Receipt::states_match(&self.outputs, &self.states)
+            && said.is_signed(&self.signature)
     }
 
     /// Whether the unit succeeded.

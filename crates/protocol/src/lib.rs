@@ -37,7 +37,7 @@ pub use job::{JobError, JobPlan, JobReceipt, JobSpec};
 pub use key::{NodeKey, SecretKey, Signature};
 pub use merkle::{MerklePath, merkle_paths, merkle_root};
 pub use message::{MAX_MESSAGE_BYTES, Message, Refusal, Reply, Request, Settlement};
-pub use money::{PriceTerms, payment};
+pub use money::PriceTerms;
 pub use offer::{Capacity, Offer};
 pub use outcome::{Abort, Class, GuestError};
 pub use output::{Output, Outputs, names};

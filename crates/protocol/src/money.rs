@@ -2,7 +2,7 @@
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
-use crate::{Statement, Ticket, Work};
+use crate::Limits;
 
 /// Prices in the ledger's smallest coin: what a provider asks, or the most that a requester gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
@@ -41,10 +41,9 @@ impl PriceTerms {
             .saturating_add(share(self.per_gib, bytes, GIB))
     }
 
-    /// The most that one run of `work` can cost.
-    pub fn worst_case(&self, work: &Work, input_len: u64) -> u128 {
-        let bytes = input_len.saturating_add(work.limits.output);
-        self.of_unit(work.limits.fuel, bytes)
+    /// The most that one run within these limits can cost.
+    pub fn worst_case(&self, limits: &Limits, input_len: u64) -> u128 {
+        self.of_unit(limits.fuel, input_len.saturating_add(limits.output))
     }
 }
 
@@ -57,13 +56,6 @@ fn share(price: u128, part: u64, whole: u128) -> u128 {
     times
         .saturating_mul(part)
         .saturating_add(rest * part / whole)
-}
-
-/// What a provider is paid for what it stated, by the ticket it worked for, at its ask. The
-/// statement has the billed fuel: what was used where that is exact, else the limit.
-pub fn payment(ticket: &Ticket, ask: &PriceTerms, statement: &Statement) -> u128 {
-    let bytes = ticket.input_len.saturating_add(statement.output_len);
-    ask.capped(&ticket.price).of_unit(statement.fuel, bytes)
 }
 
 #[cfg(test)]

@@ -176,7 +176,10 @@ impl Receipt {
                 "fuel",
                 again.fuel == said.fuel && said.fuel <= self.work.limits.fuel,
             ),
-            ("list of states", self.states_match()),
+            (
+                "list of states",
+                Self::states_match(&self.outputs, &self.states),
+            ),
             ("compare key", again.compare_key == said.compare_key),
         ];
         if let Some((part, _)) = parts.iter().find(|(_, ok)| !ok) {
@@ -193,15 +196,21 @@ impl Receipt {
         }
     }
 
-    fn states_match(&self) -> bool {
-        match self.outputs.0.get(names::STATES) {
-            Some(output) => *output == crate::Output::of(&codec::encode(&self.states)),
-            None => self.states.is_empty(),
+    /// Whether these are the states that the outputs speak of.
+    pub(crate) fn states_match(outputs: &Outputs, states: &Vec<Digest>) -> bool {
+        match outputs.0.get(names::STATES) {
+            Some(output) => *output == crate::Output::of(&codec::encode(states)),
+            None => states.is_empty(),
         }
     }
 }
 
 impl Statement {
+    /// Whether the node that it names signed it.
+    pub fn is_signed(&self, signature: &Signature) -> bool {
+        self.node.verify(DOMAIN, self, signature)
+    }
+
     /// Whether `signature` is that of the node that it names.
     pub fn is_signed(&self, signature: &Signature) -> bool {
         self.node.verify(DOMAIN, self, signature)

@@ -31,6 +31,18 @@ pub struct Ticket {
     pub deadline: u64,
 }
 
+impl Ticket {
+    /// What one run is paid at this ask, of which no price counts beyond the ticket's. `fuel` is what a
+    /// statement says: what was used where that is exact, else the limit. Nothing counts beyond the
+    /// limits.
+    pub fn payment(&self, ask: &PriceTerms, fuel: u64, output_len: u64) -> u128 {
+        let output = output_len.min(self.limits.output);
+        let bytes = self.input_len.saturating_add(output);
+        let ask = ask.capped(&self.price);
+        ask.of_unit(fuel.min(self.limits.fuel), bytes)
+    }
+}
+
 impl Signable for Ticket {
     const DOMAIN: &'static str = "opensky ticket 1";
 
