@@ -206,16 +206,6 @@ impl Receipt {
 }
 
 impl Statement {
-    /// Whether the node that it names signed it.
-    pub fn is_signed(&self, signature: &Signature) -> bool {
-        self.node.verify(DOMAIN, self, signature)
-    }
-
-    /// Whether `signature` is that of the node that it names.
-    pub fn is_signed(&self, signature: &Signature) -> bool {
-        self.node.verify(DOMAIN, self, signature)
-    }
-
     /// What `node` says of the result of `work`, unsigned. `fuel` is what was used; it is replaced by
     /// the limit where the class makes it inexact.
     pub fn new(
