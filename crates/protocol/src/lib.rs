@@ -15,6 +15,7 @@ mod deployment;
 mod digest;
 mod job;
 mod key;
+pub mod ledger;
 mod merkle;
 mod message;
 mod money;

@@ -1,0 +1,26 @@
+//! What is asked of a ledger, what it answers, and the arithmetic by which every ledger settles.
+//!
+//! Nothing here keeps books: the embedded ledger and the chain's pallets do, each in its own way, and
+//! both work out what is paid to whom with the functions below.
+
+mod call;
+mod case;
+mod escrow;
+mod event;
+mod evidence;
+mod operator;
+mod purse;
+mod rejection;
+mod terms;
+mod wire;
+
+pub use call::{Call, Consent, Intent, PaidTurn, Showing};
+pub use case::{Case, Ending, Filed, Objection, Slash, Verdict};
+pub use escrow::{Escrow, Phase, Tab};
+pub use event::{Event, Fact, Status};
+pub use evidence::{Evidence, EvidenceError};
+pub use operator::{Operator, Unbonding};
+pub use purse::Purse;
+pub use rejection::Rejection;
+pub use terms::{Genesis, GenesisError, Terms};
+pub use wire::{AccountState, LedgerReply, LedgerRequest, NodeState, Refused};

@@ -1,0 +1,133 @@
+//! Evidence: what a provider that was not paid shows to the ledger.
+
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+
+use crate::{
+    Account, Assignment, Commit, Digest, Signature, Signed, Statement, Ticket, Turn, compare_key,
+    ledger::Escrow,
+};
+
+/// One turn, shown whole: it was ordered, it was this provider's, the result was promised, and this
+/// is the result that was promised. Whether it is right is not shown, and not looked at.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct Evidence {
+    /// The requester's order.
+    pub ticket: Signed<Ticket>,
+    /// The provider's turn.
+    pub assignment: Signed<Assignment>,
+    /// The provider's promise.
+    pub commit: Signed<Commit>,
+    /// The promise's salt.
+    pub salt: Digest,
+    /// The result.
+    pub statement: Statement,
+    /// The provider's signature of it.
+    pub signature: Signature,
+}
+
+/// What is wrong with evidence.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, thiserror::Error,
+)]
+pub enum EvidenceError {
+    /// The ticket is for another ledger or escrow, or of another requester.
+    #[error("the ticket does not spend this escrow")]
+    Ticket,
+    /// The assignment is for another unit, or of another broker.
+    #[error("the assignment is not by the ticket")]
+    Assignment,
+    /// Somebody else is paid for the turn.
+    #[error("the turn is another operator's")]
+    Operator,
+    /// The promise is about another turn, or of another node.
+    #[error("the commitment is not for the turn")]
+    Commit,
+    /// The result is not the one that was promised.
+    #[error("the statement is not what was committed to")]
+    Statement,
+    /// The result costs more than the ticket allows: more fuel or output than its limits.
+    #[error("the statement is beyond the ticket's limits")]
+    Limits,
+    /// The node was never certified by the operator: neither would answer for the other.
+    #[error("the node is not the operator's")]
+    Node,
+    /// The operator has less at stake than a wrong result costs.
+    #[error("the operator's bond is below the penalty")]
+    Bond,
+}
+
+impl Evidence {
+    /// Whether everyone signed what they are said to have signed.
+    pub fn is_signed(&self) -> bool {
+        self.ticket.holds()
+            && self.assignment.holds()
+            && self.commit.holds()
+            && self.statement.is_signed(&self.signature)
+    }
+
+    /// Checks that `escrow` of that id on that ledger owes `operator` for the turn, and says how much.
+    /// Signatures are another matter, and so is whether the node is the operator's.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn price(
+        &self,
+        ledger: &Digest,
+        id: &Digest,
+        escrow: &Escrow,
+        operator: &Account,
+    ) -> Result<u128, EvidenceError> {
+        let (ticket, turn) = (&self.ticket.value, &self.assignment.value);
+        let (commit, said) = (&self.commit.value, &self.statement);
+        let expect = |holds: bool, error| holds.then_some(()).ok_or(error);
+        expect(
+            ticket.ledger == *ledger
+                && ticket.job == *id
+                && ticket.requester == escrow.requester
+                && ticket.payer == escrow.payer,
+            EvidenceError::Ticket,
+        )?;
+        expect(
+            turn.unit == ticket.unit && turn.job == ticket.job && turn.broker == ticket.requester,
+            EvidenceError::Assignment,
+        )?;
+        expect(turn.operator == *operator, EvidenceError::Operator)?;
+        expect(
+            commit.turn == Turn::from(turn) && commit.node == turn.provider,
+            EvidenceError::Commit,
+        )?;
+        let hash = Commit::hash_of(&said.node, &commit.turn, &said.compare_key, &self.salt);
+        expect(
+            said.unit == ticket.unit
+                && said.node == turn.provider
+                && said.compare_key == key_of(said)
+                && commit.hash == hash,
+            EvidenceError::Statement,
+        )?;
+        expect(is_within(said, ticket), EvidenceError::Limits)?;
+        Ok(ticket.payment(&turn.ask, said.fuel, said.output_len))
+    }
+}
+
+/// The compare key of what is said. It binds the fuel, or else somebody who agrees with everybody
+/// could bill another sum.
+fn key_of(said: &Statement) -> Digest {
+    compare_key(
+        &said.profile,
+        &said.unit,
+        said.class,
+        &said.output,
+        &said.transcript,
+        said.fuel,
+    )
+}
+
+/// Whether the ticket allows so much fuel and output. Where fuel is not exact the limit is billed.
+fn is_within(said: &Statement, ticket: &Ticket) -> bool {
+    let limits = &ticket.limits;
+    let fuel = match said.profile.counts(said.class) {
+        true => said.fuel <= limits.fuel,
+        false => said.fuel == limits.fuel,
+    };
+    fuel && said.output_len <= limits.output
+}
