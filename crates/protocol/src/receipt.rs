@@ -206,6 +206,11 @@ impl Receipt {
 }
 
 impl Statement {
+    /// Whether `signature` is that of the node that it names.
+    pub fn is_signed(&self, signature: &Signature) -> bool {
+        self.node.verify(DOMAIN, self, signature)
+    }
+
     /// What `node` says of the result of `work`, unsigned. `fuel` is what was used; it is replaced by
     /// the limit where the class makes it inexact.
     pub fn new(

@@ -185,10 +185,16 @@ fn names_of_inputs_and_outputs() {
 
 #[test]
 fn receipt_file() {
-    check(&sample::receipt().to_file(), expect![""]);
+    check(
+        &sample::receipt().to_file(),
+        expect!["832 bytes, 6acb6eb41eb4b3bc573ffa0a4afedf842aba1fadf5000557ab82b440a0184d32"],
+    );
     let mut ordered = sample::receipt();
     ordered.ticket = Some(sample::ticket(ordered.statement.unit));
-    check(&ordered.to_file(), expect![""]);
+    check(
+        &ordered.to_file(),
+        expect!["1163 bytes, 3f90bf57c1c4b6e89123a90b3d1fef8485a288fb88244448f24bfde01dbd3653"],
+    );
 }
 
 #[test]
@@ -212,7 +218,9 @@ fn job_receipt_file() {
 fn ticket() {
     check(
         &codec::encode(&sample::ticket(sample::digest(1))),
-        expect![""],
+        expect![
+            "01010101010101010101010101010101010101010101010101010101010101010a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0100000000000000000000000000000002000000000000000000000000000000ffffffffffffffffffffffffffffffff02050000100000000000e80300000000000000000040000000000000001000000000000010000000000000505c18a3010000000000000100000000fa6afcfcdc96aa273f6444b0a963588a8ce195211794608b8347eee5067f1ee3299657606ceeca0007cc0cd1414f1743e6401efd6f7c7c015657d1e20198d106"
+        ],
     );
 }
 
@@ -257,19 +265,39 @@ fn signed_values() {
     let voucher = Verified::sign(&secret, sample::voucher());
     check(
         &seal(codec::encode(&*commit), &commit.as_signed().seal),
-        expect![""],
+        expect![
+            "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0101010101010101010101010101010101010101010101010101010101010101030000001398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca82e001939fdea56a339ccda692586952866451829590c37dbb2578b307ecba35000000000100000000af6017e0de88c6ffc258b5cf7e944c06f1087ce944b32a6695fa56306a504cf259d18d292ac028422e08ffa1b412da046650cc91951e3f847e5de7750b445804"
+        ],
     );
     check(
         &seal(codec::encode(&*voucher), &voucher.as_signed().seal),
-        expect![""],
+        expect![
+            "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0000000000000000400000000000000003000000000000000d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000000000100000000a647d6934082ac7c24cda6970aea977deb348cd98e16f4b2359daad3e219584069349314a138af1b6ced09cace3334270b3edea6a8db4fd3c61e65cf82cd450c"
+        ],
     );
     let offer = Verified::sign(&secret, sample::offer());
-    check(&codec::encode(offer.as_signed()), expect![""]);
+    check(
+        &codec::encode(offer.as_signed()),
+        expect![
+            "1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b040000000000000000505c18a30100000100000000000000000000000000000002000000000000000000000000000000030000000000000000000000000000000200000000000400000000000000100000000000100000000000020000000040000000000404310418726567696f6e086575000000000100000000de9caf87ad9e18483b0a5120a74ffd9d2800f350674cd444551492830ba995a1f791279b86b1c7f86db8199445eee1f93383e265ca99875175c5eb9cf06f7100"
+        ],
+    );
     let deployment = Verified::sign(&secret, sample::deployment());
-    check(&codec::encode(deployment.as_signed()), expect![""]);
-    check_digest(sample::deployment().id(), expect![""]);
+    check(
+        &codec::encode(deployment.as_signed()),
+        expect![
+            "1398f62c6d1a457c51ba6a4b5f3dbd2f69fca93216218dc8997e416bd17d93ca2063656e7375732d32050505050505050505050505050505050505050505050505050505050505050500001000000000000100000000000000043100e876481700000000000040000000000000001000000000000010000000000001030018636f756e7473000000000100000000d49e10be80cfb8e7ffc0f963d25731019288a5561f7bfbd75a536f3d799245149c642740c532fa35d92508c0ea4e2770d160ecec5b4090234de85fc2a3d73e03"
+        ],
+    );
+    check_digest(
+        sample::deployment().id(),
+        expect!["dce71a891b4d36afe34f3de6b8e7d0436058c4ba38aeb8770880ba7f886d0856"],
+    );
     let root = Voucher::extend(&Voucher::START, &sample::digest(1), 2, 3);
-    check_digest(root, expect![""]);
+    check_digest(
+        root,
+        expect!["9226f8ab7697cf2ea68b16fd2b95eba4f246e5e8e2c302bacc7ba647b12a6182"],
+    );
 }
 
 #[test]
