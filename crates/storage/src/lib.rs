@@ -1,14 +1,18 @@
-//! Blobs on disk, named by their BLAKE3 digest.
+//! What a node keeps on its disk: blobs, named by their BLAKE3 digest, and rows.
 //!
 //! A [`Store`] is a folder. A blob is in it whole or not at all, whatever happens to the process or
 //! the machine while it is written, and is checked against its name each time it is read. All calls
 //! block; a store may be used from many threads, and from many processes at once.
+//!
+//! [`Rows`] is a file of small values that change together, in batches that are durable at once.
 
 mod error;
 mod folders;
 mod incoming;
 mod quota;
+mod rows;
 mod store;
 
 pub use error::StoreError;
+pub use rows::{LoadAll, Pending, Row, Rows, RowsError, Table};
 pub use store::Store;

@@ -1,0 +1,205 @@
+//! Rows that outlive crashes: tables of keys and values, all bytes, in one file.
+
+mod error;
+mod file;
+mod queue;
+
+#[cfg(test)]
+mod faults;
+
+use std::{
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use redb::{Database, ReadableDatabase, TableDefinition, TableError};
+
+pub use error::RowsError;
+pub use queue::Pending;
+
+use error::at;
+use queue::Queue;
+
+/// The name of a table. It ends in a version, so that rows of another form are another table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Table(&'static str);
+
+impl Table {
+    /// A table of that name, such as `units-1`; meant for constants.
+    ///
+    /// # Panics
+    /// If it is not lower-case letters, digits and hyphens, with a number after the last hyphen.
+    pub const fn new(name: &'static str) -> Self {
+        assert!(
+            is_versioned(name.as_bytes()),
+            "a table is named like `units-1`"
+        );
+        Self(name)
+    }
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+
+    fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+        TableDefinition::new(self.0)
+    }
+}
+
+const fn is_versioned(name: &[u8]) -> bool {
+    let mut at = name.len();
+    while at > 0 && name[at - 1].is_ascii_digit() {
+        at -= 1;
+    }
+    let has_version = at < name.len() && at > 1 && name[at - 1] == b'-';
+    while at > 0 && matches!(name[at - 1], b'a'..=b'z' | b'0'..=b'9' | b'-') {
+        at -= 1;
+    }
+    has_version && at == 0
+}
+
+/// One change: a row that is written, in place of whatever had its key, or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Where it is.
+    pub table: Table,
+    /// Its name in the table.
+    pub key: Vec<u8>,
+    /// What it says; nothing for a row that is removed, which need not be there.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Row {
+    fn bytes(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// A file of rows, changed in batches.
+///
+/// Many threads and tasks hand in batches; one thread writes all that wait in one transaction, which
+/// is on the disk before anybody is told. A crash of the process or the machine leaves each batch
+/// there whole or not at all, all that were acknowledged, and none without those that were handed in
+/// before it.
+///
+/// The first batch that cannot be written is the last: nothing is written from then on, and the file
+/// has to be opened again, which finds what was acknowledged. So no caller ever finds a later batch of
+/// its own without an earlier one.
+///
+/// Dropping it waits for the batches that were handed in.
+#[derive(Debug)]
+pub struct Rows {
+    database: Arc<Database>,
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Rows {
+    /// Opens the file `path`, or makes it, durably, with the folders above it, readable by its owner
+    /// alone. Reads the whole file once, to find damage before anybody relies on it. One process at a
+    /// time has it open.
+    ///
+    /// Damage to what the very last transaction wrote, before the file was closed, looks like a
+    /// transaction that a crash cut short, and is undone like one; all other damage is found.
+    ///
+    /// # Errors
+    /// [`RowsError::InUse`], [`RowsError::NotRows`], [`RowsError::Version`], [`RowsError::Damaged`],
+    /// [`RowsError::DiskFull`] or [`RowsError::Io`]. The file stays as it is.
+    pub fn open(path: &Path) -> Result<Self, RowsError> {
+        Self::over(file::open(path)?)
+    }
+
+    fn over(database: Database) -> Result<Self, RowsError> {
+        let database = Arc::new(database);
+        let queue = Arc::new(Queue::default());
+        let (theirs, batches) = (database.clone(), queue.clone());
+        let writer = thread::Builder::new()
+            .name("rows".into())
+            .spawn(move || write_all(&theirs, &batches))
+            .map_err(|source| at("start the writer", source))?;
+        Ok(Self {
+            database,
+            queue,
+            writer: Some(writer),
+        })
+    }
+
+    /// All rows of a table, sorted by key, as they are now: later batches do not show. A table that
+    /// nobody wrote to is empty.
+    ///
+    /// # Errors
+    /// [`RowsError::Damaged`] or [`RowsError::Io`], now or from the iterator.
+    pub fn load_all(&self, table: Table) -> Result<LoadAll, RowsError> {
+        let transaction = self
+            .database
+            .begin_read()
+            .map_err(|error| file::failed("read", error.into()))?;
+        let opened = match transaction.open_table(table.definition()) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(LoadAll(None)),
+            opened => opened.map_err(|error| file::failed("read", error.into()))?,
+        };
+        let range = opened.range::<&[u8]>(..);
+        let range = range.map_err(|error| file::failed("read", error.into()))?;
+        Ok(LoadAll(Some(range)))
+    }
+
+    /// Writes a batch, all of it or nothing, and waits until it is on the disk. Blocks.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit) and [`Pending::wait`].
+    pub fn commit(&self, batch: Vec<Row>) -> Result<(), RowsError> {
+        self.submit(batch)?.wait()
+    }
+
+    /// Hands in a batch: all of it will be on the disk or nothing, and not before the batches handed
+    /// in earlier. Within a batch a later change of a row replaces an earlier one. Blocks only while
+    /// 1,024 batches or 64 MiB wait already, which is for as long as the disk needs to write them.
+    ///
+    /// # Errors
+    /// [`RowsError::TooLarge`] for a batch of more than 64 MiB; whatever stopped the writer, if an
+    /// earlier batch could not be written.
+    pub fn submit(&self, batch: Vec<Row>) -> Result<Pending, RowsError> {
+        self.queue.push(batch)
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.queue.close();
+        // A writer that panicked has told everybody who waits.
+        let _ = self.writer.take().map(JoinHandle::join);
+    }
+}
+
+/// The rows of a table. See [`Rows::load_all`].
+pub struct LoadAll(Option<redb::Range<'static, &'static [u8], &'static [u8]>>);
+
+impl Iterator for LoadAll {
+    type Item = Result<(Vec<u8>, Vec<u8>), RowsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.0.as_mut()?.next()?;
+        let owned = row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()));
+        Some(owned.map_err(|error| file::failed("read", error.into())))
+    }
+}
+
+/// The writer's whole life: ends when the queue is closed and empty, or a batch cannot be written.
+fn write_all(database: &Database, queue: &Queue) {
+    // Also when this panics, or nobody would tell those who wait.
+    let stopped = queue.stop_when_dropped();
+    while let Some(group) = queue.take() {
+        let rows = group.iter().flat_map(|waiting| waiting.batch());
+        let written = file::write(database, rows);
+        if let Err(error) = &written {
+            // First, so that nobody who is told hands in another one that is not refused.
+            queue.stop(error);
+        }
+        for waiting in group {
+            waiting.tell(written.clone());
+        }
+    }
+    drop(stopped);
+}
