@@ -32,6 +32,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "an adapter knows the nouns, never another adapter: each can be replaced alone",
     ),
     (
+        "opensky-network",
+        &["opensky-protocol"],
+        "an adapter knows the nouns, never another adapter: each can be replaced alone",
+    ),
+    (
         "opensky-cli",
         &[
             "opensky-executor",

@@ -1,0 +1,50 @@
+//! The side that has the blob.
+
+use std::io;
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use opensky_protocol::Digest;
+use tokio::{task::spawn_blocking, time::timeout};
+
+use super::{ABSENT, outboard::Shelf};
+use crate::{config::Limits, streams::Incoming};
+
+/// Serves one blob to one peer, until the peer has enough, is silent for too long or does not read.
+pub async fn serve(incoming: Incoming, limits: &Limits, shelf: &Shelf) {
+    let peer = incoming.from;
+    if let Err(error) = pieces(incoming, limits, shelf).await {
+        tracing::debug!(%peer, %error, "a blob's stream ended");
+    }
+}
+
+async fn pieces(incoming: Incoming, limits: &Limits, shelf: &Shelf) -> io::Result<()> {
+    let Incoming {
+        mut stream,
+        slot: _slot,
+        ..
+    } = incoming;
+    let mut digest = Digest([0; 32]);
+    timeout(limits.stall_time, stream.read_exact(&mut digest.0)).await??;
+    let served = shelf.take(digest).await;
+    let length = served.as_ref().map_or(ABSENT, |served| served.shape.length);
+    let head = length.to_be_bytes();
+    timeout(limits.stall_time, stream.write_all(&head)).await??;
+    timeout(limits.stall_time, stream.flush()).await??;
+    let Some(served) = served else {
+        return stream.close().await;
+    };
+    let mut wire = Vec::new();
+    loop {
+        let mut number = [0; 8];
+        timeout(limits.stall_time, stream.read_exact(&mut number)).await??;
+        let piece = u64::from_be_bytes(number);
+        if piece > served.shape.last() {
+            return Err(io::Error::other("there is no such piece"));
+        }
+        let source = served.clone();
+        let encoded = spawn_blocking(move || source.piece(piece, wire)).await?;
+        wire = encoded.ok_or_else(|| io::Error::other("the blob cannot be read"))?;
+        timeout(limits.stall_time, stream.write_all(&wire)).await??;
+        timeout(limits.stall_time, stream.flush()).await??;
+    }
+}
