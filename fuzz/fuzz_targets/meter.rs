@@ -111,6 +111,7 @@ fn shape(plan: Plan) -> wasm_smith::Config {
 fn check(plain: &[u8], plan: Plan) {
     let context = Context {
         reentered: plan.has_one_entry.then(BTreeSet::new),
+        exits: None,
     };
     let Some(metered) = metered(plain, &context) else {
         // Of references the profile has those to functions only.

@@ -106,6 +106,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| bench::engine(OptLevel::None)
 fn run(module: &[u8]) {
     let context = Context {
         reentered: Some(BTreeSet::new()),
+        exits: None,
     };
     let alone = opensky_meter::module(module, &context).expect("it is valid");
     let startup = i64::try_from(alone.startup).expect("it is small");
