@@ -28,6 +28,12 @@ pub enum LedgerError {
     Storage(Box<redb::Error>),
 }
 
+impl From<std::io::Error> for LedgerError {
+    fn from(error: std::io::Error) -> Self {
+        redb::StorageError::Io(error).into()
+    }
+}
+
 macro_rules! storage {
     ($($error:ident),*) => {$(
         impl From<redb::$error> for LedgerError {

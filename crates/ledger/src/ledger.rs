@@ -1,6 +1,12 @@
 //! Books in a file, and the one who keeps them.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File},
+    io::ErrorKind,
+    path::{self, Path},
+};
 
 use opensky_protocol::{
     Account, Digest, Signed, codec,
@@ -35,12 +41,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the ledger in the file at `path`, or begins it there.
+    /// Opens the ledger in the file at `path`, or begins it there. The folder is there already.
     ///
     /// # Errors
     /// [`LedgerError`]; among others if the file is another ledger's, or another process has it.
     pub fn open(path: &Path, genesis: Genesis, conduct: Conduct) -> Result<Self, LedgerError> {
-        Self::load(Database::create(path)?, genesis, conduct)
+        if !path.try_exists()? {
+            begin(path, &genesis)?;
+        }
+        Self::load(Database::open(path)?, genesis, conduct)
     }
 
     /// The same with its bytes elsewhere, for tests.
@@ -168,6 +177,25 @@ impl Ledger {
         self.books()?;
         tables::status(&self.database.begin_read()?, intent)
     }
+}
+
+/// Begins a ledger under another name first: a file that has its own holds a whole one, though the
+/// process be killed here.
+fn begin(path: &Path, genesis: &Genesis) -> Result<(), LedgerError> {
+    let new = path.with_added_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    drop(Ledger::load(
+        Database::create(&new)?,
+        genesis.clone(),
+        Conduct::default(),
+    )?);
+    fs::rename(&new, path)?;
+    let folder = path::absolute(path)?;
+    let folder = folder.parent().unwrap_or(path);
+    Ok(File::open(folder)?.sync_all()?)
 }
 
 /// What others ask over the network.
@@ -304,7 +332,7 @@ impl Ledger {
         }
         self.books.use_nonce(&intent.signer);
         *self.waiting_of.entry(intent.account).or_default() += 1;
-        self.record(id, intent.account, Status::Pending, writer)?;
+        self.record(self.clock, id, intent.account, Status::Pending, writer)?;
         let due = self.clock.saturating_add(self.conduct.delay);
         let waiting = Waiting { due, id, intent };
         self.last_order += 1;
@@ -343,18 +371,19 @@ impl Ledger {
             if first.get().due > self.clock {
                 break;
             }
-            let (order, Waiting { id, intent, .. }) = first.remove_entry();
+            let (order, Waiting { due, id, intent }) = first.remove_entry();
             let account = intent.account;
             let status = match self.conduct.drops(&id) {
                 true => Status::Rejected {
                     fee: 0,
                     reason: Rejection::Dropped,
                 },
-                false => self.books.apply(&intent, self.clock),
+                // As of then, not of now: so it does not matter when anyone looked.
+                false => self.books.apply(&intent, due),
             };
             writer.decided(order)?;
             self.no_longer_waits(&account);
-            self.record(id, account, status, writer)?;
+            self.record(due, id, account, status, writer)?;
         }
         Ok(())
     }
@@ -370,6 +399,7 @@ impl Ledger {
 
     fn record(
         &mut self,
+        at: u64,
         intent: Digest,
         account: Account,
         status: Status,
@@ -378,7 +408,7 @@ impl Ledger {
         self.last_event += 1;
         writer.event(&Event {
             sequence: self.last_event,
-            at: self.clock,
+            at,
             intent,
             account,
             status,
