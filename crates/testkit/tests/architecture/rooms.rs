@@ -37,8 +37,14 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "an adapter knows the nouns, never another adapter: each can be replaced alone",
     ),
     (
+        "opensky-api",
+        &["opensky-protocol"],
+        "a contract knows the nouns; who serves it and who uses it know it, not it them",
+    ),
+    (
         "opensky-cli",
         &[
+            "opensky-api",
             "opensky-executor",
             "opensky-meter",
             "opensky-protocol",
