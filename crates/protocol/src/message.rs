@@ -6,6 +6,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
     Abort, Commit, Deployment, Digest, NodeKey, Offer, Order, Reveal, Signed, Turn, Voucher,
+    ledger::{LedgerReply, LedgerRequest},
 };
 
 /// One step of the work on units between a broker and a provider. Each may be lost and may come
@@ -26,10 +27,13 @@ pub enum Message {
     Reveal(Vec<Reveal>),
     /// Provider to broker: my machine failed at these; it says nothing about the program.
     Abort(Vec<(Turn, Abort)>),
-    /// Broker to provider: what became of these; their blobs may go.
+    /// Broker to provider: what became of these. Their blobs stay until the job is over: others may
+    /// need them.
     Settle(Box<Settlement>),
     /// Broker to provider: these are not wanted any more.
     Release(Vec<Turn>),
+    /// Broker to provider: these jobs are over. Their blobs may go, and their escrows are being closed.
+    Over(Vec<Digest>),
 }
 
 /// The end of turns, from the broker.
@@ -112,6 +116,8 @@ pub enum Request {
     Deployment(Digest),
     /// A deployment to be known from now on.
     Deploy(Box<Signed<Deployment>>),
+    /// A question to the ledger whose books the other keeps.
+    Ledger(Box<LedgerRequest>),
 }
 
 /// The answer to a [`Request`].
@@ -129,6 +135,8 @@ pub enum Reply {
     Has(Vec<bool>),
     /// To [`Request::Deployment`].
     Deployment(Option<Box<Signed<Deployment>>>),
+    /// To [`Request::Ledger`].
+    Ledger(Box<LedgerReply>),
 }
 
 /// Bytes of one encoded request or reply: 4 MiB, so that the reduce unit of a job of 65,536 shards

@@ -1,0 +1,240 @@
+//! How a provider gets what it is owed: vouchers are kept and claimed, what is not paid is shown to
+//! the ledger.
+
+use opensky_protocol::{
+    Digest, NodeKey, Settlement, Turn, Verified,
+    ledger::{PaidTurn, Showing},
+};
+
+use crate::{
+    alarm::Alarm,
+    earning::{Listed, Over, owed},
+    effect::{Effect, Proof, UnpaidTurn},
+    moment::Moment,
+    policy::Contest,
+    row::Stored,
+    time::Time,
+    worker::{Task, TaskState, Worker, commit},
+};
+
+impl Worker {
+    /// The requester says what became of turns. The voucher's seal has been checked.
+    pub(crate) fn settled(&mut self, from: NodeKey, news: Settlement, at: &mut Moment<'_>) {
+        let Settlement {
+            paid,
+            refused,
+            voucher,
+        } = news;
+        let job = paid.iter().chain(&refused).map(|turn| turn.job).next();
+        let voucher = voucher.map(Verified::assume);
+        if let (Some(job), Some(voucher)) = (job, &voucher) {
+            let who = self.who;
+            let earning = self.earnings.get_mut(&job);
+            let ours = earning.filter(|earning| earning.is_ours(voucher, &job, &who));
+            if let Some(earning) = ours {
+                earning.keep(voucher);
+                at.changed(Stored::Earning(job));
+                self.plan_claim(job, at);
+            }
+        }
+        if let Some(job) = job {
+            self.paid(from, job, &paid, at);
+        }
+        for turn in refused {
+            self.refused(from, turn, at);
+        }
+    }
+
+    /// Turns are paid, if the best voucher of their job is enough for all.
+    fn paid(&mut self, from: NodeKey, job: Digest, turns: &[Turn], at: &mut Moment<'_>) {
+        let shown = |turn: &&Turn| {
+            let task = self.tasks.get(turn);
+            let task = task.filter(|task| task.ticket.value.requester == from);
+            turn.job == job && task.is_some_and(|task| task.done().is_some())
+        };
+        let turns: Vec<Turn> = turns.iter().filter(shown).copied().collect();
+        let due: Vec<PaidTurn> = turns
+            .iter()
+            .map(|turn| owed(turn, self.tasks[turn].owed()))
+            .collect();
+        let opened = self.opened.entry(job).or_default();
+        let earning = self.earnings.get_mut(&job);
+        let Some(listed) = earning.and_then(|earning| earning.pay(&due, opened)) else {
+            return;
+        };
+        if listed == Listed::Yes {
+            for turn in due {
+                at.changed(Stored::Paid(job, opened.len() as u32));
+                opened.push_back(turn);
+            }
+        }
+        at.changed(Stored::Earning(job));
+        turns.iter().for_each(|turn| self.forget(*turn, None, at));
+        self.close_account(job, at);
+    }
+
+    fn refused(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+        let contest = self.policy.contest;
+        let Some(task) = self.task_of(from, &turn) else {
+            return;
+        };
+        let state = core::mem::replace(&mut task.state, TaskState::Running);
+        task.state = match (state, contest) {
+            (TaskState::Promised(done, _) | TaskState::Shown(done, _), Contest::Always) => {
+                at.alarms.clear(Alarm::Result(turn));
+                TaskState::Rejected(done)
+            }
+            (state @ TaskState::Rejected(_), _) => state,
+            (state, _) => {
+                task.state = state;
+                self.forget(turn, None, at);
+                return;
+            }
+        };
+    }
+
+    /// The requester says that a job is over.
+    pub(crate) fn over(&mut self, from: NodeKey, job: Digest, at: &mut Moment<'_>) {
+        let earning = self.earnings.get_mut(&job);
+        let Some(earning) = earning.filter(|earning| earning.requester == from) else {
+            return;
+        };
+        if earning.over == Over::Said {
+            return;
+        }
+        earning.over = Over::Said;
+        at.changed(Stored::Earning(job));
+        at.alarms.set(Alarm::Account(job), at.now);
+    }
+
+    fn plan_claim(&mut self, job: Digest, at: &mut Moment<'_>) {
+        let Some(earning) = self.earnings.get(&job) else {
+            return;
+        };
+        let when = match earning.unclaimed() {
+            0 => return,
+            much if much >= self.policy.claim_amount => at.now,
+            _ => at.now.after(self.policy.claim_time),
+        };
+        at.alarms.bring_forward(Alarm::Account(job), when);
+    }
+
+    /// Looks at the account of a job: claims, shows, gives up.
+    pub(crate) fn look_at_account(&mut self, job: Digest, at: &mut Moment<'_>) {
+        let Some(earning) = self.earnings.get(&job) else {
+            return;
+        };
+        let (deadline, over) = (earning.deadline, earning.over);
+        let is_over = over == Over::Said || deadline <= at.now;
+        if earning.unclaimed() > 0
+            && let Some(best) = &earning.best
+        {
+            at.want(Effect::Claim(Verified::assume(best.clone())));
+        }
+        if is_over {
+            self.stop_unfinished(job, at);
+            self.show(job, at);
+        }
+        if deadline.after(self.policy.give_up) <= at.now {
+            self.close_books(job, at);
+            return;
+        }
+        let again = at.now.after(self.policy.last_retry);
+        let next = match is_over {
+            true => again,
+            false => again.min(deadline.max(Time(at.now.0 + 1))),
+        };
+        at.alarms.set(Alarm::Account(job), next);
+        self.close_account(job, at);
+    }
+
+    /// What has no result by the deadline will not be paid.
+    fn stop_unfinished(&mut self, job: Digest, at: &mut Moment<'_>) {
+        for turn in self.turns_of(&job) {
+            match self.tasks[&turn].state {
+                TaskState::Running => at.want(Effect::Stop(turn)),
+                TaskState::Unfunded(_) | TaskState::Queued(_) => {}
+                _ => continue,
+            }
+            self.forget(turn, None, at);
+        }
+    }
+
+    /// Shows the ledger what was not paid.
+    fn show(&mut self, job: Digest, at: &mut Moment<'_>) {
+        let Some(earning) = self.earnings.get(&job) else {
+            return;
+        };
+        let turns = self.turns_of(&job);
+        let unpaid = turns.iter().filter_map(|turn| {
+            let task = &self.tasks[turn];
+            self.unpaid(turn, task)
+        });
+        let unpaid: Vec<_> = unpaid.take(Showing::MAX_EVIDENCE).collect();
+        if unpaid.is_empty() {
+            return;
+        }
+        let opened = self.opened.get(&job);
+        let proof = Proof {
+            escrow: job,
+            voucher: earning.known.clone(),
+            opened: opened.into_iter().flatten().copied().collect(),
+            turns: unpaid,
+        };
+        at.want(Effect::Show(Box::new(proof)));
+    }
+
+    fn unpaid(&self, turn: &Turn, task: &Task) -> Option<UnpaidTurn> {
+        let done = task.done()?;
+        Some(UnpaidTurn {
+            ticket: task.ticket.clone(),
+            assignment: task.assignment.clone(),
+            commit: commit(&self.draws, &self.who.node, turn, done),
+            salt: self.draws.salt(turn),
+            statement: done.statement.clone(),
+            signature: done.signature,
+        })
+    }
+
+    /// The ledger has taken what was shown, or will never.
+    pub(crate) fn filed(&mut self, turns: &[Turn], at: &mut Moment<'_>) {
+        for turn in turns {
+            self.forget(*turn, None, at);
+            self.close_account(turn.job, at);
+        }
+    }
+
+    /// The ledger has paid a voucher.
+    pub(crate) fn claimed(&mut self, job: Digest, total: u128, at: &mut Moment<'_>) {
+        if let Some(earning) = self.earnings.get_mut(&job) {
+            earning.claimed = earning.claimed.max(total);
+            at.changed(Stored::Earning(job));
+        }
+        self.close_account(job, at);
+    }
+
+    /// Forgets a job that is over, whose turns are all settled and whose voucher is claimed.
+    fn close_account(&mut self, job: Digest, at: &mut Moment<'_>) {
+        let earning = self.earnings.get(&job);
+        let is_over = |over: Over, deadline: Time| over == Over::Said || deadline <= at.now;
+        let is_done = earning.is_some_and(|earning| {
+            is_over(earning.over, earning.deadline) && earning.unclaimed() == 0
+        });
+        if is_done && self.turns_of(&job).is_empty() {
+            self.close_books(job, at);
+        }
+    }
+
+    fn close_books(&mut self, job: Digest, at: &mut Moment<'_>) {
+        for turn in self.turns_of(&job) {
+            self.forget(turn, None, at);
+        }
+        self.earnings.remove(&job);
+        self.funding.remove(&job);
+        at.changed(Stored::Earning(job));
+        let opened = self.opened.remove(&job).unwrap_or_default();
+        (0..opened.len() as u32).for_each(|place| at.changed(Stored::Paid(job, place)));
+        at.alarms.clear(Alarm::Account(job));
+        at.want(Effect::Drop(job));
+    }
+}

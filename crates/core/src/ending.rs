@@ -1,0 +1,163 @@
+//! How jobs end: what was promised is still shown and paid, nothing new is begun.
+
+use std::collections::BTreeSet;
+
+use opensky_protocol::{Digest, NodeKey, Turn};
+
+use crate::{
+    alarm::Alarm,
+    broker::Broker,
+    effect::Effect,
+    job::{Closing, Ending, Phase},
+    moment::Moment,
+    row::Stored,
+    unit::{Audit, Over, Seat},
+};
+
+impl Broker {
+    /// The user does not want a job any more.
+    pub(crate) fn cancel(&mut self, id: Digest, at: &mut Moment<'_>) {
+        self.stop(id, Ending::Cancelled, at);
+    }
+
+    /// A job has no more time.
+    pub(crate) fn out_of_time(&mut self, id: Digest, at: &mut Moment<'_>) {
+        self.stop(id, Ending::Deadline, at);
+    }
+
+    /// The ledger did not set its money aside.
+    pub(crate) fn unfunded(&mut self, id: Digest, reason: String, at: &mut Moment<'_>) {
+        self.end(id, Ending::Unfunded(reason), Closing::Done, at);
+    }
+
+    fn stop(&mut self, id: Digest, ending: Ending, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        match job.progress.phase {
+            Phase::Running => self.wind(id, ending, at),
+            Phase::Funding | Phase::Collecting => self.end(id, ending, Closing::Asked, at),
+            // It waits for nothing but for what was promised, and that has had its time.
+            Phase::Winding(_) | Phase::Over { .. } => {}
+        }
+    }
+
+    /// Begins to end a job: whoever has promised a result shows it, the others stop.
+    pub(crate) fn wind(&mut self, id: Digest, ending: Ending, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
+            return;
+        };
+        job.progress.phase = Phase::Winding(ending);
+        at.changed(Stored::Job(id));
+        let open: Vec<u32> = job.open.iter().copied().collect();
+        for index in open {
+            self.wind_unit(id, index, at);
+        }
+        self.finish_winding(id, at);
+    }
+
+    fn wind_unit(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let unit = &job.units[&index];
+        let unit_id = unit.id;
+        let waiting = (0..).zip(&unit.seats);
+        let waiting = waiting.filter(|(_, seat)| seat.is_live() && !seat.has_committed());
+        let waiting: Vec<(u32, NodeKey)> = waiting
+            .map(|(attempt, seat)| (attempt, seat.node))
+            .collect();
+        for (attempt, node) in waiting {
+            let turn = Turn {
+                job: id,
+                unit: unit_id,
+                attempt,
+            };
+            job.end_seat(index, attempt, Over::Released);
+            at.alarms.clear(Alarm::Seat(turn));
+            at.to(node).release.push(turn);
+            self.market.released(&node, at.now);
+        }
+        let committed = |seat: &&Seat| seat.has_committed();
+        if let Some(unit) = job.units.get_mut(&index) {
+            let promised = unit.seats.iter().filter(committed).count();
+            unit.wanted = u8::try_from(promised).unwrap_or(u8::MAX).min(unit.wanted);
+            unit.audit = Audit::Settled;
+        }
+        at.changed(Stored::Unit(id, index));
+        job.sort(index);
+        if self.jobs[&id].units[&index]
+            .seats
+            .iter()
+            .any(|seat| seat.has_committed())
+        {
+            self.advance(id, index, at);
+        }
+    }
+
+    /// Ends a job that was about to, once nothing is promised any more.
+    pub(crate) fn finish_winding(&mut self, id: Digest, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        if let Phase::Winding(ending) = &job.progress.phase
+            && !job.has_live_seats()
+        {
+            self.end(id, ending.clone(), Closing::Asked, at);
+        }
+    }
+
+    /// The outputs of a job are here.
+    pub(crate) fn collected(&mut self, id: Digest, at: &mut Moment<'_>) {
+        let job = self.jobs.get(&id);
+        if job.is_some_and(|job| job.progress.phase == Phase::Collecting) {
+            self.end(id, Ending::Done, Closing::Asked, at);
+        }
+    }
+
+    fn end(&mut self, id: Digest, ending: Ending, escrow: Closing, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let had_pool = !matches!(job.progress.phase, Phase::Funding);
+        job.progress.phase = Phase::Over { ending, escrow };
+        job.progress.ended = at.now;
+        let (last, _) = job.last_units();
+        job.outputs = job.outputs.split_off(&last);
+        job.shown.clear();
+        let pool = job.pool;
+        let seats = job.units.values().flat_map(|unit| &unit.seats);
+        let nodes: BTreeSet<NodeKey> = seats.map(|seat| seat.node).collect();
+        nodes.into_iter().for_each(|node| at.to(node).over.push(id));
+        at.alarms.clear(Alarm::Deadline(id));
+        at.alarms.clear(Alarm::Stragglers(id));
+        at.changed(Stored::Job(id));
+        at.want(Effect::Ended(id));
+        if had_pool {
+            self.market.close(&pool);
+        }
+        self.ask_for_escrow(id, at);
+        self.ended.push_back(id);
+        self.forget_oldest(at);
+    }
+
+    /// Forgets jobs that ended long ago.
+    fn forget_oldest(&mut self, at: &mut Moment<'_>) {
+        while self.ended.len() > self.policy.ended_jobs {
+            let oldest = self.ended.pop_front();
+            let Some((id, job)) = oldest.and_then(|id| self.jobs.remove_entry(&id)) else {
+                continue;
+            };
+            at.alarms.clear(Alarm::Escrow(id));
+            at.changed(Stored::Submission(id));
+            at.changed(Stored::Job(id));
+            for index in job.units.keys() {
+                at.changed(Stored::Unit(id, *index));
+                at.changed(Stored::Result(id, *index));
+            }
+            for operator in job.purses.keys() {
+                at.changed(Stored::Purse(id, *operator));
+            }
+        }
+    }
+}

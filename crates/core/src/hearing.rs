@@ -1,0 +1,340 @@
+//! What providers say to a broker, and what it makes of their silence.
+
+use opensky_protocol::{Abort, Commit, Digest, NodeKey, Refusal, Reveal, Turn, Verified};
+
+use crate::{
+    alarm::Alarm,
+    broker::Broker,
+    draw::Purpose,
+    job::Ending,
+    moment::Moment,
+    row::Stored,
+    standing::Conduct,
+    time::{Time, back_off},
+    unit::{Audit, Over, SeatState, Stage},
+};
+
+impl Broker {
+    /// It runs the turn.
+    pub(crate) fn accepted(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+        let Some((_, seat)) = self.seat(&from, &turn) else {
+            at.to(from).release.push(turn);
+            return;
+        };
+        match seat.state {
+            SeatState::Asked { .. } => {
+                seat.state = SeatState::Working;
+                let end = Time(seat.asked.0.saturating_add(seat.lease));
+                at.alarms.set(Alarm::Seat(turn), end);
+            }
+            SeatState::Over(_) => self.repeat_end(from, turn, at),
+            _ => {}
+        }
+    }
+
+    /// It does not take the turn.
+    pub(crate) fn refused(&mut self, from: NodeKey, turn: Turn, why: Refusal, at: &mut Moment<'_>) {
+        let Some((index, seat)) = self.seat(&from, &turn) else {
+            return;
+        };
+        if seat.is_live() && !seat.has_committed() {
+            self.market.rest(&from, at.now, &self.policy, at.alarms);
+            self.lose(turn, index, Over::Refused(why), at);
+        }
+    }
+
+    /// Its host failed at the turn.
+    pub(crate) fn aborted(&mut self, from: NodeKey, turn: Turn, why: &Abort, at: &mut Moment<'_>) {
+        let Some((index, seat)) = self.seat(&from, &turn) else {
+            return;
+        };
+        if !seat.is_live() || seat.has_committed() {
+            return;
+        }
+        let reason = kind(why);
+        self.lose(turn, index, Over::Aborted(reason.clone()), at);
+        let Some(unit) = self
+            .jobs
+            .get(&turn.job)
+            .and_then(|job| job.units.get(&index))
+        else {
+            return;
+        };
+        let same = |over: &SeatState| matches!(over, SeatState::Over(Over::Aborted(other)) if *other == reason);
+        let failed = unit.seats.iter().filter(|seat| same(&seat.state));
+        if failed.count() >= ABORTS && unit.agreement().is_none() {
+            self.wind(turn.job, Ending::Unrunnable { index, reason }, at);
+        }
+    }
+
+    /// It promises a result, or asks what became of one.
+    pub(crate) fn committed(
+        &mut self,
+        from: NodeKey,
+        commit: &Verified<Commit>,
+        at: &mut Moment<'_>,
+    ) {
+        let (turn, hash) = (commit.turn, commit.hash);
+        let Some((index, seat)) = self.seat(&from, &turn) else {
+            at.to(from).release.push(turn);
+            return;
+        };
+        match &seat.state {
+            SeatState::Asked { .. } | SeatState::Working => {
+                let took = at.now.since(seat.asked);
+                seat.state = SeatState::Committed(hash);
+                at.alarms.clear(Alarm::Seat(turn));
+                self.market.committed(&from, took, at.now, &self.policy);
+                if let Some(job) = self.jobs.get_mut(&turn.job) {
+                    job.took(took);
+                }
+                self.draw_audit(turn.job, index, at);
+                self.advance(turn.job, index, at);
+            }
+            SeatState::Opened(promised, _) if *promised == hash => at.to(from).open.push(turn),
+            SeatState::Over(Over::Silent) => self.revive(from, turn, hash, at),
+            SeatState::Over(_) => self.repeat_end(from, turn, at),
+            SeatState::Committed(_) | SeatState::Opened(..) | SeatState::Shown { .. } => {}
+        }
+    }
+
+    /// A result comes after its lease. If nothing better has, it is as good as any.
+    fn revive(&mut self, from: NodeKey, turn: Turn, hash: Digest, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&turn.job) else {
+            return;
+        };
+        let (index, left, is_running) = (
+            job.places.get(&turn.unit).copied(),
+            job.left(),
+            job.is_running(),
+        );
+        let Some(unit) = index.and_then(|index| job.units.get_mut(&index)) else {
+            return;
+        };
+        let is_open = unit.agreement().is_none() && is_running;
+        let seats = &mut unit.seats;
+        let operator = seats[turn.attempt as usize].operator;
+        let is_taken = seats
+            .iter()
+            .any(|seat| seat.operator == operator && seat.counts());
+        let seat = &mut seats[turn.attempt as usize];
+        if !is_open || is_taken || seat.reserved > left {
+            at.to(from).release.push(turn);
+            return;
+        }
+        seat.state = SeatState::Committed(hash);
+        job.reserved = job.reserved.saturating_add(seat.reserved);
+        let index = job.places[&turn.unit];
+        job.sort(index);
+        at.changed(Stored::Unit(turn.job, index));
+        self.advance(turn.job, index, at);
+    }
+
+    /// Decides whether the first result of a unit stands alone: now that it is promised, its provider
+    /// cannot act upon what is drawn.
+    fn draw_audit(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let cap = job.order.replica_cap;
+        let profile = job.profile().clone();
+        let Some(unit) = job.units.get_mut(&index) else {
+            return;
+        };
+        if unit.audit == Audit::Settled {
+            return;
+        }
+        unit.audit = Audit::Settled;
+        let first = unit.seats.iter().find(|seat| seat.has_committed());
+        let known = first.and_then(|seat| self.standings.of(&seat.operator, &profile));
+        let often = known.map_or(u32::MAX, |known| known.audits(&self.policy));
+        let drawn = self.draws.number(Purpose::Audit, &(id, unit.id)) % 65_536;
+        if drawn < u64::from(often) {
+            unit.wanted = unit.wanted.max(2).min(cap);
+        }
+        at.changed(Stored::Unit(id, index));
+        job.sort(index);
+        self.queue(id);
+    }
+
+    /// It shows a result.
+    pub(crate) fn revealed(&mut self, from: NodeKey, reveal: Reveal, at: &mut Moment<'_>) {
+        let turn = reveal.turn;
+        let Some((index, seat)) = self.seat(&from, &turn) else {
+            at.to(from).release.push(turn);
+            return;
+        };
+        let SeatState::Opened(hash, _) = seat.state else {
+            return;
+        };
+        let commit = Commit {
+            turn,
+            node: from,
+            hash,
+        };
+        if !reveal.opens(&commit) {
+            return;
+        }
+        let ask = seat.ask;
+        let Some(job) = self.jobs.get_mut(&turn.job) else {
+            return;
+        };
+        let (limits, said) = (*job.limits(), &reveal.statement);
+        let is_possible = said.profile == *job.profile()
+            && said.fuel <= limits.fuel
+            && said.output_len <= limits.output;
+        if !is_possible {
+            self.caught(turn, index, at);
+            return;
+        }
+        let key = said.compare_key;
+        let unit = &job.units[&index];
+        let ticket = job.ticket(&self.who, unit);
+        let amount = ticket.payment(&ask, said.fuel, said.output_len);
+        if let Some((_, seat)) = self.seat(&from, &turn) {
+            seat.state = SeatState::Shown { key, amount };
+        }
+        if let Some(job) = self.jobs.get_mut(&turn.job) {
+            job.shown.entry((index, key)).or_insert(reveal);
+        }
+        self.advance(turn.job, index, at);
+    }
+
+    /// What it shows cannot be: it is wrong whatever the others say.
+    fn caught(&mut self, turn: Turn, index: u32, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&turn.job) else {
+            return;
+        };
+        let seat = &job.units[&index].seats[turn.attempt as usize];
+        let (node, operator) = (seat.node, seat.operator);
+        // Its voice does not count, so its seat is free again.
+        job.end_seat(index, turn.attempt, Over::Unjudged);
+        job.sort(index);
+        at.changed(Stored::Unit(turn.job, index));
+        at.to(node).settle.entry(turn.job).or_default().1.push(turn);
+        self.learn(turn.job, operator, Conduct::Caught, at);
+        self.queue(turn.job);
+        self.advance(turn.job, index, at);
+    }
+
+    /// A seat's time is up: it is asked again, or its turn is over.
+    pub(crate) fn seat_timed_out(&mut self, turn: Turn, at: &mut Moment<'_>) {
+        let tries = self.policy.tries;
+        let (first, last) = (self.policy.first_retry, self.policy.last_retry);
+        let Some(job) = self.jobs.get_mut(&turn.job) else {
+            return;
+        };
+        let Some(index) = job.places.get(&turn.unit).copied() else {
+            return;
+        };
+        let seat = job.units.get_mut(&index);
+        let Some(seat) = seat.and_then(|unit| unit.seats.get_mut(turn.attempt as usize)) else {
+            return;
+        };
+        let node = seat.node;
+        match &mut seat.state {
+            SeatState::Asked { tries: said } if *said < tries => {
+                *said += 1;
+                let span = back_off(first, last, *said);
+                at.to(node).assign.push(turn);
+                at.wake(Alarm::Seat(turn), span);
+            }
+            SeatState::Asked { .. } | SeatState::Working => {
+                let operator = seat.operator;
+                self.market.rest(&node, at.now, &self.policy, at.alarms);
+                self.learn(turn.job, operator, Conduct::Failed, at);
+                self.lose(turn, index, Over::Silent, at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Results should have been shown: whoever has not is asked again, or has nothing to show.
+    pub(crate) fn reveals_timed_out(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        let tries = self.policy.tries;
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let Some(unit) = job.units.get_mut(&index) else {
+            return;
+        };
+        if unit.stage != Stage::Showing {
+            return;
+        }
+        let (unit_id, mut said, mut hidden) = (unit.id, 0, Vec::new());
+        for (attempt, seat) in (0..).zip(&mut unit.seats) {
+            let SeatState::Opened(_, asked) = &mut seat.state else {
+                continue;
+            };
+            if *asked >= tries {
+                hidden.push((attempt, seat.operator));
+                continue;
+            }
+            *asked += 1;
+            said = said.max(*asked);
+            at.to(seat.node).open.push(Turn {
+                job: id,
+                unit: unit_id,
+                attempt,
+            });
+        }
+        for (attempt, _) in &hidden {
+            job.end_seat(index, *attempt, Over::Hidden);
+            at.changed(Stored::Unit(id, index));
+        }
+        job.sort(index);
+        for (_, operator) in hidden {
+            self.learn(id, operator, Conduct::Failed, at);
+        }
+        self.queue(id);
+        let span = back_off(self.policy.first_retry, self.policy.last_retry, said);
+        at.wake(Alarm::Reveals(id, index), span);
+        self.advance(id, index, at);
+    }
+
+    /// A turn is over without a result: somebody else gets the seat.
+    pub(crate) fn lose(&mut self, turn: Turn, index: u32, over: Over, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&turn.job) else {
+            return;
+        };
+        let node = job.units[&index].seats[turn.attempt as usize].node;
+        job.end_seat(index, turn.attempt, over);
+        job.sort(index);
+        at.changed(Stored::Unit(turn.job, index));
+        at.alarms.clear(Alarm::Seat(turn));
+        self.market.released(&node, at.now);
+        self.queue(turn.job);
+        self.advance(turn.job, index, at);
+    }
+
+    /// Says again how a turn ended, to somebody who has not heard it.
+    fn repeat_end(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+        let Some((_, seat)) = self.seat(&from, &turn) else {
+            return;
+        };
+        match seat.state {
+            SeatState::Over(Over::Paid(_)) => {
+                at.to(from).settle.entry(turn.job).or_default().0.push(turn);
+            }
+            SeatState::Over(Over::Wrong | Over::Unjudged) => {
+                at.to(from).settle.entry(turn.job).or_default().1.push(turn);
+            }
+            _ => at.to(from).release.push(turn),
+        }
+    }
+}
+
+/// Operators whose hosts have to fail in one way before it is the unit's doing.
+const ABORTS: usize = 2;
+
+/// An abort without what differs from host to host.
+fn kind(abort: &Abort) -> String {
+    match abort {
+        Abort::Compile(_) => "the component did not compile".into(),
+        Abort::WorkerDied(_) => "the worker process died".into(),
+        Abort::Internal(_) => "the host failed".into(),
+        Abort::HostMemory | Abort::Stack | Abort::Watchdog | Abort::MissingInput(_) => {
+            abort.to_string()
+        }
+    }
+}

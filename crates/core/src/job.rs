@@ -1,0 +1,535 @@
+//! One job from the requester's side: which units its plan has ready, what it may still spend, and
+//! how it ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use opensky_protocol::{
+    Account, Class, Digest, JobPlan, Limits, NodeKey, Output, Outputs, PriceTerms, Profile, Reveal,
+    Ticket, Work, World, names,
+};
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+
+use crate::{
+    event::{Identity, Plan, Replicas, Submission},
+    market::Need,
+    policy::Policy,
+    purse::Purse,
+    time::Time,
+    unit::{Over, SeatState, Unit},
+};
+
+/// How far a job is.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(crate) struct Progress {
+    pub(crate) phase: Phase,
+    /// What its escrow holds.
+    pub(crate) locked: u128,
+    pub(crate) created: Time,
+    pub(crate) ended: Time,
+}
+
+/// Where a job is in its life.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(crate) enum Phase {
+    /// Its money is being set aside.
+    Funding,
+    /// Units are run.
+    Running,
+    /// It will end so, as soon as what was promised has been shown and paid.
+    Winding(Ending),
+    /// All units are done; its outputs are on their way here.
+    Collecting,
+    /// It is over.
+    Over { ending: Ending, escrow: Closing },
+}
+
+/// Whether the ledger knows that a job is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(crate) enum Closing {
+    /// There is no escrow, or it is closed.
+    Done,
+    /// It has been asked to close it.
+    Asked,
+}
+
+/// How a job ended.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, thiserror::Error)]
+pub enum Ending {
+    /// Every unit succeeded, and the outputs are here.
+    #[error("done")]
+    Done,
+    /// The program itself failed, as several operators found or one that was believed.
+    #[error("unit {index} ended with {class}")]
+    Failed {
+        /// Its place in the plan.
+        index: u32,
+        /// How it ended.
+        class: Class,
+    },
+    /// Operators had different results of a unit, and none had a majority.
+    #[error("there is no majority for any result of unit {index}")]
+    Disputed {
+        /// Its place in the plan.
+        index: u32,
+    },
+    /// Hosts of several operators failed in the same way.
+    #[error("unit {index} cannot be run: {reason}")]
+    Unrunnable {
+        /// Its place in the plan.
+        index: u32,
+        /// What the hosts say.
+        reason: String,
+    },
+    /// A unit's outputs are not what its plan goes on with, or a stepper came back to a state it had
+    /// been in.
+    #[error("the plan cannot go on after unit {index}")]
+    Stuck {
+        /// Its place in the plan.
+        index: u32,
+    },
+    /// The ledger did not set the money aside.
+    #[error("the escrow was refused: {0}")]
+    Unfunded(String),
+    /// The user did not want it any more.
+    #[error("cancelled")]
+    Cancelled,
+    /// There was no more time.
+    #[error("the deadline came first")]
+    Deadline,
+    /// There was no more money.
+    #[error("the money that it may cost at most was used up")]
+    Budget,
+}
+
+/// A job, its units, and what is known of them.
+pub(crate) struct Job {
+    pub(crate) id: Digest,
+    pub(crate) order: Submission,
+    pub(crate) progress: Progress,
+    pub(crate) need: Need,
+    /// Where its providers are found, while it is not over.
+    pub(crate) pool: Digest,
+    pub(crate) units: BTreeMap<u32, Unit>,
+    pub(crate) places: BTreeMap<Digest, u32>,
+    /// Units that lack seats.
+    pub(crate) lacking: BTreeSet<u32>,
+    /// Which of them is to be looked at next.
+    pub(crate) cursor: u32,
+    /// Units that have seats and no result.
+    pub(crate) open: BTreeSet<u32>,
+    /// Results that were shown and are not judged, by unit and compare key.
+    pub(crate) shown: BTreeMap<(u32, Digest), Reveal>,
+    /// What agreed units gave.
+    pub(crate) outputs: BTreeMap<u32, Outputs>,
+    pub(crate) purses: BTreeMap<Account, Purse>,
+    /// What all purses hold.
+    pub(crate) spent: u128,
+    /// The most that live seats can cost.
+    pub(crate) reserved: u128,
+    /// Milliseconds that turns took, the newest at the end.
+    pub(crate) times: Vec<u64>,
+    /// Fuel of the unit that was agreed on last: what others are guessed by.
+    pub(crate) fuel: Option<u64>,
+    /// Whether it stands in the line of those that want seats.
+    pub(crate) is_queued: bool,
+}
+
+impl Job {
+    pub(crate) fn new(id: Digest, order: Submission, progress: Progress) -> Self {
+        let (profile, limits) = terms(&order.plan);
+        let need = Need {
+            profile: profile.clone(),
+            memory: limits.memory,
+            price: order.price,
+            require: order.require.clone(),
+        };
+        Self {
+            id,
+            progress,
+            pool: need.id(),
+            need,
+            order,
+            units: BTreeMap::new(),
+            places: BTreeMap::new(),
+            lacking: BTreeSet::new(),
+            cursor: 0,
+            open: BTreeSet::new(),
+            shown: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            purses: BTreeMap::new(),
+            spent: 0,
+            reserved: 0,
+            times: Vec::new(),
+            fuel: None,
+            is_queued: false,
+        }
+    }
+
+    pub(crate) fn profile(&self) -> &Profile {
+        terms(&self.order.plan).0
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        terms(&self.order.plan).1
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.progress.phase == Phase::Running
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.progress.phase, Phase::Over { .. })
+    }
+
+    /// Units that the plan has, as far as that is known.
+    pub(crate) fn planned(&self) -> u64 {
+        match &self.order.plan {
+            Plan::Single(_) => 1,
+            Plan::Job(spec) => match &spec.plan {
+                JobPlan::MapReduce {
+                    shards,
+                    partitions,
+                    finish,
+                } => shards.len() as u64 + u64::from(*partitions) + u64::from(*finish),
+                JobPlan::Stepper { .. } => self.units.len() as u64,
+            },
+        }
+    }
+
+    fn agreed(&self) -> u32 {
+        self.outputs.len() as u32
+    }
+
+    /// The next unit that nobody was asked for yet, if its inputs are known.
+    pub(crate) fn fresh(&self) -> Option<u32> {
+        let next = self.units.len() as u32;
+        let agreed = self.agreed();
+        let ready = match &self.order.plan {
+            Plan::Single(_) => 1,
+            Plan::Job(spec) => match &spec.plan {
+                JobPlan::MapReduce {
+                    shards,
+                    partitions,
+                    finish,
+                } => {
+                    let maps = shards.len() as u32;
+                    let reduces = maps + partitions;
+                    match () {
+                        () if agreed < maps => maps,
+                        () if agreed < reduces => reduces,
+                        () => reduces + u32::from(*finish),
+                    }
+                }
+                JobPlan::Stepper { .. } if self.is_complete() => agreed,
+                JobPlan::Stepper { .. } => agreed + 1,
+            },
+        };
+        (next < ready).then_some(next)
+    }
+
+    /// Whether every unit of the plan has a result.
+    pub(crate) fn is_complete(&self) -> bool {
+        match &self.order.plan {
+            Plan::Job(spec) if matches!(spec.plan, JobPlan::Stepper { .. }) => {
+                let last = self.outputs.last_key_value();
+                last.is_some_and(|(_, outputs)| outputs.0.contains_key(names::OUTPUT))
+            }
+            _ => u64::from(self.agreed()) == self.planned(),
+        }
+    }
+
+    /// The work of the unit at that place. `None` if the plan cannot go on to it.
+    pub(crate) fn work(&self, index: u32) -> Option<Work> {
+        let spec = match &self.order.plan {
+            Plan::Single(work) => return Some((**work).clone()),
+            Plan::Job(spec) => spec,
+        };
+        let JobPlan::MapReduce {
+            shards, partitions, ..
+        } = &spec.plan
+        else {
+            return match index.checked_sub(1) {
+                None => spec.first_steps(),
+                Some(last) => spec.next_steps(self.outputs.get(&last)?),
+            };
+        };
+        let maps = shards.len() as u32;
+        if index < maps {
+            return spec.map_work(index);
+        }
+        let outputs = |from: u32, to: u32| -> Vec<&Outputs> {
+            self.outputs.range(from..to).map(|(_, one)| one).collect()
+        };
+        match index - maps {
+            reduce if reduce < *partitions => spec.reduce_work(reduce, &outputs(0, maps)),
+            _ => spec.finish_work(&outputs(maps, maps + partitions)),
+        }
+    }
+
+    /// What the unit at that place calls. `None` if the plan has no such unit.
+    pub(crate) fn world(&self, index: u32) -> Option<World> {
+        let spec = match &self.order.plan {
+            Plan::Single(work) => return Some(work.world),
+            Plan::Job(spec) => spec,
+        };
+        match &spec.plan {
+            JobPlan::Stepper { steps, .. } => Some(World::Stepper { steps: *steps }),
+            JobPlan::MapReduce {
+                shards, partitions, ..
+            } => match index.checked_sub(shards.len() as u32) {
+                None => Some(World::Map {
+                    partitions: *partitions,
+                }),
+                Some(reduce) if reduce < *partitions => Some(World::Reduce),
+                Some(_) => Some(World::Finish),
+            },
+        }
+    }
+
+    /// The units whose outputs that unit takes in, and under which name.
+    fn upstream(&self, index: u32) -> (core::ops::Range<u32>, String) {
+        let Plan::Job(spec) = &self.order.plan else {
+            return (0..0, String::new());
+        };
+        match &spec.plan {
+            JobPlan::MapReduce {
+                shards, partitions, ..
+            } => {
+                let maps = shards.len() as u32;
+                match index.checked_sub(maps) {
+                    None => (0..0, String::new()),
+                    Some(reduce) if reduce < *partitions => (0..maps, names::partition(reduce)),
+                    Some(_) => (maps..maps + partitions, names::OUTPUT.into()),
+                }
+            }
+            JobPlan::Stepper { .. } => (index.saturating_sub(1)..index, names::STATE.into()),
+        }
+    }
+
+    /// What that unit takes in from others.
+    pub(crate) fn taken(&self, index: u32) -> impl Iterator<Item = (u32, Output)> {
+        let (units, name) = self.upstream(index);
+        let outputs = self.outputs.range(units);
+        outputs.filter_map(move |(unit, outputs)| Some((*unit, *outputs.0.get(&name)?)))
+    }
+
+    /// Bytes of all inputs of that unit together.
+    pub(crate) fn input_len(&self, index: u32) -> u64 {
+        let length = |digest: &Digest| self.order.lengths.get(digest).copied().unwrap_or(0);
+        let sum = |sum: u64, len: u64| sum.saturating_add(len);
+        let named = match &self.order.plan {
+            Plan::Single(work) => return work.inputs.values().map(length).fold(0, sum),
+            Plan::Job(spec) => spec.inputs.values().map(length).fold(0, sum),
+        };
+        let planned = match &self.order.plan {
+            Plan::Job(spec) => match &spec.plan {
+                JobPlan::MapReduce { shards, .. } => shards.get(index as usize).map(length),
+                JobPlan::Stepper { input, .. } => (index == 0).then(|| length(input)),
+            },
+            Plan::Single(_) => None,
+        };
+        let taken = self.taken(index).map(|(_, output)| output.len);
+        taken.fold(named, sum).saturating_add(planned.unwrap_or(0))
+    }
+
+    /// Bytes of that unit's inputs that each node has, because it made them.
+    pub(crate) fn local(&self, index: u32) -> BTreeMap<NodeKey, u64> {
+        let mut local = BTreeMap::new();
+        for (unit, output) in self.taken(index) {
+            let holders = self.units.get(&unit).into_iter().flat_map(Unit::holders);
+            for node in holders {
+                *local.entry(node).or_default() += output.len;
+            }
+        }
+        local
+    }
+
+    /// The outputs of the job: each with who has it.
+    pub(crate) fn results(&self) -> Vec<(Output, Vec<NodeKey>)> {
+        let (from, to) = self.last_units();
+        let outputs = self.outputs.range(from..to);
+        let with_holders = outputs.flat_map(|(index, outputs)| {
+            let holders: Vec<_> = self.units[index].holders().collect();
+            let blobs = outputs.0.values();
+            blobs.map(move |output| (*output, holders.clone()))
+        });
+        with_holders.collect()
+    }
+
+    /// The places of the units that make the job's output.
+    pub(crate) fn last_units(&self) -> (u32, u32) {
+        let count = self.units.len() as u32;
+        let last = match &self.order.plan {
+            Plan::Job(spec) => match &spec.plan {
+                JobPlan::MapReduce {
+                    partitions,
+                    finish: false,
+                    ..
+                } => *partitions,
+                _ => 1,
+            },
+            Plan::Single(_) => 1,
+        };
+        (count.saturating_sub(last), count)
+    }
+
+    /// The requester's order for a unit.
+    pub(crate) fn ticket(&self, who: &Identity, unit: &Unit) -> Ticket {
+        Ticket {
+            unit: unit.id,
+            job: self.id,
+            requester: who.node,
+            payer: who.operator,
+            ledger: who.ledger,
+            price: self.order.price,
+            replicas: self.first_replicas(),
+            replica_cap: self.order.replica_cap,
+            input_len: unit.input_len,
+            limits: *self.limits(),
+            deadline: self.order.deadline.0,
+        }
+    }
+
+    fn first_replicas(&self) -> u8 {
+        match self.order.replicas {
+            Replicas::Auto => 1,
+            Replicas::Fixed(count) => count,
+        }
+    }
+
+    /// What one run of a unit may cost at most.
+    pub(crate) fn worst_seat(&self, ask: &PriceTerms, input_len: u64) -> u128 {
+        let ask = ask.capped(&self.order.price);
+        ask.worst_case(self.limits(), input_len)
+    }
+
+    /// Pays a turn, once.
+    pub(crate) fn pay(&mut self, operator: Account, unit: &Digest, attempt: u32, amount: u128) {
+        let purse = self.purses.entry(operator).or_insert(Purse::EMPTY);
+        purse.pay(unit, attempt, amount);
+        self.spent = self.spent.saturating_add(amount);
+    }
+
+    /// What is neither spent nor promised.
+    pub(crate) fn left(&self) -> u128 {
+        let used = self.spent.saturating_add(self.reserved);
+        self.progress.locked.saturating_sub(used)
+    }
+
+    /// What is to be set aside: the worst case, unless the user gives less. `None` if that is beyond
+    /// any amount of money.
+    pub(crate) fn escrow(&self, policy: &Policy) -> Option<u128> {
+        let worst = self.worst_case(policy);
+        match self.order.max_total {
+            Some(most) => Some(worst.map_or(most, |worst| worst.min(most))),
+            None => worst,
+        }
+    }
+
+    fn worst_case(&self, policy: &Policy) -> Option<u128> {
+        let limits = self.limits();
+        let cap = u128::from(self.order.replica_cap);
+        let of_unit = |input: u64| match self.order.price.worst_case(limits, input) {
+            u128::MAX => None,
+            price => price.checked_mul(cap),
+        };
+        let spec = match &self.order.plan {
+            Plan::Single(_) => return of_unit(self.input_len(0)),
+            Plan::Job(spec) => spec,
+        };
+        let times = |price: Option<u128>, count: u128| price?.checked_mul(count);
+        match &spec.plan {
+            JobPlan::Stepper { .. } => {
+                let larger = self.input_len(0).max(limits.output);
+                times(of_unit(larger), u128::from(policy.stepper_units))
+            }
+            JobPlan::MapReduce {
+                shards,
+                partitions,
+                finish,
+            } => {
+                let mut maps = (0..shards.len() as u32).map(|index| of_unit(self.input_len(index)));
+                let maps = maps.try_fold(0u128, |sum, price| sum.checked_add(price?));
+                // All partitions of all shards together are no more than all outputs of all shards.
+                let moved = limits.output.saturating_mul(shards.len() as u64);
+                let each = moved.div_ceil(u64::from((*partitions).max(1)));
+                let reduces = times(
+                    of_unit(each.saturating_add(1 << 20)),
+                    u128::from(*partitions),
+                );
+                let last = limits.output.saturating_mul(u64::from(*partitions));
+                let last = times(of_unit(last), u128::from(*finish));
+                maps?.checked_add(reduces?)?.checked_add(last?)
+            }
+        }
+    }
+
+    /// Puts a unit in the plan's next place, or back in its place after a restart.
+    pub(crate) fn put(&mut self, index: u32, unit: Unit) {
+        self.places.insert(unit.id, index);
+        self.units.insert(index, unit);
+        self.sort(index);
+    }
+
+    /// Sorts a unit after it has changed: whether it lacks seats, whether it has a result.
+    pub(crate) fn sort(&mut self, index: u32) {
+        let Some(unit) = self.units.get(&index) else {
+            return;
+        };
+        match unit.lacks() {
+            0 => self.lacking.remove(&index),
+            _ => self.lacking.insert(index),
+        };
+        match unit.agreement() {
+            None => self.open.insert(index),
+            Some(_) => self.open.remove(&index),
+        };
+    }
+
+    /// What is spent and what live seats can cost, counted anew.
+    pub(crate) fn count_money(&mut self) {
+        let totals = self.purses.values().map(|purse| purse.total);
+        self.spent = totals.fold(0, u128::saturating_add);
+        let seats = self.units.values().flat_map(|unit| &unit.seats);
+        let live = seats.filter(|seat| seat.is_live());
+        self.reserved = live.fold(0, |sum, seat| sum.saturating_add(seat.reserved));
+    }
+
+    /// Ends a seat: what it might have cost is free again.
+    pub(crate) fn end_seat(&mut self, index: u32, attempt: u32, over: Over) {
+        let unit = self.units.get_mut(&index);
+        let seat = unit.and_then(|unit| unit.seats.get_mut(attempt as usize));
+        let Some(seat) = seat.filter(|seat| seat.is_live()) else {
+            return;
+        };
+        self.reserved = self.reserved.saturating_sub(seat.reserved);
+        seat.state = SeatState::Over(over);
+    }
+
+    /// Whether its units still have live seats.
+    pub(crate) fn has_live_seats(&self) -> bool {
+        let mut units = self.open.iter().filter_map(|index| self.units.get(index));
+        units.any(|unit| unit.seats.iter().any(|seat| seat.is_live()))
+    }
+
+    /// Whether it could use seats now.
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.is_running() && (!self.lacking.is_empty() || self.fresh().is_some())
+    }
+
+    /// A turn took so long.
+    pub(crate) fn took(&mut self, millis: u64) {
+        const KEPT: usize = 64;
+        if self.times.len() == KEPT {
+            self.times.remove(0);
+        }
+        self.times.push(millis);
+    }
+}
+
+fn terms(plan: &Plan) -> (&Profile, &Limits) {
+    match plan {
+        Plan::Single(work) => (&work.profile, &work.limits),
+        Plan::Job(spec) => (&spec.profile, &spec.limits),
+    }
+}

@@ -1,0 +1,146 @@
+//! Views of a participant.
+
+use opensky_protocol::{Account, Digest, Profile};
+
+use crate::{
+    job::{Job, Phase},
+    participant::Participant,
+    standing::Standing,
+    unit::{Over, Seat, SeatState, Unit},
+    view::{JobState, JobView, SeatView, UnitView, WorkerView},
+};
+
+impl Participant {
+    /// All own jobs that are remembered.
+    pub fn jobs(&self) -> impl Iterator<Item = JobView> {
+        self.broker().jobs.values().map(view)
+    }
+
+    /// An own job.
+    pub fn job(&self, id: &Digest) -> Option<JobView> {
+        self.broker().jobs.get(id).map(view)
+    }
+
+    /// The units of an own job that anyone was asked for, in the order of its plan.
+    pub fn units(&self, id: &Digest) -> Vec<UnitView> {
+        let job = self.broker().jobs.get(id);
+        let units = job.into_iter().flat_map(|job| &job.units);
+        units.map(|(index, unit)| view_unit(*index, unit)).collect()
+    }
+
+    /// The work of a unit of an own job, if its inputs are still known.
+    pub fn work(&self, id: &Digest, index: u32) -> Option<opensky_protocol::Work> {
+        self.broker().jobs.get(id)?.work(index)
+    }
+
+    /// What was asked for in an own job.
+    pub fn submission(&self, id: &Digest) -> Option<&crate::event::Submission> {
+        self.broker().jobs.get(id).map(|job| &job.order)
+    }
+
+    /// What is known of an operator, by profile.
+    pub fn standing(&self, operator: &Account) -> Vec<(Profile, Standing)> {
+        self.broker().standings.all(operator)
+    }
+
+    /// What this node does for others.
+    pub fn worker_view(&self) -> WorkerView {
+        let worker = self.worker();
+        let earnings = || worker.earnings.values();
+        let with_results = worker.tasks.values().filter(|task| task.done().is_some());
+        let refusals = worker.refusals.iter();
+        WorkerView {
+            queued: worker.queue.len(),
+            running: worker.running.iter().copied().collect(),
+            unsettled: with_results.count(),
+            free: worker.free(),
+            earned: earnings().map(|earning| earning.earned).sum(),
+            claimed: earnings().map(|earning| earning.claimed).sum(),
+            refusals: refusals.map(|(why, count)| (*why, *count)).collect(),
+        }
+    }
+}
+
+fn view(job: &Job) -> JobView {
+    let agreements = || job.units.values().filter_map(Unit::agreement);
+    let seats = job.units.values().flat_map(|unit| &unit.seats);
+    let state = match &job.progress.phase {
+        Phase::Funding => JobState::Funding,
+        Phase::Running => JobState::Running,
+        Phase::Winding(ending) => JobState::Winding(ending.clone()),
+        Phase::Collecting => JobState::Collecting,
+        Phase::Over { ending, .. } => JobState::Over(ending.clone()),
+    };
+    let last = match job.is_complete() || job.is_over() {
+        true => job.last_units(),
+        false => (0, 0),
+    };
+    let outputs = job.outputs.range(last.0..last.1);
+    let outputs = outputs.flat_map(|(_, outputs)| &outputs.0);
+    JobView {
+        id: job.id,
+        state,
+        created: job.progress.created,
+        ended: job.progress.ended,
+        deadline: job.order.deadline,
+        planned: job.planned(),
+        agreed: agreements().count() as u64,
+        running: seats.filter(|seat| seat.is_live()).count() as u64,
+        locked: job.progress.locked,
+        spent: job.spent,
+        fuel: agreements().map(|agreement| agreement.fuel).sum(),
+        verified: agreements()
+            .map(|agreement| agreement.voices)
+            .min()
+            .unwrap_or(0),
+        outputs: outputs
+            .map(|(name, output)| (name.clone(), *output))
+            .collect(),
+    }
+}
+
+fn view_unit(index: u32, unit: &Unit) -> UnitView {
+    UnitView {
+        index,
+        unit: unit.id,
+        wanted: unit.wanted,
+        agreed: unit
+            .agreement()
+            .map(|agreement| (agreement.key, agreement.voices)),
+        seats: unit.seats.iter().map(view_seat).collect(),
+    }
+}
+
+fn view_seat(seat: &Seat) -> SeatView {
+    SeatView {
+        node: seat.node,
+        operator: seat.operator,
+        asked: seat.asked,
+        state: words(&seat.state),
+    }
+}
+
+fn words(state: &SeatState) -> String {
+    let text = match state {
+        SeatState::Asked { .. } => "asked, and has not answered yet",
+        SeatState::Working => "runs it",
+        SeatState::Committed(_) => "has a result, and waits for the others",
+        SeatState::Opened(..) => "was asked to show its result",
+        SeatState::Shown { .. } => "has shown its result",
+        SeatState::Over(over) => return ended(over),
+    };
+    text.into()
+}
+
+fn ended(over: &Over) -> String {
+    match over {
+        Over::Refused(why) => format!("refused: {why}"),
+        Over::Aborted(why) => format!("failed: {why}"),
+        Over::Silent => "did not answer in time".into(),
+        Over::Hidden => "did not show the result that it had promised".into(),
+        Over::Released => "was not needed any more".into(),
+        Over::Paid(amount) => format!("agreed, and earned {amount}"),
+        Over::Wrong => "had another result than the others".into(),
+        Over::Unjudged => "had a result that could not be judged".into(),
+    }
+}

@@ -1,0 +1,433 @@
+//! The market as a broker sees it: offers, how much of each is taken, and who gets a seat.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use opensky_protocol::{Account, Digest, NodeKey, Offer, PriceTerms, Profile, codec};
+use parity_scale_codec::Encode;
+
+use crate::{
+    alarm::{Alarm, Alarms},
+    policy::Policy,
+    time::{Time, back_off, millis},
+};
+
+/// What a provider has to have for any unit of a job.
+#[derive(Clone, PartialEq, Eq, Debug, Encode)]
+pub struct Need {
+    /// The rules of execution.
+    pub profile: Profile,
+    /// Bytes that one unit may use.
+    pub memory: u64,
+    /// The cap of each price.
+    pub price: PriceTerms,
+    /// Labels, each with one of these values.
+    pub require: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Why an offer does not do.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+pub enum Unfit {
+    /// It settles elsewhere.
+    #[error("it settles on another ledger")]
+    Ledger,
+    /// It does not know the profile.
+    #[error("it does not know the profile")]
+    Profile,
+    /// It has less memory than one unit may use.
+    #[error("it has {has} bytes of memory, and a unit may use {needs}")]
+    Memory {
+        /// Bytes.
+        has: u64,
+        /// Bytes.
+        needs: u64,
+    },
+    /// It has less disk than the unit's inputs and outputs may take.
+    #[error("it has {has} bytes of disk, and a unit may take {needs}")]
+    Disk {
+        /// Bytes.
+        has: u64,
+        /// Bytes.
+        needs: u64,
+    },
+    /// It asks more than the job gives.
+    #[error("it asks more than the price cap")]
+    Price,
+    /// A label that is required is not there, or has another value.
+    #[error("its label `{0}` is not what is required")]
+    Label(String),
+    /// It is the requester's own.
+    #[error("it is the requester's own")]
+    Own,
+    /// Its operator has a seat in the unit already.
+    #[error("its operator had a turn at it")]
+    Seated,
+    /// Its operator was caught with wrong results.
+    #[error("its operator was caught with a wrong result")]
+    Excluded,
+    /// It has as many units as it takes.
+    #[error("it is busy")]
+    Busy,
+    /// It did not answer.
+    #[error("it did not answer")]
+    Resting,
+}
+
+impl Need {
+    pub(crate) fn id(&self) -> Digest {
+        Digest::of(&codec::encode(self))
+    }
+
+    /// Whether that offer does, apart from what changes by the hour.
+    pub(crate) fn fits(&self, offer: &Offer, ledger: &Digest) -> Result<(), Unfit> {
+        let expect = |holds: bool, unfit: Unfit| holds.then_some(()).ok_or(unfit);
+        expect(offer.ledger == *ledger, Unfit::Ledger)?;
+        expect(offer.profiles.contains(&self.profile), Unfit::Profile)?;
+        let memory = Unfit::Memory {
+            has: offer.capacity.memory,
+            needs: self.memory,
+        };
+        expect(offer.capacity.memory >= self.memory, memory)?;
+        expect(offer.ask.is_within(&self.price), Unfit::Price)?;
+        let lacking = self.require.iter().find(|(name, values)| {
+            let has = offer.labels.get(*name);
+            !has.is_some_and(|has| values.contains(has))
+        });
+        match lacking {
+            Some((name, _)) => Err(Unfit::Label(name.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A provider, as far as it is known.
+pub(crate) struct Listing {
+    pub(crate) offer: Offer,
+    /// Turns of ours that it has not committed to.
+    pub(crate) flying: u32,
+    /// How many of them it may have: grows while it is quick, shrinks when it is not.
+    pub(crate) window: u32,
+    /// Until when it is left alone.
+    pub(crate) rest: Time,
+    /// How often in a row it was busy or gone.
+    pub(crate) strikes: u8,
+    /// Milliseconds to it and back.
+    pub(crate) latency: u64,
+}
+
+impl Listing {
+    fn most(&self, policy: &Policy) -> u32 {
+        u32::from(self.offer.capacity.cores.max(1)).saturating_mul(policy.depth)
+    }
+
+    /// Whether it would take one more.
+    fn is_ready(&self, now: Time) -> bool {
+        let has_room = self.offer.free > 0 || self.flying > 0;
+        has_room && self.flying < self.window && self.rest <= now && self.offer.expires > now.0
+    }
+}
+
+/// The providers that do for one need and have room, and the jobs that have it and want seats.
+struct Pool {
+    need: Need,
+    ready: Vec<NodeKey>,
+    places: BTreeMap<NodeKey, usize>,
+    jobs: usize,
+}
+
+impl Pool {
+    fn put(&mut self, node: NodeKey) {
+        if !self.places.contains_key(&node) {
+            self.places.insert(node, self.ready.len());
+            self.ready.push(node);
+        }
+    }
+
+    fn take(&mut self, node: &NodeKey) {
+        let Some(place) = self.places.remove(node) else {
+            return;
+        };
+        self.ready.swap_remove(place);
+        if let Some(moved) = self.ready.get(place) {
+            self.places.insert(*moved, place);
+        }
+    }
+}
+
+/// All that is offered.
+pub(crate) struct Market {
+    ledger: Digest,
+    own: Account,
+    listings: BTreeMap<NodeKey, Listing>,
+    excluded: BTreeMap<Account, Time>,
+    pools: BTreeMap<Digest, Pool>,
+}
+
+/// What is looked for.
+pub(crate) struct Search<'a> {
+    pub(crate) pool: &'a Digest,
+    pub(crate) draw: u64,
+    /// Operators that had a turn.
+    pub(crate) seated: &'a [Account],
+    /// Bytes of inputs and outputs.
+    pub(crate) disk: u64,
+}
+
+impl Market {
+    pub(crate) fn new(ledger: Digest, own: Account) -> Self {
+        Self {
+            ledger,
+            own,
+            listings: BTreeMap::new(),
+            excluded: BTreeMap::new(),
+            pools: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn listings(&self) -> impl Iterator<Item = (&NodeKey, &Listing)> {
+        self.listings.iter()
+    }
+
+    pub(crate) fn listing(&self, node: &NodeKey) -> Option<&Listing> {
+        self.listings.get(node)
+    }
+
+    /// Takes an offer, unless a newer one of the node is known or there are too many.
+    pub(crate) fn offer(&mut self, offer: Offer, now: Time, policy: &Policy, alarms: &mut Alarms) {
+        let node = offer.node;
+        let is_full = self.listings.len() >= policy.offers;
+        match self.listings.get_mut(&node) {
+            Some(listing) if listing.offer.sequence >= offer.sequence => return,
+            Some(listing) => {
+                // It may not do any more for what it did before.
+                self.pools.values_mut().for_each(|pool| pool.take(&node));
+                listing.offer = offer;
+                // Whoever offers again is there, and says itself what it takes.
+                listing.rest = listing.rest.min(now);
+                listing.window = listing.window.clamp(1, listing.most(policy));
+            }
+            None if is_full || offer.expires <= now.0 => return,
+            None => {
+                let window = u32::from(offer.capacity.cores.max(1));
+                let listing = Listing {
+                    offer,
+                    flying: 0,
+                    window,
+                    rest: Time::default(),
+                    strikes: 0,
+                    latency: 0,
+                };
+                self.listings.insert(node, listing);
+            }
+        }
+        let expires = Time(self.listings[&node].offer.expires);
+        alarms.set(Alarm::Expiry(node), expires);
+        self.changed(&node, now);
+    }
+
+    /// Forgets a node whose offer is over.
+    pub(crate) fn expire(&mut self, node: &NodeKey, now: Time) {
+        let is_over = |listing: &Listing| listing.offer.expires <= now.0;
+        if self.listings.get(node).is_some_and(is_over) {
+            self.pools.values_mut().for_each(|pool| pool.take(node));
+            self.listings.remove(node);
+        }
+    }
+
+    /// Gives nothing to that operator until then.
+    pub(crate) fn exclude(
+        &mut self,
+        operator: Account,
+        until: Time,
+        now: Time,
+        alarms: &mut Alarms,
+    ) {
+        self.excluded.insert(operator, until);
+        let nodes = self.listings.iter();
+        let nodes = nodes.filter(|(_, listing)| listing.offer.operator == operator);
+        let nodes: Vec<_> = nodes.map(|(node, _)| *node).collect();
+        for node in nodes {
+            alarms.set(Alarm::Rest(node), until);
+            self.changed(&node, now);
+        }
+    }
+
+    pub(crate) fn round_trip(&mut self, node: &NodeKey, millis: u64) {
+        if let Some(listing) = self.listings.get_mut(node) {
+            listing.latency = match listing.latency {
+                0 => millis,
+                before => (before * 7 + millis) / 8,
+            };
+        }
+    }
+
+    /// Opens the pool of that need, for one job more.
+    pub(crate) fn open(&mut self, need: &Need, now: Time) -> Digest {
+        let id = need.id();
+        if let Some(pool) = self.pools.get_mut(&id) {
+            pool.jobs += 1;
+            return id;
+        }
+        let pool = Pool {
+            need: need.clone(),
+            ready: Vec::new(),
+            places: BTreeMap::new(),
+            jobs: 1,
+        };
+        self.pools.insert(id, pool);
+        let nodes: Vec<_> = self.listings.keys().copied().collect();
+        nodes.iter().for_each(|node| self.changed(node, now));
+        id
+    }
+
+    pub(crate) fn close(&mut self, pool: &Digest) {
+        let Some(found) = self.pools.get_mut(pool) else {
+            return;
+        };
+        found.jobs -= 1;
+        if found.jobs == 0 {
+            self.pools.remove(pool);
+        }
+    }
+
+    /// Whether anyone in that pool has room.
+    pub(crate) fn has_room(&self, pool: &Digest) -> bool {
+        let pool = self.pools.get(pool);
+        pool.is_some_and(|pool| !pool.ready.is_empty())
+    }
+
+    /// Operators that do for that need at all, busy or not.
+    pub(crate) fn operators(&self, pool: &Digest) -> BTreeSet<Account> {
+        let Some(pool) = self.pools.get(pool) else {
+            return BTreeSet::new();
+        };
+        let listings = self.listings.values();
+        listings
+            .filter(|listing| self.fit(&pool.need, listing).is_ok())
+            .map(|listing| listing.offer.operator)
+            .collect()
+    }
+
+    /// Why that offer does not do for any unit of that need, whatever its load.
+    pub(crate) fn fit(&self, need: &Need, listing: &Listing) -> Result<(), Unfit> {
+        need.fits(&listing.offer, &self.ledger)?;
+        if listing.offer.operator == self.own {
+            return Err(Unfit::Own);
+        }
+        match self.excluded.contains_key(&listing.offer.operator) {
+            true => Err(Unfit::Excluded),
+            false => Ok(()),
+        }
+    }
+
+    /// Of the providers that have room some are drawn, and of the best of these one. `score` is less
+    /// for a better one.
+    pub(crate) fn pick(
+        &self,
+        search: &Search<'_>,
+        policy: &Policy,
+        score: impl Fn(&Listing) -> u128,
+    ) -> Option<NodeKey> {
+        let ready = &self.pools.get(search.pool)?.ready;
+        let start = search.draw.checked_rem(ready.len() as u64)? as usize;
+        let (before, after) = ready.split_at(start);
+        // Nodes that do not do are looked at too, so they are bounded as well.
+        let looked_at = after.iter().chain(before).take(8 * policy.considered);
+        let drawn = looked_at.filter_map(|node| {
+            let listing = self.listings.get(node)?;
+            let offer = &listing.offer;
+            let does =
+                !search.seated.contains(&offer.operator) && offer.capacity.disk >= search.disk;
+            does.then_some((score(listing), *node))
+        });
+        let mut best: Vec<_> = drawn.take(policy.considered).collect();
+        best.sort_unstable();
+        best.truncate(policy.finalists.max(1));
+        // Nobody who is far worse than the best gets in by luck.
+        let enough = best.first()?.0.saturating_mul(5) / 4;
+        let finalists = best
+            .iter()
+            .take_while(|(score, _)| *score <= enough)
+            .count();
+        let place = (search.draw >> 32) as usize % finalists.max(1);
+        best.get(place).map(|(_, node)| *node)
+    }
+
+    /// A seat goes to it.
+    pub(crate) fn seat(&mut self, node: &NodeKey, now: Time) {
+        if let Some(listing) = self.listings.get_mut(node) {
+            listing.flying += 1;
+        }
+        self.changed(node, now);
+    }
+
+    /// It has committed to a turn, so long after it was asked.
+    pub(crate) fn committed(&mut self, node: &NodeKey, took: u64, now: Time, policy: &Policy) {
+        if let Some(listing) = self.listings.get_mut(node) {
+            listing.flying = listing.flying.saturating_sub(1);
+            listing.strikes = 0;
+            let most = listing.most(policy);
+            let least = u32::from(listing.offer.capacity.cores.max(1));
+            listing.window = match took <= millis(policy.queue_time) {
+                true => (listing.window + 1).min(most),
+                false => (listing.window - listing.window / 8)
+                    .saturating_sub(1)
+                    .max(least),
+            };
+        }
+        self.changed(node, now);
+    }
+
+    /// A turn of it is over without a result of it.
+    pub(crate) fn released(&mut self, node: &NodeKey, now: Time) {
+        if let Some(listing) = self.listings.get_mut(node) {
+            listing.flying = listing.flying.saturating_sub(1);
+        }
+        self.changed(node, now);
+    }
+
+    /// It was busy or gone: it is left alone for a while.
+    pub(crate) fn rest(&mut self, node: &NodeKey, now: Time, policy: &Policy, alarms: &mut Alarms) {
+        if let Some(listing) = self.listings.get_mut(node) {
+            let span = back_off(policy.rest, policy.longest_rest, listing.strikes);
+            listing.strikes = listing.strikes.saturating_add(1);
+            listing.rest = now.after(span);
+            listing.window = listing.flying.max(1);
+            alarms.set(Alarm::Rest(*node), listing.rest);
+        }
+        self.changed(node, now);
+    }
+
+    /// Looks again whether that node has room.
+    pub(crate) fn changed(&mut self, node: &NodeKey, now: Time) {
+        let Some(listing) = self.listings.get(node) else {
+            return;
+        };
+        let operator = &listing.offer.operator;
+        let over = |until: &Time| *until <= now;
+        if self.excluded.get(operator).is_some_and(over) {
+            self.excluded.remove(operator);
+        }
+        let listing = &self.listings[node];
+        let is_ready = listing.is_ready(now)
+            && listing.offer.operator != self.own
+            && !self.excluded.contains_key(&listing.offer.operator);
+        for pool in self.pools.values_mut() {
+            let is_in = pool.places.contains_key(node);
+            let fits = is_ready && (is_in || pool.need.fits(&listing.offer, &self.ledger).is_ok());
+            match (is_in, fits) {
+                (false, true) => pool.put(*node),
+                (true, false) => pool.take(node),
+                _ => {}
+            }
+        }
+    }
+
+    /// Why a provider that does has no room, if it has none.
+    pub(crate) fn load(listing: &Listing, now: Time) -> Option<Unfit> {
+        match () {
+            () if listing.rest > now => Some(Unfit::Resting),
+            () if !listing.is_ready(now) => Some(Unfit::Busy),
+            () => None,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a participant wants, collected until somebody asks: rows first, then messages, one of each
+//! kind to each node, then the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use opensky_protocol::{Abort, Commit, Digest, NodeKey, Refusal, Reveal, Turn};
+
+use crate::{
+    effect::Effect,
+    row::{Row, Stored},
+};
+
+/// What is to be said to one node.
+#[derive(Default)]
+pub(crate) struct Letters {
+    /// Turns to be ordered. The orders are written when they go.
+    pub(crate) assign: Vec<Turn>,
+    pub(crate) accept: Vec<Turn>,
+    pub(crate) refuse: Vec<(Turn, Refusal)>,
+    pub(crate) commit: Vec<Commit>,
+    pub(crate) open: Vec<Turn>,
+    pub(crate) reveal: Vec<Reveal>,
+    pub(crate) abort: Vec<(Turn, Abort)>,
+    /// For each job, turns that are paid and turns that are not.
+    pub(crate) settle: BTreeMap<Digest, (Vec<Turn>, Vec<Turn>)>,
+    pub(crate) release: Vec<Turn>,
+    pub(crate) over: Vec<Digest>,
+}
+
+/// What is wanted since somebody last asked.
+#[derive(Default)]
+pub(crate) struct Out {
+    /// Rows that have changed: however often, each is written once, as it is in the end.
+    pub(crate) changed: BTreeSet<Stored>,
+    /// Rows that are written once.
+    pub(crate) rows: Vec<Row>,
+    pub(crate) mail: BTreeMap<NodeKey, Letters>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Out {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changed.is_empty()
+            && self.rows.is_empty()
+            && self.mail.is_empty()
+            && self.effects.is_empty()
+    }
+}

@@ -1,0 +1,290 @@
+//! Gives seats to providers: which unit next, and who runs it.
+
+use opensky_protocol::{Assignment, Digest, NodeKey, Order, Turn};
+
+use crate::{
+    alarm::Alarm,
+    broker::Broker,
+    draw::Purpose,
+    effect::Draft,
+    event::Replicas,
+    job::{Ending, Job},
+    market::{Listing, Search},
+    moment::Moment,
+    row::Stored,
+    standing::{Standing, Standings},
+    time::millis,
+    unit::{Audit, Seat, SeatState, Unit},
+};
+
+/// Jobs in a row that get no seat before the rest has to wait: a moment is bounded.
+const MISSES: usize = 8;
+/// Units that lack seats which are looked at for one job at a time.
+const LACKING: usize = 16;
+/// Units that wait for their second seat before no more are begun.
+const BEGUN: usize = 64;
+
+/// Whether a seat was given.
+#[derive(PartialEq, Eq)]
+enum Placed {
+    Yes,
+    /// There is nobody for it now.
+    No,
+    /// The job takes a different course now.
+    Ended,
+}
+
+impl Broker {
+    /// Gives out seats as long as there are some and somebody wants them.
+    pub(crate) fn place(&mut self, at: &mut Moment<'_>) {
+        let mut misses = 0;
+        while misses < MISSES.min(self.line.len()) {
+            let Some(id) = self.line.pop_front() else {
+                return;
+            };
+            let Some(job) = self.jobs.get_mut(&id) else {
+                continue;
+            };
+            if !job.is_hungry() {
+                job.is_queued = false;
+                continue;
+            }
+            self.line.push_back(id);
+            match self.place_some(id, at) {
+                0 => misses += 1,
+                _ => misses = 0,
+            }
+        }
+        if misses < self.line.len() {
+            at.wake(Alarm::Place, self.policy.rest);
+        }
+    }
+
+    /// Gives seats to one job, at most a message full. Returns how many.
+    fn place_some(&mut self, id: Digest, at: &mut Moment<'_>) -> usize {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return 0;
+        };
+        if !self.market.has_room(&job.pool) {
+            return 0;
+        }
+        let (before, after) = (
+            job.lacking.range(..job.cursor),
+            job.lacking.range(job.cursor..),
+        );
+        let lacking: Vec<u32> = after.chain(before).copied().take(LACKING).collect();
+        job.cursor = lacking.last().map_or(0, |last| last + 1);
+        let mut placed = 0;
+        for index in lacking {
+            match self.fill(id, index, at) {
+                Some(count) => placed += count,
+                None => return placed,
+            }
+        }
+        while placed < self.policy.batch {
+            let Some(index) = self.begin(id, at) else {
+                break;
+            };
+            match self.fill(id, index, at) {
+                None | Some(0) => break,
+                Some(count) => placed += count,
+            }
+        }
+        placed
+    }
+
+    /// Begins the next unit of a job, without a seat yet.
+    fn begin(&mut self, id: Digest, at: &mut Moment<'_>) -> Option<u32> {
+        let job = self.jobs.get_mut(&id)?;
+        if job.lacking.len() >= BEGUN || !self.market.has_room(&job.pool) {
+            return None;
+        }
+        let index = job.fresh().filter(|_| job.is_running())?;
+        let unit = job.work(index).map(|work| work.unit());
+        let Some(unit) = unit.filter(|unit| !job.places.contains_key(unit)) else {
+            let index = index.saturating_sub(1);
+            self.wind(id, Ending::Stuck { index }, at);
+            return None;
+        };
+        let (wanted, audit) = match job.order.replicas {
+            Replicas::Auto => (1, Audit::Undrawn),
+            Replicas::Fixed(count) => (count, Audit::Settled),
+        };
+        let unit = Unit::new(unit, job.input_len(index), wanted, audit);
+        job.put(index, unit);
+        at.changed(Stored::Unit(id, index));
+        Some(index)
+    }
+
+    /// Gives a unit the seats that it lacks, as far as there are some. Returns how many, or `None` if
+    /// the job takes a different course now.
+    fn fill(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) -> Option<usize> {
+        let mut count = 0;
+        loop {
+            let job = self.jobs.get_mut(&id)?;
+            let lacks = job.units.get(&index).is_some_and(|unit| unit.lacks() > 0);
+            if !lacks {
+                break;
+            }
+            match self.seat_one(id, index, at) {
+                Placed::Yes => count += 1,
+                Placed::No => break,
+                Placed::Ended => return None,
+            }
+        }
+        self.jobs.get_mut(&id)?.sort(index);
+        Some(count)
+    }
+
+    fn seat_one(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) -> Placed {
+        let Some(node) = self.choose(id, index) else {
+            return Placed::No;
+        };
+        let (Some(job), Some(listing)) = (self.jobs.get_mut(&id), self.market.listing(&node))
+        else {
+            return Placed::No;
+        };
+        let unit = &job.units[&index];
+        if unit.seats.len() >= self.policy.attempts {
+            let reason = "too many turns at it came to nothing".into();
+            self.wind(id, Ending::Unrunnable { index, reason }, at);
+            return Placed::Ended;
+        }
+        let offer = &listing.offer;
+        let reserved = job.worst_seat(&offer.ask, unit.input_len);
+        if reserved > job.left() {
+            if job.reserved == 0 {
+                self.wind(id, Ending::Budget, at);
+                return Placed::Ended;
+            }
+            return Placed::No;
+        }
+        let needed = u128::from(job.limits().fuel) * 4_000 / u128::from(offer.speed.max(1));
+        let lease = millis(self.policy.lease)
+            .saturating_add(u64::try_from(needed).unwrap_or(u64::MAX))
+            .min(millis(self.policy.longest_lease));
+        let seat = Seat {
+            node,
+            operator: offer.operator,
+            ask: offer.ask,
+            asked: at.now,
+            lease,
+            reserved,
+            state: SeatState::Asked { tries: 0 },
+        };
+        self.take_seat(id, index, seat, at);
+        Placed::Yes
+    }
+
+    fn take_seat(&mut self, id: Digest, index: u32, seat: Seat, at: &mut Moment<'_>) {
+        let node = seat.node;
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        job.reserved = job.reserved.saturating_add(seat.reserved);
+        let profile = job.profile();
+        let known = self.standings.of(&seat.operator, profile);
+        let audits = known.map_or(u32::MAX, |known| known.audits(&self.policy));
+        let unit = job.units.get_mut(&index).expect("it is being seated");
+        // A newcomer's word is never enough; whether a known one's is, is drawn when it is given.
+        if unit.audit == Audit::Undrawn && unit.seats.is_empty() && audits >= 65_536 {
+            unit.wanted = unit.wanted.max(2).min(job.order.replica_cap);
+            unit.audit = Audit::Settled;
+        }
+        let turn = Turn {
+            job: id,
+            unit: unit.id,
+            attempt: unit.seats.len() as u32,
+        };
+        unit.seats.push(seat);
+        at.changed(Stored::Unit(id, index));
+        at.to(node).assign.push(turn);
+        at.wake(Alarm::Seat(turn), self.policy.first_retry);
+        self.market.seat(&node, at.now);
+    }
+
+    /// Who gets the next seat of a unit.
+    fn choose(&self, id: Digest, index: u32) -> Option<NodeKey> {
+        let job = self.jobs.get(&id)?;
+        let unit = job.units.get(&index)?;
+        let local = job.local(index);
+        let search = Search {
+            pool: &job.pool,
+            draw: self
+                .draws
+                .number(Purpose::Seat, &(id, unit.id, unit.seats.len() as u32)),
+            seated: &unit.seated(),
+            disk: unit.input_len.saturating_add(job.limits().output),
+        };
+        let score = |listing: &Listing| {
+            let has = local.get(&listing.offer.node).copied().unwrap_or(0);
+            let missing = unit.input_len.saturating_sub(has);
+            score(
+                listing,
+                job,
+                &self.standings,
+                missing,
+                self.policy.second,
+                self.policy.distrust,
+            )
+        };
+        self.market.pick(&search, &self.policy, score)
+    }
+
+    /// The order for a turn, as it is sent. `None` if it is not wanted any more.
+    pub(crate) fn draft(&self, turn: &Turn) -> Option<Draft> {
+        let job = self.jobs.get(&turn.job)?;
+        let index = *job.places.get(&turn.unit)?;
+        let unit = job.units.get(&index)?;
+        let seat = unit.seats.get(turn.attempt as usize)?;
+        if !seat.is_live() {
+            return None;
+        }
+        let mut local: Vec<_> = job.local(index).into_iter().collect();
+        local.sort_by_key(|(_, bytes)| core::cmp::Reverse(*bytes));
+        local.truncate(Order::MAX_SOURCES);
+        Some(Draft {
+            work: job.work(index)?,
+            ticket: job.ticket(&self.who, unit),
+            assignment: Assignment {
+                unit: unit.id,
+                job: job.id,
+                broker: self.who.node,
+                provider: seat.node,
+                operator: seat.operator,
+                ask: seat.ask,
+                attempt: turn.attempt,
+                lease: seat.lease,
+            },
+            sources: local.into_iter().map(|(node, _)| node).collect(),
+        })
+    }
+}
+
+/// Bytes that cross the network in a millisecond, where nothing better is known: 10 MB/s.
+const BYTES_PER_MILLI: u64 = 10_000;
+
+/// What a provider costs, all in all: its price, and what distrust and waiting add to that.
+fn score(
+    listing: &Listing,
+    job: &Job,
+    standings: &Standings,
+    missing: u64,
+    second: u64,
+    distrust: u64,
+) -> u128 {
+    let offer = &listing.offer;
+    let fuel = job.fuel.unwrap_or(job.limits().fuel / 16);
+    let price = offer.ask.of_unit(fuel, missing).max(1);
+    let known = standings.of(&offer.operator, job.profile());
+    let risk = known.map_or(1_024, Standing::risk);
+    let runs = u128::from(fuel) * 1_000 / u128::from(offer.speed.max(1));
+    let ahead = u128::from(listing.flying / u32::from(offer.capacity.cores.max(1)));
+    let wait = runs * (ahead + 1) + u128::from(missing / BYTES_PER_MILLI + listing.latency);
+    let trust = 1_024 * 1_024 + u128::from(risk * distrust);
+    let time = 1_024_000 + u128::from(second) * wait;
+    // Parts of 1,024 each: prices below 2^70 stay exact.
+    price
+        .saturating_mul(trust >> 10)
+        .saturating_mul(time / 1_000)
+}

@@ -1,0 +1,157 @@
+//! The numbers that a participant goes by, each with its reason.
+
+use core::time::Duration;
+
+/// What a participant decides by. Two nodes may differ in any of it and still do business.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// Broker: jobs that are not over, at most. Each holds its plan and its units in memory.
+    pub jobs: usize,
+    /// Broker: ended jobs that are remembered, at most; the oldest go first.
+    pub ended_jobs: usize,
+    /// Broker: offers that are known, at most.
+    pub offers: usize,
+    /// Broker: offers that are looked at for one seat. Among so many drawn at random the best is close to
+    /// the best of all, and no job looks at all of a large network for each of its units.
+    pub considered: usize,
+    /// Broker: the best of those looked at, one of which is drawn, so that not all brokers choose
+    /// the same.
+    pub finalists: usize,
+    /// Broker: a provider gets more units at once as long as it commits within this time of being
+    /// asked. Long enough to hide a round trip, short enough that a unit is not stuck in a queue.
+    pub queue_time: Duration,
+    /// Broker: units at once per core of a provider, at most.
+    pub depth: u32,
+    /// Broker: how long a provider has to commit, on top of four times what the unit's limit of fuel takes
+    /// at its measured speed.
+    pub lease: Duration,
+    /// Broker: and at most, whatever the fuel.
+    pub longest_lease: Duration,
+    /// Both: the first wait before something that nobody answered is said again. It doubles each time.
+    pub first_retry: Duration,
+    /// Both: the longest wait before something is said again.
+    pub last_retry: Duration,
+    /// Broker: how often a provider is asked the same before it counts as gone.
+    pub tries: u8,
+    /// Broker: how long a provider that is busy or gone is left alone at first. It doubles each time.
+    pub rest: Duration,
+    /// Broker: and at most.
+    pub longest_rest: Duration,
+    /// Broker: what a second of expected time is worth, in parts of 1,024 of a unit's price. At 256
+    /// a provider that needs four seconds less may cost twice as much.
+    pub second: u64,
+    /// Broker: what distrust adds to a price, in parts of 1,024 of it, when nothing is known of an
+    /// operator or nothing good.
+    pub distrust: u64,
+    /// Broker: results in a row that held before an operator's word may be enough. BOINC's rule.
+    pub probation: u32,
+    /// Broker: results that are audited all the same, in parts of 65,536. At a twentieth, cheating does
+    /// not pay for whoever has twenty units' price to lose.
+    pub audit_floor: u32,
+    /// Broker: known units that are sent again beside new ones, in parts of 65,536.
+    pub canaries: u32,
+    /// Broker: known units that are kept to be sent again, for each profile.
+    pub known_units: usize,
+    /// Broker: proven faults after which an operator gets nothing more for a time.
+    pub faults: u32,
+    /// Broker: that time, for the first such fault. It doubles with each.
+    pub exclusion: Duration,
+    /// Broker: a unit gets a second turn when its first takes so many times the job's median.
+    pub straggler: u32,
+    /// Broker: results before the median means anything.
+    pub straggler_sample: usize,
+    /// Broker: turns of one unit, at most. Whoever is asked after so many failures will fail too.
+    pub attempts: usize,
+    /// Broker: units of a stepper job that its escrow is for, if nothing else bounds it.
+    pub stepper_units: u64,
+    /// Broker: orders in one message. A worker checks them all with two signatures.
+    pub batch: usize,
+    /// Both: bytes of orders in one message, at about 100 for each input.
+    pub batch_bytes: usize,
+    /// Worker: orders of all requesters that wait or run, per core.
+    pub queue: u32,
+    /// Worker: turns of one requester that are not settled, at most.
+    pub turns: usize,
+    /// Worker: time that must be left before the deadline.
+    pub margin: Duration,
+    /// Worker: whether orders wait until the ledger has shown the escrow that pays for them.
+    pub escrow: Escrows,
+    /// Worker: how long an offer is good.
+    pub offer_life: Duration,
+    /// Worker: how soon after one offer the next may come.
+    pub offer_gap: Duration,
+    /// Worker: what vouchers have to be worth before they are claimed at once.
+    pub claim_amount: u128,
+    /// Worker: how long a voucher of less is kept before it is claimed.
+    pub claim_time: Duration,
+    /// Worker: how long after a job's deadline it goes on asking for what it is owed.
+    pub give_up: Duration,
+    /// Worker: whether it takes to the ledger what a requester refused to pay for.
+    pub contest: Contest,
+    /// Worker: turns that are over and remembered, so that an order that comes late is not run again.
+    pub remembered: usize,
+}
+
+/// Whether a worker looks at the escrow before it works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Escrows {
+    /// Orders wait until an event says what the escrow holds.
+    Seen,
+    /// The requester's word is enough: a network of friends, or a simulation without a ledger.
+    Assumed,
+}
+
+/// What a worker does about results that the requester says are wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Contest {
+    /// It shows them to the ledger after the deadline: it has run them itself.
+    Always,
+    /// It lets them go.
+    Never,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            jobs: 1_024,
+            ended_jobs: 256,
+            offers: 10_000,
+            considered: 32,
+            finalists: 4,
+            queue_time: Duration::from_millis(500),
+            depth: 64,
+            lease: Duration::from_secs(30),
+            longest_lease: Duration::from_secs(3_600),
+            first_retry: Duration::from_secs(1),
+            last_retry: Duration::from_secs(60),
+            tries: 5,
+            rest: Duration::from_millis(200),
+            longest_rest: Duration::from_secs(60),
+            second: 256,
+            distrust: 1_024,
+            probation: 10,
+            audit_floor: 65_536 / 20,
+            canaries: 65_536 / 100,
+            known_units: 64,
+            faults: 1,
+            exclusion: Duration::from_secs(24 * 3_600),
+            straggler: 3,
+            straggler_sample: 5,
+            attempts: 64,
+            stepper_units: 64,
+            batch: 64,
+            batch_bytes: 2 << 20,
+            queue: 64,
+            turns: 65_536,
+            margin: Duration::from_secs(1),
+            escrow: Escrows::Seen,
+            offer_life: Duration::from_secs(60),
+            offer_gap: Duration::from_millis(500),
+            claim_amount: u128::MAX,
+            claim_time: Duration::from_secs(300),
+            give_up: Duration::from_secs(24 * 3_600),
+            contest: Contest::Always,
+            remembered: 65_536,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What others may look at: a participant's jobs and its own work, as of now.
+
+use opensky_protocol::{Account, Digest, NodeKey, Output, Turn};
+
+use crate::{job::Ending, time::Time};
+
+/// An own job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JobView {
+    /// Its id.
+    pub id: Digest,
+    /// Where it is.
+    pub state: JobState,
+    /// When it was submitted, and when it ended.
+    pub created: Time,
+    /// 0 as long as it has not.
+    pub ended: Time,
+    /// When it has to end.
+    pub deadline: Time,
+    /// Units of its plan, as far as they are known.
+    pub planned: u64,
+    /// Units that have a result.
+    pub agreed: u64,
+    /// Turns that somebody is at.
+    pub running: u64,
+    /// What its escrow holds.
+    pub locked: u128,
+    /// What has been earned of it.
+    pub spent: u128,
+    /// Fuel of all units that have a result.
+    pub fuel: u64,
+    /// The fewest operators that agreed on a unit's result, of all units that have one.
+    pub verified: u8,
+    /// The job's outputs, once its last units have a result: with the names that these give them, the
+    /// units in the order of the plan.
+    pub outputs: Vec<(String, Output)>,
+}
+
+/// Where a job is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum JobState {
+    /// Its money is being set aside.
+    Funding,
+    /// Units are run.
+    Running,
+    /// It will end so.
+    Winding(Ending),
+    /// Its outputs are being fetched.
+    Collecting,
+    /// It has ended so.
+    Over(Ending),
+}
+
+/// A unit, and everyone who had a turn at it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnitView {
+    /// Its place in the plan.
+    pub index: u32,
+    /// Its id.
+    pub unit: Digest,
+    /// How many equal results are wanted.
+    pub wanted: u8,
+    /// The compare key that was agreed on, and by how many.
+    pub agreed: Option<(Digest, u8)>,
+    /// The turns, in order.
+    pub seats: Vec<SeatView>,
+}
+
+/// One turn.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SeatView {
+    /// Who has it.
+    pub node: NodeKey,
+    /// For whom.
+    pub operator: Account,
+    /// When it was asked.
+    pub asked: Time,
+    /// How far it is, in words.
+    pub state: String,
+}
+
+/// What this node does for others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkerView {
+    /// Turns that wait.
+    pub queued: usize,
+    /// Turns that run.
+    pub running: Vec<Turn>,
+    /// Turns whose result nobody has settled yet.
+    pub unsettled: usize,
+    /// Units that it would take on at once.
+    pub free: u16,
+    /// What requesters have promised for jobs that are not closed.
+    pub earned: u128,
+    /// What the ledger has paid of that.
+    pub claimed: u128,
+    /// How often it refused an order since it started, and why.
+    pub refusals: Vec<(opensky_protocol::Refusal, u64)>,
+}

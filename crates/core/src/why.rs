@@ -1,0 +1,101 @@
+//! Why a job waits: node by node, what is in the way.
+
+use std::collections::BTreeMap;
+
+use opensky_protocol::{Account, Digest, NodeKey};
+
+use crate::{
+    market::{Listing, Market, Unfit},
+    participant::Participant,
+    time::Time,
+};
+
+/// What is in the way of a job's next seat.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Why {
+    /// Units that want seats, begun or not, as far as their inputs are known.
+    pub waiting: u64,
+    /// The unit that this is about, if one was begun: its place in the plan.
+    pub unit: Option<u32>,
+    /// What is neither spent nor promised of the job's money, and what one seat can cost at the job's
+    /// cap.
+    pub money: (u128, u128),
+    /// Every node that offers.
+    pub nodes: Vec<NodeWhy>,
+}
+
+/// What is in the way of one node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeWhy {
+    /// Which.
+    pub node: NodeKey,
+    /// Whose.
+    pub operator: Account,
+    /// Nothing, or this.
+    pub unfit: Option<Unfit>,
+}
+
+impl Why {
+    /// How many nodes each reason keeps away; of those that lack memory or disk, what the largest has.
+    pub fn summary(&self) -> Vec<(Unfit, usize)> {
+        let mut reasons: BTreeMap<u8, (Unfit, usize)> = BTreeMap::new();
+        for unfit in self.nodes.iter().filter_map(|node| node.unfit.clone()) {
+            let (worst, count) = reasons.entry(rank(&unfit)).or_insert((unfit.clone(), 0));
+            *count += 1;
+            *worst = worst.clone().max(unfit);
+        }
+        reasons.into_values().collect()
+    }
+}
+
+fn rank(unfit: &Unfit) -> u8 {
+    match unfit {
+        Unfit::Ledger => 0,
+        Unfit::Profile => 1,
+        Unfit::Memory { .. } => 2,
+        Unfit::Disk { .. } => 3,
+        Unfit::Price => 4,
+        Unfit::Label(_) => 5,
+        Unfit::Own => 6,
+        Unfit::Excluded => 7,
+        Unfit::Seated => 8,
+        Unfit::Resting => 9,
+        Unfit::Busy => 10,
+    }
+}
+
+impl Participant {
+    /// Why an own job waits, as of `now`. `None` if there is no such job.
+    pub fn why(&self, id: &Digest, now: Time) -> Option<Why> {
+        let broker = self.broker();
+        let job = broker.jobs.get(id)?;
+        let first = job.lacking.first().copied();
+        let unit = first.and_then(|index| job.units.get(&index));
+        let (seated, input) =
+            unit.map_or_else(Default::default, |unit| (unit.seated(), unit.input_len));
+        let needs = input.saturating_add(job.limits().output);
+        let look = |listing: &Listing| -> Result<(), Unfit> {
+            broker.market.fit(&job.need, listing)?;
+            let has = listing.offer.capacity.disk;
+            if has < needs {
+                return Err(Unfit::Disk { has, needs });
+            }
+            if seated.contains(&listing.offer.operator) {
+                return Err(Unfit::Seated);
+            }
+            Market::load(listing, now).map_or(Ok(()), Err)
+        };
+        let nodes = broker.market.listings().map(|(node, listing)| NodeWhy {
+            node: *node,
+            operator: listing.offer.operator,
+            unfit: look(listing).err(),
+        });
+        let waiting = job.lacking.len() as u64 + u64::from(job.fresh().is_some());
+        Some(Why {
+            waiting,
+            unit: first,
+            money: (job.left(), job.worst_seat(&job.order.price, input)),
+            nodes: nodes.collect(),
+        })
+    }
+}

@@ -1,0 +1,470 @@
+//! The provider's side: takes orders, runs them, promises and shows results.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
+
+use opensky_protocol::{
+    Abort, Assignment, Commit, Digest, NodeKey, Order, Refusal, Reveal, Signed, Ticket, Turn, Work,
+    codec,
+};
+
+use crate::{
+    alarm::Alarm,
+    draw::Draws,
+    earning::{Earning, Opened},
+    effect::Effect,
+    event::{Done, Funding, Identity, Terms},
+    moment::Moment,
+    policy::{Escrows, Policy},
+    row::Stored,
+    time::{Time, back_off},
+};
+
+/// All turns of this node.
+pub(crate) struct Worker {
+    pub(crate) who: Identity,
+    pub(crate) policy: Policy,
+    pub(crate) draws: Draws,
+    pub(crate) terms: Option<Terms>,
+    pub(crate) tasks: BTreeMap<Turn, Task>,
+    pub(crate) queue: VecDeque<Turn>,
+    pub(crate) running: BTreeSet<Turn>,
+    /// Bytes of memory that running turns may use.
+    pub(crate) memory: u64,
+    pub(crate) earnings: BTreeMap<Digest, Earning>,
+    pub(crate) opened: BTreeMap<Digest, Opened>,
+    /// What the ledger has shown of the escrows that pay.
+    pub(crate) funding: BTreeMap<Digest, Funding>,
+    /// Turns that are over, and what to say to whoever asks for them again.
+    over: BTreeMap<Turn, Option<Abort>>,
+    over_order: VecDeque<Turn>,
+    pub(crate) sequence: u64,
+    /// What the last offer said is free, and when.
+    pub(crate) offered: Option<(u16, Time)>,
+    pub(crate) refusals: BTreeMap<Refusal, u64>,
+    pub(crate) is_draining: bool,
+}
+
+/// One turn of this node that is not over.
+pub(crate) struct Task {
+    pub(crate) ticket: Signed<Ticket>,
+    pub(crate) assignment: Signed<Assignment>,
+    pub(crate) sources: Vec<NodeKey>,
+    pub(crate) state: TaskState,
+}
+
+pub(crate) enum TaskState {
+    /// It waits for the ledger to show the escrow.
+    Unfunded(Box<Work>),
+    Queued(Box<Work>),
+    Running,
+    /// The requester has been told, so often, that there is a result.
+    Promised(Box<Done>, u8),
+    /// The requester has the result.
+    Shown(Box<Done>, u8),
+    /// The requester says that the result is wrong.
+    Rejected(Box<Done>),
+}
+
+impl Task {
+    /// The result, if there is one.
+    pub(crate) fn done(&self) -> Option<&Done> {
+        match &self.state {
+            TaskState::Promised(done, _)
+            | TaskState::Shown(done, _)
+            | TaskState::Rejected(done) => Some(done),
+            TaskState::Unfunded(_) | TaskState::Queued(_) | TaskState::Running => None,
+        }
+    }
+
+    /// What is owed for its result.
+    pub(crate) fn owed(&self) -> u128 {
+        let said = self.done().map(|done| &done.statement);
+        said.map_or(0, |said| {
+            let ask = &self.assignment.value.ask;
+            self.ticket.value.payment(ask, said.fuel, said.output_len)
+        })
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(who: Identity, policy: Policy, draws: Draws) -> Self {
+        Self {
+            who,
+            policy,
+            draws,
+            terms: None,
+            tasks: BTreeMap::new(),
+            queue: VecDeque::new(),
+            running: BTreeSet::new(),
+            memory: 0,
+            earnings: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            funding: BTreeMap::new(),
+            over: BTreeMap::new(),
+            over_order: VecDeque::new(),
+            sequence: 0,
+            offered: None,
+            refusals: BTreeMap::new(),
+            is_draining: false,
+        }
+    }
+
+    /// Somebody wants a unit to be run.
+    pub(crate) fn ordered(&mut self, from: NodeKey, order: Order, at: &mut Moment<'_>) {
+        let turn = Turn::from(&order.assignment.value);
+        if let Some(task) = self.tasks.get(&turn) {
+            // Whoever asks again has not heard the answer.
+            match task.state {
+                TaskState::Unfunded(_) => self.find_escrow(turn.job, at),
+                TaskState::Queued(_) | TaskState::Running => at.to(from).accept.push(turn),
+                TaskState::Promised(..) | TaskState::Shown(..) => self.promise(turn, at),
+                TaskState::Rejected(_) => {}
+            }
+            return;
+        }
+        if let Some(end) = self.over.get(&turn) {
+            let abort = end.clone().map(|abort| (turn, abort));
+            at.to(from).abort.extend(abort);
+            return;
+        }
+        match self.admits(from, &order, at.now) {
+            Ok(()) => self.take(from, turn, order, at),
+            Err(why) => {
+                *self.refusals.entry(why).or_default() += 1;
+                at.to(from).refuse.push((turn, why));
+            }
+        }
+    }
+
+    fn admits(&self, from: NodeKey, order: &Order, now: Time) -> Result<(), Refusal> {
+        let expect = |holds: bool, why| holds.then_some(()).ok_or(why);
+        let (ticket, turn) = (&order.ticket.value, &order.assignment.value);
+        expect(!self.is_draining, Refusal::Draining)?;
+        let terms = self.terms.as_ref().ok_or(Refusal::Busy)?;
+        let is_ours = turn.provider == self.who.node && turn.operator == self.who.operator;
+        expect(is_ours && turn.broker == from, Refusal::Invalid)?;
+        expect(ticket.ledger == self.who.ledger, Refusal::Ledger)?;
+        let soon = now.after(self.policy.margin);
+        expect(ticket.deadline > soon.0, Refusal::Deadline)?;
+        let pays = terms.ask.is_within(&turn.ask) && terms.ask.is_within(&ticket.price);
+        expect(pays, Refusal::Price)?;
+        expect(
+            terms.profiles.contains(&order.work.profile),
+            Refusal::Profile,
+        )?;
+        let limits = &order.work.limits;
+        expect(limits.memory <= terms.capacity.memory, Refusal::Memory)?;
+        let disk = ticket.input_len.saturating_add(limits.output);
+        expect(disk <= terms.capacity.disk, Refusal::Disk)?;
+        expect(
+            self.free() > 0 && self.tasks.len() < self.policy.turns,
+            Refusal::Busy,
+        )?;
+        expect(order.work.check().is_ok(), Refusal::Invalid)?;
+        match self.funding.get(&turn.job) {
+            Some(funding) => expect(is_funded(funding, order), Refusal::Escrow),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, from: NodeKey, turn: Turn, order: Order, at: &mut Moment<'_>) {
+        at.out.rows.push(Stored::Order(turn).holding(&order));
+        let deadline = Time(order.ticket.value.deadline);
+        if let Entry::Vacant(account) = self.earnings.entry(turn.job) {
+            account.insert(Earning::new(from, deadline));
+            at.changed(Stored::Earning(turn.job));
+            at.alarms.set(Alarm::Account(turn.job), deadline);
+        }
+        let is_funded =
+            self.policy.escrow == Escrows::Assumed || self.funding.contains_key(&turn.job);
+        let work = Box::new(order.work);
+        let mut sources = order.sources;
+        sources.push(from);
+        let state = match is_funded {
+            true => TaskState::Queued(work),
+            false => TaskState::Unfunded(work),
+        };
+        let task = Task {
+            ticket: order.ticket,
+            assignment: order.assignment,
+            sources,
+            state,
+        };
+        self.tasks.insert(turn, task);
+        if is_funded {
+            at.to(from).accept.push(turn);
+            self.queue.push_back(turn);
+        } else {
+            self.find_escrow(turn.job, at);
+        }
+    }
+
+    fn find_escrow(&self, job: Digest, at: &mut Moment<'_>) {
+        at.want(Effect::FindEscrow { job });
+    }
+
+    /// The ledger has said what pays for a job.
+    pub(crate) fn funded(&mut self, job: Digest, found: Option<Funding>, at: &mut Moment<'_>) {
+        if let Some(funding) = found {
+            self.funding.insert(job, funding);
+        }
+        for turn in self.turns_of(&job) {
+            let Some(task) = self.tasks.remove(&turn) else {
+                continue;
+            };
+            let Task {
+                ticket,
+                assignment,
+                sources,
+                state,
+            } = task;
+            let from = ticket.value.requester;
+            let state = match state {
+                TaskState::Unfunded(work) => {
+                    if !found.is_some_and(|funding| is_paid(&funding, &ticket.value)) {
+                        at.to(from).refuse.push((turn, Refusal::Escrow));
+                        *self.refusals.entry(Refusal::Escrow).or_default() += 1;
+                        at.out.rows.push(Stored::Order(turn).row(None));
+                        continue;
+                    }
+                    at.to(from).accept.push(turn);
+                    self.queue.push_back(turn);
+                    TaskState::Queued(work)
+                }
+                other => other,
+            };
+            let task = Task {
+                ticket,
+                assignment,
+                sources,
+                state,
+            };
+            self.tasks.insert(turn, task);
+        }
+    }
+
+    pub(crate) fn turns_of(&self, job: &Digest) -> Vec<Turn> {
+        let least = Turn {
+            job: *job,
+            unit: Digest([0; 32]),
+            attempt: 0,
+        };
+        let most = Turn {
+            unit: Digest([255; 32]),
+            attempt: u32::MAX,
+            ..least
+        };
+        let turns = self.tasks.range(least..=most);
+        turns.map(|(turn, _)| *turn).collect()
+    }
+
+    /// Runs what there is room for.
+    pub(crate) fn start(&mut self, at: &mut Moment<'_>) {
+        let Some(terms) = &self.terms else {
+            return;
+        };
+        let capacity = terms.capacity;
+        while let Some(turn) = self.queue.front().copied() {
+            let Some(task) = self.tasks.get_mut(&turn) else {
+                self.queue.pop_front();
+                continue;
+            };
+            let needs = task.ticket.value.limits.memory;
+            let has_core = self.running.len() < usize::from(capacity.cores);
+            let has_memory = self.memory.saturating_add(needs) <= capacity.memory;
+            if !has_core || !has_memory {
+                return;
+            }
+            self.queue.pop_front();
+            match core::mem::replace(&mut task.state, TaskState::Running) {
+                TaskState::Queued(work) => {
+                    self.memory += needs;
+                    self.running.insert(turn);
+                    let sources = task.sources.clone();
+                    at.want(Effect::Execute {
+                        turn,
+                        work,
+                        sources,
+                    });
+                }
+                other => task.state = other,
+            }
+        }
+    }
+
+    /// A run is over.
+    pub(crate) fn executed(
+        &mut self,
+        turn: Turn,
+        result: Result<Box<Done>, Abort>,
+        at: &mut Moment<'_>,
+    ) {
+        self.stopped(&turn);
+        let Some(task) = self.tasks.get_mut(&turn) else {
+            return;
+        };
+        if !matches!(task.state, TaskState::Running) {
+            return;
+        }
+        match result {
+            Ok(done) => {
+                at.out.rows.push(Stored::Done(turn).holding(&*done));
+                task.state = TaskState::Promised(done, 0);
+                self.promise(turn, at);
+            }
+            Err(abort) => {
+                let from = task.ticket.value.requester;
+                at.to(from).abort.push((turn, abort.clone()));
+                self.forget(turn, Some(abort), at);
+            }
+        }
+    }
+
+    fn stopped(&mut self, turn: &Turn) {
+        if self.running.remove(turn)
+            && let Some(task) = self.tasks.get(turn)
+        {
+            self.memory = self.memory.saturating_sub(task.ticket.value.limits.memory);
+        }
+    }
+
+    /// Promises a result, and will again until somebody answers.
+    fn promise(&mut self, turn: Turn, at: &mut Moment<'_>) {
+        let Some(task) = self.tasks.get_mut(&turn) else {
+            return;
+        };
+        let (TaskState::Promised(done, tries) | TaskState::Shown(done, tries)) = &mut task.state
+        else {
+            return;
+        };
+        let span = back_off(self.policy.first_retry, self.policy.last_retry, *tries);
+        *tries = tries.saturating_add(1);
+        let commit = commit(&self.draws, &self.who.node, &turn, done);
+        at.to(task.ticket.value.requester).commit.push(commit);
+        at.wake(Alarm::Result(turn), span);
+    }
+
+    /// Nobody has said what became of a result.
+    pub(crate) fn result_unanswered(&mut self, turn: Turn, at: &mut Moment<'_>) {
+        let ticket = self.tasks.get(&turn).map(|task| &task.ticket.value);
+        // After the deadline the ledger is asked, not the requester.
+        if ticket.is_some_and(|ticket| ticket.deadline > at.now.0) {
+            self.promise(turn, at);
+        }
+    }
+
+    /// The requester wants to see a result.
+    pub(crate) fn opened(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+        let Some(task) = self.task_of(from, &turn) else {
+            return;
+        };
+        let state = core::mem::replace(&mut task.state, TaskState::Running);
+        task.state = match state {
+            TaskState::Promised(done, _) | TaskState::Shown(done, _) => TaskState::Shown(done, 0),
+            other => other,
+        };
+        let TaskState::Shown(done, _) = &task.state else {
+            return;
+        };
+        let done = (**done).clone();
+        let reveal = Reveal {
+            turn,
+            salt: self.draws.salt(&turn),
+            statement: done.statement,
+            signature: done.signature,
+            outputs: done.outputs,
+            transcript: done.transcript,
+            states: done.states,
+        };
+        at.to(from).reveal.push(reveal);
+        at.wake(Alarm::Result(turn), self.policy.first_retry);
+    }
+
+    /// The requester does not want a turn any more. What it has seen it owes all the same.
+    pub(crate) fn released(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+        let Some(task) = self.task_of(from, &turn) else {
+            return;
+        };
+        match task.state {
+            TaskState::Shown(..) | TaskState::Rejected(_) => return,
+            TaskState::Running => at.want(Effect::Stop(turn)),
+            TaskState::Unfunded(_) | TaskState::Queued(_) | TaskState::Promised(..) => {}
+        }
+        self.forget(turn, None, at);
+    }
+
+    /// That requester's turn.
+    pub(crate) fn task_of(&mut self, from: NodeKey, turn: &Turn) -> Option<&mut Task> {
+        let task = self.tasks.get_mut(turn);
+        task.filter(|task| task.ticket.value.requester == from)
+    }
+
+    /// A turn is over.
+    pub(crate) fn forget(&mut self, turn: Turn, abort: Option<Abort>, at: &mut Moment<'_>) {
+        self.stopped(&turn);
+        let Some(task) = self.tasks.remove(&turn) else {
+            return;
+        };
+        if matches!(task.state, TaskState::Queued(_)) {
+            self.queue.retain(|queued| *queued != turn);
+        }
+        at.alarms.clear(Alarm::Result(turn));
+        at.out.rows.push(Stored::Order(turn).row(None));
+        if task.done().is_some() {
+            at.out.rows.push(Stored::Done(turn).row(None));
+        }
+        if self.over.insert(turn, abort).is_none() {
+            self.over_order.push_back(turn);
+        }
+        while self.over_order.len() > self.policy.remembered {
+            let oldest = self.over_order.pop_front();
+            oldest.and_then(|oldest| self.over.remove(&oldest));
+        }
+    }
+
+    /// Units that it would take on at once.
+    pub(crate) fn free(&self) -> u16 {
+        let Some(terms) = self.terms.as_ref().filter(|_| !self.is_draining) else {
+            return 0;
+        };
+        let most = u64::from(terms.capacity.cores) * u64::from(self.policy.queue);
+        let taken = (self.queue.len() + self.running.len()) as u64;
+        u16::try_from(most.saturating_sub(taken)).unwrap_or(u16::MAX)
+    }
+
+    /// What is durable under that name now.
+    pub(crate) fn stored(&self, name: &Stored) -> Option<Vec<u8>> {
+        match name {
+            Stored::Earning(job) => Some(codec::encode(self.earnings.get(job)?)),
+            Stored::Paid(job, place) => {
+                let opened = self.opened.get(job)?;
+                Some(codec::encode(opened.get(*place as usize)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What binds this node to a result.
+pub(crate) fn commit(draws: &Draws, node: &NodeKey, turn: &Turn, done: &Done) -> Commit {
+    let salt = draws.salt(turn);
+    let key = &done.statement.compare_key;
+    Commit {
+        turn: *turn,
+        node: *node,
+        hash: Commit::hash_of(node, turn, key, &salt),
+    }
+}
+
+fn is_funded(funding: &Funding, order: &Order) -> bool {
+    is_paid(funding, &order.ticket.value)
+}
+
+/// Whether that escrow can pay one run of the ticket.
+fn is_paid(funding: &Funding, ticket: &Ticket) -> bool {
+    let worst = ticket.price.worst_case(&ticket.limits, ticket.input_len);
+    funding.requester == ticket.requester
+        && funding.payer == ticket.payer
+        && funding.amount >= worst
+        && funding.ends.0 >= ticket.deadline
+}
