@@ -18,6 +18,37 @@ pub enum StoreError {
         /// What its bytes hash to.
         found: Digest,
     },
+    /// The bytes on disk are not those that were sealed for that blob. Putting the blob again mends it.
+    #[error("blob {0} is damaged: what the disk has was not sealed so; put it again to mend it")]
+    SealBroken(Digest),
+    /// The store was sealed with another key.
+    #[error(
+        "the store was sealed with another key: open it with the key it was made with, or choose \
+         another folder"
+    )]
+    WrongKey,
+    /// Only a sealed store receives blobs in pieces: it finds them again by their seals.
+    #[error("the store is not sealed: blobs are received by one that is opened with a key")]
+    NotSealed,
+    /// Somebody else receives the blob into this store right now.
+    #[error("blob {0} is being received already")]
+    BeingReceived(Digest),
+    /// A blob that was to be finished lacks bytes.
+    #[error("blob {digest} is not whole: {pieces} pieces of 16 KiB are missing")]
+    Incomplete {
+        /// The blob's name.
+        digest: Digest,
+        /// How many pieces have not come.
+        pieces: u64,
+    },
+    /// Bytes that were to be received are not whole pieces of the blob.
+    #[error("{len} bytes at {offset} are not whole pieces of 16 KiB of the blob")]
+    Pieces {
+        /// Where they start.
+        offset: u64,
+        /// How many there are.
+        len: u64,
+    },
     /// Something that is no file has the name of one: a pipe, a device, a folder.
     #[error("`{0}` in the store is not a regular file: move it away")]
     NotAFile(String),

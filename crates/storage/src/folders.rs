@@ -12,9 +12,6 @@ use cap_std::{ambient_authority, fs::Dir};
 
 use crate::error::{StoreError, at};
 
-/// The layout's version is in the folder's name: another layout is another folder.
-const BLOBS: &str = "blobs-1";
-
 /// One folder for each first byte of a digest that there is, all in one folder.
 #[derive(Debug)]
 pub(crate) struct Folders {
@@ -25,14 +22,19 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    /// Those of the store in `root`.
-    pub fn open(root: Dir) -> Result<Self, StoreError> {
-        let blobs = subfolder(&root, BLOBS)?;
+    /// Those of the store in `root`, in the folder of that name.
+    pub fn open(root: Dir, name: &str) -> Result<Self, StoreError> {
+        let blobs = subfolder(&root, name)?;
         Ok(Self {
             root,
             blobs,
             durable: Mutex::default(),
         })
+    }
+
+    /// The store's folder.
+    pub fn root(&self) -> &Dir {
+        &self.root
     }
 
     /// The folder that holds them all.

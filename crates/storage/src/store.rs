@@ -3,23 +3,32 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{self, ErrorKind, Read, Seek},
+    io::{self, ErrorKind, Read},
+    os::unix::fs::MetadataExt as _,
     path::Path,
+    sync::Arc,
 };
 
-use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt};
 use opensky_protocol::Digest;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::{
+    Blob, SealKey,
     error::{StoreError, at},
     folders::{Folders, open_root, subfolder},
-    incoming::{Incoming, is_settled, settle},
+    form::Form,
+    incoming::{Incoming, is_settled, rename, settle},
     quota::Quota,
+    seal::Seal,
+    sealed::Header,
 };
 
 const INCOMING: &str = "incoming-1";
+const PARTIAL: &str = "partial-1";
 const LOCK: &str = "lock";
+/// What tells whether a key is the store's.
+const CHECK: &str = "seal-1";
 /// What is read or written at once: large enough that the calls cost nothing beside the hashing.
 const CHUNK: usize = 256 << 10;
 
@@ -28,8 +37,14 @@ const CHUNK: usize = 256 << 10;
 /// On disk: `blobs-1/ab/cdef…`, the digest's hexadecimal digits with the first two as a folder, not
 /// writable from when its name is durable; `incoming-1`, where blobs are written; `lock`, shared by
 /// all processes that use the store.
+///
+/// A store that is opened with a key has `sealed-1` in place of `blobs-1`, and `partial-1`, where blobs
+/// are received in pieces. There all bytes are encrypted (XChaCha20-Poly1305) and a blob's file is
+/// named by a keyed hash of its digest: the disk tells how many blobs there are and how long they
+/// are, not what, nor which. Blobs that were put without the key are not seen.
 #[derive(Debug)]
 pub struct Store {
+    form: Form,
     folders: Folders,
     incoming: Dir,
     quota: Quota,
@@ -46,18 +61,34 @@ impl Store {
     /// [`StoreError::Io`] where a folder cannot be made, opened or written,
     /// [`StoreError::NotAFile`] where something else than a file is named `lock`.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let root = open_root(path)?;
+        Self::with_form(open_root(path)?, Form::Plain)
+    }
+
+    /// Like [`open`](Self::open), for a store whose blobs are sealed with `key` on disk. The first one
+    /// who opens it decides with which.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`StoreError::WrongKey`].
+    pub fn open_sealed(path: &Path, key: &SealKey) -> Result<Self, StoreError> {
+        let seal = Arc::new(Seal::new(key));
+        let store = Self::with_form(open_root(path)?, Form::Sealed(seal.clone()))?;
+        store.check_key(&seal)?;
+        Ok(store)
+    }
+
+    fn with_form(root: Dir, form: Form) -> Result<Self, StoreError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
         let lock = open_file(&root, LOCK, &mut options, at("create the lock"))?;
         let incoming = subfolder(&root, INCOMING)?;
-        let folders = Folders::open(root)?;
+        let folders = Folders::open(root, form.folder())?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             remove_files(&incoming).map_err(at("remove unfinished blobs"))?;
         }
         flock(&lock, FlockOperation::LockShared)
             .map_err(|error| at("share the lock")(error.into()))?;
         Ok(Self {
+            form,
             folders,
             incoming,
             quota: Quota::new(0, u64::MAX),
@@ -65,14 +96,19 @@ impl Store {
         })
     }
 
-    /// Bounds the bytes of all blobs together, those included that are being written; what the file
-    /// system needs besides is not counted. Looks at every blob once. Blobs that other processes
+    /// Bounds the bytes on disk of all blobs together, those included that are being written and the
+    /// whole length of those that are being received; what the file system needs besides is not counted. Looks at every blob once. Blobs that other processes
     /// add later are not counted; an existing store that is over the quota takes no more.
     ///
     /// # Errors
     /// [`StoreError::Io`] where the blobs cannot be listed.
     pub fn with_quota(mut self, bytes: u64) -> Result<Self, StoreError> {
-        let used = self.list()?.iter().map(|(_, len)| len).sum();
+        let mut used = 0;
+        let blobs = self.visit(|_, _, len| used += len);
+        blobs.map_err(at("list the blobs"))?;
+        if let Some((_, parts)) = self.receiver()? {
+            used += lengths(&parts).map_err(at("list the parts"))?;
+        }
         self.quota = Quota::new(used, bytes);
         Ok(self)
     }
@@ -90,10 +126,9 @@ impl Store {
         if there && self.promise(&digest)? {
             return Ok(digest);
         }
-        let mut incoming = Incoming::create(&self.incoming, &self.quota)?;
+        let mut incoming = Incoming::create(&self.incoming, &self.quota, &self.form)?;
         incoming.write(bytes)?;
-        self.keep(incoming, &digest)?;
-        Ok(digest)
+        self.keep(incoming)
     }
 
     /// Stores all that `source` has, in constant memory. Like [`put`](Self::put), but the bytes are
@@ -103,7 +138,7 @@ impl Store {
     /// # Errors
     /// Those of [`put`](Self::put), and [`StoreError::Source`] where `source` cannot be read.
     pub fn put_file(&self, mut source: impl Read) -> Result<Digest, StoreError> {
-        let mut incoming = Incoming::create(&self.incoming, &self.quota)?;
+        let mut incoming = Incoming::create(&self.incoming, &self.quota, &self.form)?;
         let mut chunk = vec![0; CHUNK];
         loop {
             let read = match source.read(&mut chunk) {
@@ -120,33 +155,56 @@ impl Store {
                 written => written?,
             }
         }
-        let digest = incoming.digest();
-        self.keep(incoming, &digest)?;
-        Ok(digest)
+        self.keep(incoming)
     }
 
     /// The blob's bytes, checked. All of them are in memory at once.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`StoreError::Damaged`], [`StoreError::NotAFile`], or
-    /// [`StoreError::Io`] where it cannot be read.
+    /// [`StoreError::Missing`]; [`StoreError::Damaged`], or [`StoreError::SealBroken`] in a sealed
+    /// store; [`StoreError::NotAFile`]; or [`StoreError::Io`] where it cannot be read.
     pub fn get(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = Vec::new();
-        self.file(digest)?
-            .read_to_end(&mut bytes)
-            .map_err(at("read a blob"))?;
-        check(digest, Digest::of(&bytes))?;
-        Ok(bytes)
+        self.unchecked(digest)?.bytes()
+    }
+
+    /// The blob, to be read anywhere. A plain one is read and checked as a whole now; a sealed one is
+    /// checked piece by piece as it is read, so that it is open at once.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub fn blob(&self, digest: &Digest) -> Result<Blob, StoreError> {
+        match self.form {
+            Form::Plain => self.whole(digest),
+            Form::Sealed(_) => self.unchecked(digest),
+        }
     }
 
     /// The blob as a file at its start, to be read only. Its bytes were checked just now; nothing
     /// that uses a store changes them: a blob that is removed or mended meanwhile stays as it is in
-    /// this file.
+    /// this file. Where the store is sealed the file is in memory, with all the blob's bytes, and
+    /// nobody can change it at all.
     ///
     /// # Errors
     /// Those of [`get`](Self::get).
     pub fn open_blob(&self, digest: &Digest) -> Result<fs::File, StoreError> {
-        self.whole(digest).map(File::into_std)
+        self.whole(digest)?.into_file()
+    }
+
+    /// Reads a blob as a whole, and removes it if it is damaged, so that it is no longer said to be
+    /// there.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get). After [`StoreError::Damaged`] and [`StoreError::SealBroken`] it is
+    /// gone.
+    pub fn verify(&self, digest: &Digest) -> Result<(), StoreError> {
+        let file = self.file(digest)?;
+        let checked_file = file.metadata().map_err(at("read a blob"))?.ino();
+        let checked = Blob::open(&self.form, digest, file).and_then(|blob| blob.check());
+        if let Err(StoreError::Damaged { .. } | StoreError::SealBroken(_)) = &checked {
+            // Somebody may have mended it meanwhile.
+            self.remove_if(digest, |found| found.ino() == checked_file)?;
+        }
+        checked
     }
 
     /// Whether a blob of that name is there. Its bytes are not looked at; `false` as well where the
@@ -159,23 +217,49 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Missing`], or [`StoreError::Io`] where the file cannot be looked at.
+    /// [`StoreError::SealBroken`] where a sealed blob cannot have the length that its file has.
     pub fn len(&self, digest: &Digest) -> Result<u64, StoreError> {
-        let metadata = self.folders.all().metadata(path_of(digest));
+        let len = self.form.plain_len(self.disk_len(digest)?);
+        len.ok_or(StoreError::SealBroken(*digest))
+    }
+
+    fn disk_len(&self, digest: &Digest) -> Result<u64, StoreError> {
+        let metadata = self.folders.all().metadata(self.path_of(digest));
         metadata
             .map(|found| found.len())
             .map_err(|error| missing(digest, error))
     }
 
-    /// All blobs and their lengths in bytes, sorted by digest; none is read. Files that are not named
-    /// like a blob are passed over. Blobs put or removed meanwhile may be in it or not.
+    /// All blobs and their lengths in bytes, sorted by digest. No plain one is read, and of a sealed
+    /// one only what tells its digest. Files that are not named like a blob are passed over, and so
+    /// are sealed ones that do not tell. Blobs put or removed meanwhile may be in it or not.
     ///
     /// # Errors
     /// [`StoreError::Io`] where a folder cannot be read.
     pub fn list(&self) -> Result<Vec<(Digest, u64)>, StoreError> {
         let mut found = Vec::new();
-        self.visit(&mut found).map_err(at("list the blobs"))?;
+        let visited = self.visit(|path, name, disk_len| {
+            let known = self.form.plain_len(disk_len).map(|len| (name, len));
+            found.extend(match &self.form {
+                Form::Plain => known,
+                Form::Sealed(seal) => self
+                    .digest_in(seal, path, name)
+                    .zip(known)
+                    .map(|(digest, (_, len))| (digest, len)),
+            });
+        });
+        visited.map_err(at("list the blobs"))?;
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// The digest of the blob in a sealed file, if it is in the place for it.
+    fn digest_in(&self, seal: &Seal, path: &str, name: Digest) -> Option<Digest> {
+        let mut options = OpenOptions::new();
+        let failed = at("list the blobs");
+        let file = open_file(self.folders.all(), path, options.read(true), failed).ok()?;
+        let digest = Header::read(seal, &file.into_std()).ok()??.digest;
+        (seal.name(&digest) == name).then_some(digest)
     }
 
     /// Removes a blob and gives its bytes back to the quota. Whether it was there. A crash of the
@@ -184,10 +268,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] where the operating system refuses.
     pub fn remove(&self, digest: &Digest) -> Result<bool, StoreError> {
+        self.remove_if(digest, |_| true)
+    }
+
+    fn remove_if(
+        &self,
+        digest: &Digest,
+        is_it: impl Fn(&Metadata) -> bool,
+    ) -> Result<bool, StoreError> {
+        let (all, path) = (self.folders.all(), self.path_of(digest));
         let removed = self.quota.naming(|| {
-            let len = self.len(digest)?;
-            match self.folders.all().remove_file(path_of(digest)) {
-                Ok(()) => Ok(len),
+            let found = all
+                .metadata(&path)
+                .map_err(|error| missing(digest, error))?;
+            if !is_it(&found) {
+                return Err(StoreError::Missing(*digest));
+            }
+            match all.remove_file(&path) {
+                Ok(()) => Ok(found.len()),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     Err(StoreError::Missing(*digest))
                 }
@@ -200,21 +298,23 @@ impl Store {
         }
     }
 
-    fn file(&self, digest: &Digest) -> Result<File, StoreError> {
+    fn file(&self, digest: &Digest) -> Result<fs::File, StoreError> {
         let failed = |error| missing(digest, error);
         let mut options = OpenOptions::new();
         let all = self.folders.all();
-        open_file(all, &path_of(digest), options.read(true), failed)
+        let file = open_file(all, &self.path_of(digest), options.read(true), failed)?;
+        Ok(file.into_std())
     }
 
-    /// The blob's file at its start, its bytes checked.
-    fn whole(&self, digest: &Digest) -> Result<File, StoreError> {
-        let mut file = self.file(digest)?;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&mut file).map_err(at("read a blob"))?;
-        check(digest, hasher.finalize().into())?;
-        file.rewind().map_err(at("read a blob"))?;
-        Ok(file)
+    /// The blob, its bytes not looked at.
+    fn unchecked(&self, digest: &Digest) -> Result<Blob, StoreError> {
+        Blob::open(&self.form, digest, self.file(digest)?)
+    }
+
+    fn whole(&self, digest: &Digest) -> Result<Blob, StoreError> {
+        let blob = self.unchecked(digest)?;
+        blob.check()?;
+        Ok(blob)
     }
 
     /// Looks in the store for the blob that starts with what was hashed and goes on with what
@@ -239,19 +339,81 @@ impl Store {
         let Ok(blob) = self.whole(digest) else {
             return Ok(false);
         };
-        if !is_settled(&blob) {
-            let (folder, _) = split(digest);
-            settle(&self.folders.writable(&folder)?, &blob)?;
+        if !is_settled(blob.file()) {
+            let (folder, _) = self.place_of(digest);
+            settle(&self.folders.writable(&folder)?, blob.file())?;
         }
         Ok(true)
     }
 
-    fn keep(&self, incoming: Incoming<'_>, digest: &Digest) -> Result<(), StoreError> {
-        let (folder, name) = split(digest);
-        incoming.keep(&self.folders.writable(&folder)?, &name)
+    fn keep(&self, mut incoming: Incoming<'_>) -> Result<Digest, StoreError> {
+        let digest = incoming.finish()?;
+        let (folder, name) = self.place_of(&digest);
+        incoming.keep(&self.folders.writable(&folder)?, &name)?;
+        Ok(digest)
     }
 
-    fn visit(&self, found: &mut Vec<(Digest, u64)>) -> io::Result<()> {
+    /// Gives a blob that was received its name.
+    pub(crate) fn name(
+        &self,
+        from: &Dir,
+        part: &str,
+        blob: &fs::File,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
+        let (folder, name) = self.place_of(digest);
+        let folder = self.folders.writable(&folder)?;
+        rename(&self.quota, (from, part), blob, (&folder, &name))?;
+        settle(&folder, blob)
+    }
+
+    /// Where blobs are received, by how they are sealed; nothing where they are not.
+    pub(crate) fn receiver(&self) -> Result<Option<(Arc<Seal>, Dir)>, StoreError> {
+        match &self.form {
+            Form::Plain => Ok(None),
+            Form::Sealed(seal) => {
+                let parts = subfolder(self.folders.root(), PARTIAL)?;
+                Ok(Some((seal.clone(), parts)))
+            }
+        }
+    }
+
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// Whether the key is the one that the store was made with; if it was made just now, it is.
+    fn check_key(&self, seal: &Seal) -> Result<(), StoreError> {
+        let check = seal.check().to_string();
+        let root = self.folders.root();
+        let is_it = || root.read_to_string(CHECK).map(|found| found == check);
+        let found = match is_it() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let mut made = Incoming::create(&self.incoming, &self.quota, &Form::Plain)?;
+                made.write(check.as_bytes())?;
+                made.link(root, CHECK)?;
+                is_it()
+            }
+            found => found,
+        };
+        match found.map_err(at("read what tells the key"))? {
+            true => Ok(()),
+            false => Err(StoreError::WrongKey),
+        }
+    }
+
+    /// The folder and the name in it of a blob's file.
+    fn place_of(&self, digest: &Digest) -> (String, String) {
+        split(&self.form.name(digest))
+    }
+
+    fn path_of(&self, digest: &Digest) -> String {
+        let (folder, name) = self.place_of(digest);
+        format!("{folder}/{name}")
+    }
+
+    /// Hands out the path of each blob's file, the digest it is named by, and its bytes on disk.
+    fn visit(&self, mut found: impl FnMut(&str, Digest, u64)) -> io::Result<()> {
         for folder in self.folders.all().entries()? {
             let folder = folder?;
             if !folder.file_type()?.is_dir() {
@@ -260,11 +422,11 @@ impl Store {
             let prefix = folder.file_name();
             for blob in folder.open_dir()?.entries()? {
                 let blob = blob?;
-                let Some(digest) = named(&prefix, &blob.file_name()) else {
+                let Some((path, name)) = named(&prefix, &blob.file_name()) else {
                     continue;
                 };
                 match blob.metadata() {
-                    Ok(metadata) => found.push((digest, metadata.len())),
+                    Ok(metadata) => found(&path, name, metadata.len()),
                     // Somebody removed it just now.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) => return Err(error),
@@ -273,6 +435,15 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The lengths of all files of a folder together.
+fn lengths(folder: &Dir) -> io::Result<u64> {
+    let lens = folder.entries()?.map(|entry| match entry?.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        found => Ok(found?.len()),
+    });
+    lens.sum()
 }
 
 /// Opens a file without waiting: a pipe that somebody put there has no other end.
@@ -303,17 +474,13 @@ fn split(digest: &Digest) -> (String, String) {
     (digits, rest)
 }
 
-/// The blob that a file of that name in that folder is.
-fn named(folder: &OsStr, name: &OsStr) -> Option<Digest> {
+/// The path of a file of that name in that folder, and the digest it is named by.
+fn named(folder: &OsStr, name: &OsStr) -> Option<(String, Digest)> {
     let digits = [folder.to_str()?, name.to_str()?];
     let digest = digits.concat().parse().ok()?;
     // Digits are read in any case, and would be cut anywhere.
-    (split(&digest) == digits.map(str::to_owned).into()).then_some(digest)
-}
-
-fn path_of(digest: &Digest) -> String {
-    let (folder, name) = split(digest);
-    format!("{folder}/{name}")
+    let is_ours = split(&digest) == digits.map(str::to_owned).into();
+    is_ours.then(|| (digits.join("/"), digest))
 }
 
 fn missing(digest: &Digest, error: io::Error) -> StoreError {
@@ -321,14 +488,4 @@ fn missing(digest: &Digest, error: io::Error) -> StoreError {
         ErrorKind::NotFound => StoreError::Missing(*digest),
         _ => at("read a blob")(error),
     }
-}
-
-fn check(digest: &Digest, found: Digest) -> Result<(), StoreError> {
-    if *digest == found {
-        return Ok(());
-    }
-    Err(StoreError::Damaged {
-        digest: *digest,
-        found,
-    })
 }
