@@ -61,9 +61,17 @@ pub async fn ask(
     }
 }
 
+/// A request cannot be what every node knows a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Foul;
+
 /// Answers one request of a stranger. Ends when the reply is written, when the peer is too slow, or
 /// when nobody answers in time.
-pub async fn serve(incoming: Incoming, limits: &Limits, inbox: &mpsc::Sender<Inbound>) {
+pub async fn serve(
+    incoming: Incoming,
+    limits: &Limits,
+    inbox: &mpsc::Sender<Inbound>,
+) -> Result<(), Foul> {
     let Incoming {
         from,
         mut stream,
@@ -75,10 +83,12 @@ pub async fn serve(incoming: Incoming, limits: &Limits, inbox: &mpsc::Sender<Inb
     let request = match timeout(limits.stall_time, read).await {
         Ok(Ok(request)) => Some(request),
         Ok(Err(ReadError::NoRoom)) => None,
-        Ok(Err(ReadError::Io | ReadError::TooLong)) | Err(Elapsed { .. }) => return,
+        Ok(Err(ReadError::TooLong)) => return Err(Foul),
+        Ok(Err(ReadError::Io)) | Err(Elapsed { .. }) => return Ok(()),
     };
     let Some((bytes, _room)) = request else {
-        return finish(&mut stream, &[BUSY], None, limits.stall_time).await;
+        finish(&mut stream, &[BUSY], None, limits.stall_time).await;
+        return Ok(());
     };
     let (answer, reply) = oneshot::channel();
     let request = Inbound::Request {
@@ -110,6 +120,7 @@ pub async fn serve(incoming: Incoming, limits: &Limits, inbox: &mpsc::Sender<Inb
         Ok(None) => finish(&mut stream, &[NONE], None, limits.stall_time).await,
         Err(Elapsed { .. }) => finish(&mut stream, &[BUSY], None, limits.stall_time).await,
     }
+    Ok(())
 }
 
 /// Writes the last words on a stream, unless the peer does not read them in time.

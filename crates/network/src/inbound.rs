@@ -81,8 +81,16 @@ pub struct Verdict {
 /// What a verdict is about.
 #[derive(Debug)]
 pub(crate) enum Subject {
-    Announcement { id: MessageId, via: PeerId },
-    Record { from: PeerId, record: Record },
+    Announcement {
+        id: MessageId,
+        via: PeerId,
+    },
+    Record {
+        from: PeerId,
+        record: Record,
+    },
+    /// A peer that broke a rule that every node knows.
+    Peer(NodeKey),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

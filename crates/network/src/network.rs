@@ -64,13 +64,13 @@ impl Network {
             commands: obeyed,
             inbox: inbox.clone(),
             incoming,
-            court,
+            court: court.clone(),
             judged,
         };
         let mut driver = Driver::new(&config, seed, channels)?;
         driver.listen(&config.listen).await?;
         let limits = config.limits;
-        let porter = porter::run(streams, limits.clone(), inbox, Shelf::new(blobs));
+        let porter = porter::run(streams, limits.clone(), inbox, court, Shelf::new(blobs));
         let tasks = vec![
             tokio::spawn(driver.run().instrument(tracing::info_span!("swarm"))),
             tokio::spawn(porter.instrument(tracing::info_span!("streams"))),

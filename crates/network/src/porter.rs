@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use opensky_protocol::NodeKey;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     blob::{self, Shelf},
     config::Limits,
     control,
-    inbound::Inbound,
+    inbound::{Inbound, Judged, Judgement, Subject},
     streams::{Incoming, Kind},
 };
 
@@ -18,6 +19,7 @@ pub async fn run(
     mut incoming: mpsc::Receiver<Incoming>,
     limits: Limits,
     inbox: mpsc::Sender<Inbound>,
+    court: mpsc::Sender<Judged>,
     shelf: Shelf,
 ) {
     let (limits, shelf) = (Arc::new(limits), Arc::new(shelf));
@@ -27,9 +29,15 @@ pub async fn run(
             stream = incoming.recv() => {
                 let Some(stream) = stream else { break };
                 let (limits, inbox, shelf) = (limits.clone(), inbox.clone(), shelf.clone());
+                let court = court.clone();
                 tasks.spawn(async move {
                     match stream.kind {
-                        Kind::Control => control::serve(stream, &limits, &inbox).await,
+                        Kind::Control => {
+                            let from = stream.from;
+                            if control::serve(stream, &limits, &inbox).await.is_err() {
+                                accuse(from, &court);
+                            }
+                        }
                         Kind::Blob => blob::serve(stream, &limits, &shelf).await,
                     }
                 });
@@ -42,4 +50,12 @@ pub async fn run(
         }
     }
     tasks.shutdown().await;
+}
+
+fn accuse(peer: NodeKey, court: &mpsc::Sender<Judged>) {
+    // Who finds the court full is accused again, the next time.
+    let _ = court.try_send(Judged {
+        subject: Subject::Peer(peer),
+        judgement: Judgement::Reject,
+    });
 }

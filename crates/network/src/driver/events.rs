@@ -1,7 +1,7 @@
 //! What the swarm reports, and what follows from it.
 
 use super::*;
-use libp2p::{autonat, identify, mdns, multiaddr::Protocol, relay};
+use libp2p::{autonat, identify, mdns, relay};
 
 /// Addresses of one peer that are kept.
 const ADDRESSES: usize = 8;
@@ -184,11 +184,7 @@ impl Driver {
             rate::Passage::TooMany => return,
             rate::Passage::CutOff => {
                 tracing::warn!(peer = %via, "cut off: too many announcements");
-                let behaviour = self.swarm.behaviour_mut();
-                behaviour.blocked.block_peer(via);
-                if let Some(back) = self.rates.cut_off(via, now) {
-                    behaviour.blocked.unblock_peer(back);
-                }
+                self.cut_off(via, now);
                 return;
             }
         }

@@ -8,6 +8,7 @@ mod table;
 
 use std::{
     collections::VecDeque,
+    net::{IpAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -18,6 +19,7 @@ use libp2p::{
     core::transport::ListenerId,
     gossipsub,
     kad::{self, Quorum, Record, RecordKey, store::RecordStore},
+    multiaddr::Protocol,
     swarm::{self, ListenError, SwarmEvent, dial_opts::DialOpts},
 };
 use opensky_protocol::NodeKey;
@@ -146,6 +148,10 @@ impl Driver {
             match Circuit::new(address.clone()) {
                 Some(circuit) => self.circuits.push(circuit),
                 None => {
+                    is_free(&address).map_err(|source| StartError::Listen {
+                        address: text.clone(),
+                        source,
+                    })?;
                     let listening = self.swarm.listen_on(address);
                     let failed = |error| listen_error(text, error);
                     pending.push((listening.map_err(failed)?, text.clone()));
@@ -339,6 +345,23 @@ impl Driver {
                 }
             }
             Subject::Record { .. } => {}
+            Subject::Peer(node) => {
+                tracing::warn!(peer = %node, "cut off: it keeps to no protocol");
+                if let Some(peer) = identity::peer_of(node) {
+                    self.cut_off(peer, Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Ends all connections with a peer, and takes none for a while.
+    fn cut_off(&mut self, peer: PeerId, now: Instant) {
+        let blocked = &mut self.swarm.behaviour_mut().blocked;
+        if !blocked.block_peer(peer) {
+            return;
+        }
+        if let Some(back) = self.rates.cut_off(peer, now) {
+            blocked.unblock_peer(back);
         }
     }
 
@@ -454,6 +477,21 @@ fn bootstrap(texts: &[String]) -> Result<Vec<Bootstrap>, StartError> {
         Bootstrap::new(address).ok_or_else(nobody)
     };
     nodes.map(node).collect()
+}
+
+/// Whether nobody listens on a TCP port. The transport would share it with whoever does, and each
+/// would get some of the other's connections.
+fn is_free(address: &Multiaddr) -> std::io::Result<()> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next() {
+        Some(Protocol::Ip4(ip)) => ip.into(),
+        Some(Protocol::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn listen_error(address: &str, error: TransportError<std::io::Error>) -> StartError {

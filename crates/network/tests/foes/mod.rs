@@ -14,9 +14,10 @@ use opensky_protocol::NodeKey;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
+    time::timeout,
 };
 
-use crate::nodes::{Node, TCP, key, seed};
+use crate::nodes::{TCP, key, seed};
 
 pub const CONTROL: StreamProtocol = StreamProtocol::new("/opensky/test/control/1");
 pub const BLOB: StreamProtocol = StreamProtocol::new("/opensky/test/blob/1");
@@ -26,6 +27,7 @@ pub struct Foe {
     pub key: NodeKey,
     pub address: String,
     pub control: Control,
+    victim: Option<Multiaddr>,
     dial: mpsc::Sender<(Multiaddr, oneshot::Sender<PeerId>)>,
     task: JoinHandle<()>,
 }
@@ -58,8 +60,7 @@ impl Foe {
             loop {
                 tokio::select! {
                     Some((address, connected)) = dials.recv() => {
-                        swarm.dial(address).expect("it can be dialled");
-                        waiting = Some(connected);
+                        waiting = swarm.dial(address).is_ok().then_some(connected);
                     }
                     event = swarm.select_next_some() => match event {
                         SwarmEvent::NewListenAddr { address, .. } => {
@@ -78,16 +79,36 @@ impl Foe {
             key: key(number),
             address: format!("{address}/p2p/{peer}"),
             control,
+            victim: None,
             dial,
             task,
         }
     }
 
-    pub async fn connect(&self, victim: &Node) -> PeerId {
+    /// Connects to a node.
+    pub async fn dial(&mut self, address: &str) -> PeerId {
         let (tell, connected) = oneshot::channel();
-        let address = victim.address.parse().expect("an address");
+        self.victim = Some(address.parse().expect("an address"));
+        let address = address.parse().expect("an address");
         self.dial.send((address, tell)).await.expect("the foe runs");
         connected.await.expect("the victim takes the connection")
+    }
+
+    /// Connects again, if the victim has hung up. One that is cut off stays so.
+    pub async fn redial(&mut self, victim: PeerId) {
+        let mut control = self.control.clone();
+        let ping = control.open_stream(victim, StreamProtocol::new("/ipfs/ping/1.0.0"));
+        if timeout(Duration::from_millis(500), ping)
+            .await
+            .is_ok_and(|open| open.is_ok())
+        {
+            return;
+        }
+        if let Some(address) = self.victim.clone() {
+            let (tell, connected) = oneshot::channel();
+            let _ = self.dial.send((address, tell)).await;
+            let _ = timeout(Duration::from_millis(500), connected).await;
+        }
     }
 
     pub async fn open(&mut self, victim: PeerId, protocol: StreamProtocol) -> Option<Stream> {

@@ -86,6 +86,11 @@ impl Node {
         timeout(PATIENCE, next).await.expect("it comes in time")
     }
 
+    /// Bytes that came in since the start.
+    pub async fn received(&self) -> u64 {
+        self.network.status().await.expect("it runs").bytes_in
+    }
+
     pub async fn connected_to(&mut self, peer: NodeKey) {
         self.wait(|inbound| {
             matches!(inbound, Inbound::Connected(node) if node == peer).then_some(())
