@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    Bytes, DeploymentId, Hex, IdError, Limits, NodeId, Prefix, Prices, Replicas, Time, kind,
+    Bytes, Count, DeploymentId, Hex, IdError, Limits, NodeId, Prefix, Prices, Replicas, Time, kind,
 };
 
 /// A program to be deployed under the node's name. The node has its component.
@@ -49,7 +49,7 @@ pub struct Deployment {
     /// How long that is.
     pub len: Bytes,
     /// Counts up with each version.
-    pub sequence: u32,
+    pub sequence: Count,
     /// What a unit may use.
     pub limits: Limits,
     /// The rules of execution.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Bytes, Class, DeploymentId, Fuel, Hex, JobId, JobSpec, ReceiptId, Time};
+use crate::{Amount, Bytes, Class, Fuel, Hex, JobId, JobSpec, ReceiptId, Time};
 
 /// How far a job is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -13,9 +13,11 @@ pub enum JobState {
     Funding,
     /// Units run.
     Running,
-    /// The result is there; who is owed what is being settled.
+    /// All units have a result; the outputs are on their way to the node.
+    Collecting,
+    /// How it ends is known; what providers have promised is still being shown and paid.
     Settling,
-    /// All is over: the job has an ending, and what was not used of the money is back.
+    /// All is over.
     Ended,
 }
 
@@ -38,8 +40,10 @@ pub enum EndingKind {
     Result(Class),
     /// Machines of several operators failed at a unit in the same way.
     Unrunnable,
-    /// Operators differed and there was nobody left to ask.
+    /// Operators had different results, and none had a majority.
     Undecided,
+    /// A unit put out what the plan cannot go on with.
+    Stuck,
     /// Its requester ended it.
     Cancelled,
     /// The deadline came first.
@@ -48,15 +52,6 @@ pub enum EndingKind {
     Unfunded,
     /// The most that it may cost was reached first.
     OverBudget,
-}
-
-/// How well a result is checked: a claim to the requester, who chose the operators.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Verified {
-    /// Operators that agree, of the unit that fewest agree on.
-    pub agreed: u32,
-    /// Operators that were asked for that unit.
-    pub of: u32,
 }
 
 /// A job in a list.
@@ -71,12 +66,6 @@ pub struct JobSummary {
     pub ending: Option<Ending>,
     /// The component.
     pub program: Hex,
-    /// The deployment it was found by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployment: Option<DeploymentId>,
-    /// That deployment's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
     /// When it was submitted.
     pub submitted: Time,
     /// When it ends, done or not.
@@ -88,18 +77,18 @@ pub struct JobSummary {
     pub units: u32,
     /// Units on which enough operators agree.
     pub units_done: u32,
-    /// How well it is checked; absent while a unit has no result.
+    /// Turns that somebody is at.
+    pub running: u32,
+    /// How many operators agree on the result of the unit that fewest agree on: a claim to the
+    /// requester, who chose them. Absent while no unit has a result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verified: Option<Verified>,
+    pub verified: Option<u32>,
     /// Fuel of all results so far, each unit counted once.
     pub fuel: Fuel,
     /// What is owed to providers so far, all replicas counted.
     pub price: Amount,
     /// What is set aside.
     pub escrow: Amount,
-    /// The receipt of the result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<ReceiptId>,
 }
 
 /// One job.
@@ -118,12 +107,9 @@ pub struct JobResult {
     pub job: JobId,
     /// How it ended.
     pub ending: Ending,
-    /// What a command exited with; 0 after success.
+    /// The program's own error, or its exit code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<u8>,
-    /// The digest of the output, as the receipt has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Hex>,
+    pub error: Option<GuestError>,
     /// The blobs that the output is made of, in order: one, or one of each partition.
     pub parts: Vec<JobOutput>,
     /// Other outputs: files, and blobs that the program put. At most 4,096 are listed.
@@ -131,6 +117,32 @@ pub struct JobResult {
     /// The receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptId>,
+}
+
+/// How a program says that it failed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuestError {
+    /// The input is not what it takes.
+    InvalidInput(String),
+    /// Anything else.
+    Failed(String),
+    /// It asked for a blob that it was not given.
+    MissingBlob(Hex),
+    /// A command's exit code, never 0.
+    Exit(u8),
+}
+
+impl From<opensky_protocol::GuestError> for GuestError {
+    fn from(error: opensky_protocol::GuestError) -> Self {
+        use opensky_protocol::GuestError as Protocol;
+        match error {
+            Protocol::InvalidInput(text) => Self::InvalidInput(text),
+            Protocol::Failed(text) => Self::Failed(text),
+            Protocol::MissingBlob(digest) => Self::MissingBlob(digest.into()),
+            Protocol::Exit(code) => Self::Exit(code),
+        }
+    }
 }
 
 /// One output.

@@ -37,20 +37,20 @@ pub use hex::Hex;
 pub use id::{
     DeploymentId, Id, IdError, JobId, Kind, NodeId, NotOne, Prefix, ReceiptId, UnitId, kind,
 };
-pub use job::{Ending, EndingKind, Job, JobOutput, JobResult, JobState, JobSummary, Verified};
+pub use job::{Ending, EndingKind, GuestError, Job, JobOutput, JobResult, JobState, JobSummary};
 pub use live::JobEvent;
 pub use money::{Amount, NotAnAmount, Prices};
 pub use node::{
     Bookkeeping, Ledger, Network, NodeStatus, Provider, Reachability, Reached, Requester,
 };
-pub use number::{Bytes, Fuel, Span, Time, TooLarge};
+pub use number::{Bytes, Count, Fuel, Span, Time, TooLarge};
 pub use offer::{Capacity, Offer, Record};
 pub use operation::{Body, Method, Op, Operation, Parameter};
 pub use page::{Cursor, Page, PageQuery};
 pub use problem::{Code, Problem};
-pub use progress::{Class, Passed, Stage, Turn, TurnState, Unit, UnitLog, UnitState, UnitWhy, Why};
+pub use progress::{Class, Passed, Stage, Turn, Unit, UnitLog, UnitState, Why};
 pub use submit::{
-    Blob, JobRequest, JobSpec, Limits, Need, Plan, ProgramRef, Quote, Replicas, Submitted,
+    Blob, JobRequest, JobSpec, Limits, Need, Plan, ProgramRef, Quote, Replicas, Submitted, World,
 };
 pub use wallet::{Entry, EntryKind, Wallet};
 

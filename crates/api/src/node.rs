@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Hex, NodeId, Offer, Time};
+use crate::{Amount, Count, Fuel, Hex, NodeId, Offer, Time};
 
 /// What a node says of itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -16,8 +16,6 @@ pub struct NodeStatus {
     pub version: String,
     /// When it started.
     pub started: Time,
-    /// Whether it takes nothing new because it is about to stop.
-    pub draining: bool,
     /// How it is connected.
     pub network: Network,
     /// Where it settles.
@@ -36,6 +34,8 @@ pub struct Network {
     pub listens: Vec<String>,
     /// Nodes that it is connected to.
     pub peers: u32,
+    /// Nodes whose offers it knows.
+    pub offers: u32,
     /// Whether others can reach it.
     pub reachability: Reachability,
 }
@@ -97,16 +97,18 @@ pub struct Provider {
     /// Units that wait for a core.
     pub queued: u32,
     /// Units that it has done since it started.
-    pub done: u32,
+    pub done: Count,
     /// Units at which its machine failed since it started.
-    pub aborted: u32,
-    /// What it has been paid.
-    pub earned: Amount,
-    /// What it is owed.
-    pub owed: Amount,
-    /// Why no work comes, as a sentence; absent while there is work.
+    pub aborted: Count,
+    /// Fuel of the units that it has done since it started.
+    pub fuel: Fuel,
+    /// Fuel per second of one core, as measured.
+    pub speed: Fuel,
+    /// What it has been paid; absent while the ledger does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle: Option<String>,
+    pub earned: Option<Amount>,
+    /// Why no work comes, the worst first; empty while there is work.
+    pub idle: Vec<String>,
 }
 
 /// What others do for a node.
@@ -116,4 +118,7 @@ pub struct Requester {
     pub jobs: u32,
     /// What is set aside for them.
     pub escrow: Amount,
+    /// What it has paid; absent while the ledger does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Amount>,
 }

@@ -86,6 +86,8 @@ numbers! {
     Time, "A moment, in milliseconds since the first of January 1970, UTC.";
     /// A length of time, in milliseconds.
     Span, "A length of time in milliseconds.";
+    /// How often something happened, or a place in an order.
+    Count, "A number of things.";
 }
 
 impl From<Duration> for Span {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Fuel, JobId, Need, NodeId, Page, Time, UnitId};
+use crate::{Amount, Hex, JobId, Need, NodeId, Page, Time, UnitId};
 
 /// What a program did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -72,46 +72,14 @@ pub enum Stage {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnitState {
-    /// Units before it are not done.
-    Waiting,
-    /// Nobody was found yet who would run it.
+    /// Nobody runs it: providers are looked for.
     Placing,
-    /// Somebody runs it.
+    /// Somebody runs it, or more have to.
     Running,
     /// Enough operators agree.
     Agreed,
-    /// Operators differ: more of them run it now.
-    Disputed,
-    /// Machines of several operators failed at it in the same way, or nobody was left to ask.
-    Failed,
-    /// It is not wanted any more.
-    Cancelled,
-}
-
-/// How far one provider is with a unit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum TurnState {
-    /// It was asked.
-    Asked,
-    /// It said that it does it.
-    Accepted,
-    /// It has promised a result that nobody has seen.
-    Committed,
-    /// It has shown its result, and others have not yet.
-    Revealed,
-    /// Its result is the one agreed on.
-    Agreed,
-    /// Its result is another one.
-    Differed,
-    /// It did not want to.
-    Refused,
-    /// Its machine failed, which says nothing about the program.
-    Aborted,
-    /// It was not heard of in time.
-    Lost,
-    /// It was not needed any more.
-    Released,
+    /// The job is over, and it has no result.
+    Dropped,
 }
 
 /// One provider's turn at a unit.
@@ -119,30 +87,21 @@ pub enum TurnState {
 pub struct Turn {
     /// Who.
     pub provider: NodeId,
+    /// Who is paid for it.
+    pub operator: Hex,
     /// Counts the unit's turns, from 0.
     pub attempt: u32,
-    /// How far it is.
-    pub state: TurnState,
-    /// Why it is so, as a sentence, where there is something to say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
     /// When it was asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Time>,
-    /// When its turn was over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub over: Option<Time>,
-    /// What it is owed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Amount>,
+    pub asked: Time,
+    /// How far it is, or how it ended, in words.
+    pub state: String,
 }
 
-/// One unit, for the live table.
+/// One unit, and everyone who had a turn at it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Unit {
-    /// Its id; absent as long as its inputs are not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<UnitId>,
+    /// Its id.
+    pub unit: UnitId,
     /// Its place in the plan, from 0.
     pub index: u32,
     /// Which part of the job it is.
@@ -151,43 +110,34 @@ pub struct Unit {
     pub state: UnitState,
     /// Operators that agree.
     pub agreed: u32,
-    /// Operators that have to.
+    /// Operators whose results are wanted.
     pub wanted: u32,
-    /// What the program did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<Class>,
-    /// What that cost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fuel: Option<Fuel>,
-    /// The newest turns, at most 16, in order.
+    /// The turns, in order.
     pub turns: Vec<Turn>,
 }
 
-/// Why a job is where it is, unit by unit and node by node.
+/// Why a job is where it is: what keeps nodes from it, and what became of those that were asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     /// The job.
     pub job: JobId,
     /// All of it in one sentence.
     pub sentence: String,
-    /// The units, a page of them.
-    pub units: Page<UnitWhy>,
-}
-
-/// Why a unit is where it is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct UnitWhy {
-    /// The unit.
-    pub unit: Unit,
-    /// In one sentence.
-    pub sentence: String,
-    /// Nodes that were not asked, by reason.
+    /// Units that want providers, as far as their inputs are known.
+    pub waiting: u32,
+    /// What is neither spent nor promised of the job's money.
+    pub left: Amount,
+    /// What one more provider can cost.
+    pub turn_price: Amount,
+    /// What keeps nodes from it now, the most frequent reason first.
     pub needs: Vec<Need>,
-    /// Nodes that were not asked, one by one: at most 64.
-    pub passed: Vec<Passed>,
+    /// The nodes that it keeps from it, one by one: at most 64.
+    pub nodes: Vec<Passed>,
+    /// Its units that anybody was asked for, a page of them.
+    pub units: Page<Unit>,
 }
 
-/// A node that was not asked.
+/// A node that is not asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Passed {
     /// The node.

@@ -24,6 +24,9 @@ pub struct JobRequest {
     pub program: ProgramRef,
     /// On what, and how it is cut into units.
     pub plan: Plan,
+    /// What to call in the program. Where it is left out the node looks: it has to have the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<World>,
     /// Named inputs that every unit gets: blobs that the node has.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Hex>,
@@ -78,6 +81,7 @@ impl JobRequest {
         Self {
             program,
             plan,
+            world: None,
             inputs: BTreeMap::new(),
             args: Vec::new(),
             env: BTreeMap::new(),
@@ -105,6 +109,22 @@ pub enum ProgramRef {
     Deployment(DeploymentRef),
     /// A component that the node has, by its digest.
     Digest(Hex),
+}
+
+/// What a program exports, and what is called in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum World {
+    /// `opensky:compute/job`.
+    Job,
+    /// `wasi:cli/run`.
+    Command,
+    /// `opensky:compute/map-reduce`.
+    MapReduce,
+    /// The same, and `opensky:compute/finish`.
+    MapReduceFinish,
+    /// `opensky:compute/stepper`.
+    Stepper,
 }
 
 /// How a job is cut into units.
@@ -209,11 +229,11 @@ pub enum Replicas {
 pub struct JobSpec {
     /// The component.
     pub program: Hex,
-    /// The deployment it was found by.
+    /// The deployment it was found by, as long as that is remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentId>,
-    /// What is called in the program: `job`, `map-reduce`, `stepper` or `command`.
-    pub world: String,
+    /// What is called in the program.
+    pub world: World,
     /// How it is cut into units.
     pub plan: Plan,
     /// Named inputs.
@@ -259,8 +279,8 @@ pub struct Quote {
     pub units: Option<u32>,
     /// The most that it can cost: what is set aside before anything runs. What is not used goes back.
     pub escrow: Amount,
-    /// Operators that could run it now.
-    pub operators: u32,
+    /// Nodes that could run it now.
+    pub nodes: u32,
     /// Why others could not, the most frequent reason first.
     pub needs: Vec<Need>,
 }

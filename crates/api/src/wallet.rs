@@ -18,8 +18,6 @@ pub struct Wallet {
     pub held: Amount,
     /// What of that stands for its work.
     pub bonded: Amount,
-    /// What others owe it for work, by vouchers that are not claimed yet.
-    pub owed: Amount,
     /// Whether this is worth nothing: the ledger gives money to whoever asks.
     pub play_money: bool,
 }
