@@ -8,6 +8,10 @@ mod money;
 
 use std::ops::Bound;
 
+use crate::{
+    rows::{Key, Row, Rows},
+    treasury::Treasury,
+};
 use opensky_protocol::{
     Account, Digest, NodeKey,
     ledger::{
@@ -15,18 +19,6 @@ use opensky_protocol::{
         Purse, Rejection, Status, Tab, Terms,
     },
 };
-use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
-
-use crate::rows::{Key, Row, Rows};
-
-/// The money that is nobody's, and how much there is of all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking)]
-pub struct Treasury {
-    /// The protocol's pot: fees, a share of what was lost in disputes, and odd coins.
-    pub pot: u128,
-    /// All money: what there was at genesis, and what the faucet made.
-    pub issued: u128,
-}
 
 /// The ledger's state. It believes its caller that intents are signed, as is everything in them:
 /// [`Ledger`](crate::Ledger) looks at that before.

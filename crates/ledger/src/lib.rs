@@ -17,8 +17,10 @@ mod error;
 mod ledger;
 mod rows;
 mod tables;
+mod treasury;
 
-pub use books::{Books, Treasury};
+pub use books::Books;
 pub use conduct::Conduct;
 pub use error::LedgerError;
 pub use ledger::Ledger;
+pub use treasury::Treasury;

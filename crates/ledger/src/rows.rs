@@ -11,7 +11,7 @@ use opensky_protocol::{
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
-use crate::books::Treasury;
+use crate::treasury::Treasury;
 
 /// A row's name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode, DecodeWithMemTracking)]

@@ -4,7 +4,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
     Account, Assignment, Commit, Digest, Signature, Signed, Statement, Ticket, Turn, compare_key,
-    ledger::Escrow,
+    ledger::{Escrow, EvidenceError},
 };
 
 /// One turn, shown whole: it was ordered, it was this provider's, the result was promised, and this
@@ -23,37 +23,6 @@ pub struct Evidence {
     pub statement: Statement,
     /// The provider's signature of it.
     pub signature: Signature,
-}
-
-/// What is wrong with evidence.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, thiserror::Error,
-)]
-pub enum EvidenceError {
-    /// The ticket is for another ledger or escrow, or of another requester.
-    #[error("the ticket does not spend this escrow")]
-    Ticket,
-    /// The assignment is for another unit, or of another broker.
-    #[error("the assignment is not by the ticket")]
-    Assignment,
-    /// Somebody else is paid for the turn.
-    #[error("the turn is another operator's")]
-    Operator,
-    /// The promise is about another turn, or of another node.
-    #[error("the commitment is not for the turn")]
-    Commit,
-    /// The result is not the one that was promised.
-    #[error("the statement is not what was committed to")]
-    Statement,
-    /// The result costs more than the ticket allows: more fuel or output than its limits.
-    #[error("the statement is beyond the ticket's limits")]
-    Limits,
-    /// The node was never certified by the operator: neither would answer for the other.
-    #[error("the node is not the operator's")]
-    Node,
-    /// The operator has less at stake than a wrong result costs.
-    #[error("the operator's bond is below the penalty")]
-    Bond,
 }
 
 impl Evidence {

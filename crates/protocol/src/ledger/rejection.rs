@@ -2,8 +2,6 @@
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
-use crate::ledger::EvidenceError;
-
 /// Why an intent that was accepted had no effect. Its nonce is used up, and its fee is paid unless
 /// the event says otherwise.
 #[derive(
@@ -91,4 +89,35 @@ pub enum Rejection {
     /// This ledger has nobody who could judge.
     #[error("this ledger has no arbiter")]
     NoArbiter,
+}
+
+/// What is wrong with evidence.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, thiserror::Error,
+)]
+pub enum EvidenceError {
+    /// The ticket is for another ledger or escrow, or of another requester.
+    #[error("the ticket does not spend this escrow")]
+    Ticket,
+    /// The assignment is for another unit, or of another broker.
+    #[error("the assignment is not by the ticket")]
+    Assignment,
+    /// Somebody else is paid for the turn.
+    #[error("the turn is another operator's")]
+    Operator,
+    /// The promise is about another turn, or of another node.
+    #[error("the commitment is not for the turn")]
+    Commit,
+    /// The result is not the one that was promised.
+    #[error("the statement is not what was committed to")]
+    Statement,
+    /// The result costs more than the ticket allows: more fuel or output than its limits.
+    #[error("the statement is beyond the ticket's limits")]
+    Limits,
+    /// The node was never certified by the operator: neither would answer for the other.
+    #[error("the node is not the operator's")]
+    Node,
+    /// The operator has less at stake than a wrong result costs.
+    #[error("the operator's bond is below the penalty")]
+    Bond,
 }
