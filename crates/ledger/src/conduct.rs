@@ -17,6 +17,8 @@ pub struct Conduct {
     pub waiting_per_account: usize,
     /// Intents that may wait.
     pub waiting: usize,
+    /// Bytes that these may have: they wait in memory.
+    pub waiting_bytes: usize,
 }
 
 impl Default for Conduct {
@@ -28,6 +30,7 @@ impl Default for Conduct {
             seed: [0; 32],
             waiting_per_account: 64,
             waiting: 16_384,
+            waiting_bytes: 64 << 20,
         }
     }
 }

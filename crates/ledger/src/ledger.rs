@@ -9,9 +9,10 @@ use std::{
 };
 
 use opensky_protocol::{
-    Account, Digest, Signed, codec,
+    Account, Digest, Signed,
     ledger::{Event, Genesis, Intent, LedgerReply, LedgerRequest, Refused, Rejection, Status},
 };
+use parity_scale_codec::Encode;
 use redb::{Database, ReadableDatabase, StorageBackend};
 
 use crate::{
@@ -33,6 +34,7 @@ pub struct Ledger {
     waiting: BTreeMap<u64, Waiting>,
     /// How many of these each account has.
     waiting_of: BTreeMap<Account, usize>,
+    waiting_bytes: usize,
     clock: u64,
     last_event: u64,
     last_order: u64,
@@ -76,8 +78,10 @@ impl Ledger {
         } = tables::load(&txn, genesis)?;
         txn.commit()?;
         let mut waiting_of = BTreeMap::new();
+        let mut waiting_bytes = 0;
         for Waiting { intent, .. } in waiting.values() {
             *waiting_of.entry(intent.account).or_default() += 1;
+            waiting_bytes += intent.encoded_size();
         }
         Ok(Self {
             database,
@@ -86,6 +90,7 @@ impl Ledger {
             last_order: waiting.last_key_value().map_or(0, |(order, _)| *order),
             waiting,
             waiting_of,
+            waiting_bytes,
             clock,
             last_event,
             failed: false,
@@ -281,7 +286,7 @@ fn sound(intent: Signed<Intent>, ledger: &Digest) -> Result<Intent, Refused> {
     if intent.value.ledger != *ledger {
         return Err(Refused::Ledger);
     }
-    let is_short = codec::encode(&intent.value).len() <= Intent::MAX_BYTES;
+    let is_short = intent.value.encoded_size() <= Intent::MAX_BYTES;
     match is_short && intent.holds() && intent.value.call.is_sound() {
         true => Ok(intent.value),
         false => Err(Refused::Unsound),
@@ -332,6 +337,7 @@ impl Ledger {
         }
         self.books.use_nonce(&intent.signer);
         *self.waiting_of.entry(intent.account).or_default() += 1;
+        self.waiting_bytes += intent.encoded_size();
         self.record(self.clock, id, intent.account, Status::Pending, writer)?;
         let due = self.clock.saturating_add(self.conduct.delay);
         let waiting = Waiting { due, id, intent };
@@ -350,7 +356,10 @@ impl Ledger {
         if !self.books.may_sign(intent) {
             return Err(Refused::Unauthorised);
         }
-        if self.waiting.len() >= self.conduct.waiting {
+        let bytes = self.waiting_bytes + intent.encoded_size();
+        let is_alone = self.waiting.is_empty();
+        let is_too_long = !is_alone && bytes > self.conduct.waiting_bytes;
+        if self.waiting.len() >= self.conduct.waiting || is_too_long {
             return Err(Refused::Busy);
         }
         let waiting = self.waiting_of.get(&intent.account).copied();
@@ -382,17 +391,18 @@ impl Ledger {
                 false => self.books.apply(&intent, due),
             };
             writer.decided(order)?;
-            self.no_longer_waits(&account);
+            self.no_longer_waits(&intent);
             self.record(due, id, account, status, writer)?;
         }
         Ok(())
     }
 
-    fn no_longer_waits(&mut self, account: &Account) {
-        if let Some(count) = self.waiting_of.get_mut(account) {
+    fn no_longer_waits(&mut self, intent: &Intent) {
+        self.waiting_bytes -= intent.encoded_size();
+        if let Some(count) = self.waiting_of.get_mut(&intent.account) {
             *count -= 1;
             if *count == 0 {
-                self.waiting_of.remove(account);
+                self.waiting_of.remove(&intent.account);
             }
         }
     }

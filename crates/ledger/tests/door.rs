@@ -237,6 +237,27 @@ fn intents_wait_for_the_delay_and_no_account_fills_the_queue() {
 }
 
 #[test]
+fn queue_is_bounded_in_bytes_too() {
+    let conduct = Conduct {
+        delay: 1_000,
+        waiting_bytes: 3_000,
+        ..Conduct::default()
+    };
+    let mut ledger = begin(plain(), conduct);
+    let rich = Party::new(1);
+    let id = ledger.books().unwrap().id();
+    let job = Job::new(id, 1, &rich);
+    let claim = |nonce| {
+        let vouchers = vec![job.voucher(&rich, 1); 6];
+        rich.sign(rich.intent(id, nonce, Call::Claim { vouchers }))
+    };
+    submit(&mut ledger, claim(0)).unwrap();
+    assert_eq!(submit(&mut ledger, claim(1)), Err(Refused::Busy));
+    ledger.advance(NOW + 1_000).unwrap();
+    submit(&mut ledger, claim(1)).unwrap();
+}
+
+#[test]
 fn fee_is_due_whatever_becomes_of_the_intent() {
     let mut genesis = plain();
     genesis.terms.fee = 7;
@@ -387,7 +408,12 @@ fn clock_never_goes_back() {
 fn file_of_another_ledger_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");
-    drop(Ledger::open(&path, plain(), Conduct::default()).unwrap());
+    // What a process left that was killed before the file had its name.
+    std::fs::write(folder.path().join("ledger.new"), "redb, perhaps").unwrap();
+    let open = Ledger::open(&path, plain(), Conduct::default()).unwrap();
+    let second = Ledger::open(&path, plain(), Conduct::default()).unwrap_err();
+    assert!(matches!(second, LedgerError::Storage(_)), "{second}");
+    drop(open);
     let mut other = plain();
     other.name = "other".into();
     let error = Ledger::open(&path, other, Conduct::default()).unwrap_err();

@@ -12,7 +12,7 @@ use std::{
 use opensky_ledger::{Conduct, Ledger, LedgerError};
 use opensky_protocol::{
     Signed,
-    ledger::{Call, Genesis, Intent, Status},
+    ledger::{Call, Genesis, Intent, LedgerReply, LedgerRequest, Status},
 };
 use redb::StorageBackend;
 use world::{Job, MINUTE, Party, genesis, terms};
@@ -29,6 +29,7 @@ struct State {
     /// How many operations go well yet.
     good: u64,
     done: u64,
+    syncs: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +113,7 @@ impl StorageBackend for Disk {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.step()?;
+        state.syncs += 1;
         state.durable = state.current.clone();
         state.since.clear();
         Ok(())
@@ -244,6 +246,35 @@ fn recovers(image: Vec<u8>, answered: usize, expected: &[String]) {
     }
     play(&mut ledger).unwrap();
     assert_eq!(ending(&ledger), expected);
+}
+
+#[test]
+fn intents_that_come_together_wait_for_the_disk_together() {
+    let disk = Disk::of(Vec::new(), u64::MAX);
+    let mut ledger = Ledger::with_backend(disk.clone(), rules(), Conduct::default()).unwrap();
+    let ada = Party::new(1);
+    let to = Party::new(2).account();
+    let mut next = 0..;
+    let mut syncs_of = |requests: usize, each: usize| {
+        let before = disk.0.lock().unwrap().syncs;
+        let mut intent = || {
+            let call = Call::Transfer { to, amount: 1 };
+            ada.sign(ada.intent(rules().id(), next.next().unwrap(), call))
+        };
+        let mut request = || LedgerRequest::Submit((0..each).map(|_| intent()).collect());
+        let requests = (0..requests).map(|_| request()).collect();
+        for reply in ledger.serve_all(requests, NOW) {
+            let LedgerReply::Submitted(done) = reply else {
+                panic!("{reply:?}");
+            };
+            assert!(done.len() == each && done.iter().all(Result::is_ok));
+        }
+        disk.0.lock().unwrap().syncs - before
+    };
+    assert!(syncs_of(1, 1) > 0);
+    // A file that grows is synchronised once more.
+    assert!(syncs_of(1, 64) <= 3);
+    assert!(syncs_of(20, 30) <= 3);
 }
 
 #[test]
