@@ -59,6 +59,8 @@ pub struct Limits {
     pub blob_streams_per_peer: usize,
     /// The same of all peers together.
     pub blob_streams: usize,
+    /// Bytes of blobs sent in a second, to all peers together. `None`: as many as the line takes.
+    pub blob_bytes_per_second: Option<u64>,
     /// Announcements taken from one peer in a second, on average. Who sends ten times as many is
     /// cut off.
     pub announcements_per_second: u32,
@@ -86,6 +88,7 @@ impl Default for Limits {
             held_bytes: 32 << 20,
             blob_streams_per_peer: 4,
             blob_streams: 64,
+            blob_bytes_per_second: None,
             announcements_per_second: 100,
             records: 1024,
             records_per_peer: 64,

@@ -6,7 +6,7 @@ use opensky_protocol::NodeKey;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    blob::{self, Shelf},
+    blob::{self, Pace, Shelf},
     config::Limits,
     control,
     inbound::{Inbound, Judged, Judgement, Subject},
@@ -22,6 +22,7 @@ pub async fn run(
     court: mpsc::Sender<Judged>,
     shelf: Shelf,
 ) {
+    let pace = Arc::new(Pace::new(limits.blob_bytes_per_second));
     let (limits, shelf) = (Arc::new(limits), Arc::new(shelf));
     let mut tasks = JoinSet::new();
     loop {
@@ -29,7 +30,7 @@ pub async fn run(
             stream = incoming.recv() => {
                 let Some(stream) = stream else { break };
                 let (limits, inbox, shelf) = (limits.clone(), inbox.clone(), shelf.clone());
-                let court = court.clone();
+                let (court, pace) = (court.clone(), pace.clone());
                 tasks.spawn(async move {
                     match stream.kind {
                         Kind::Control => {
@@ -38,7 +39,7 @@ pub async fn run(
                                 accuse(from, &court);
                             }
                         }
-                        Kind::Blob => blob::serve(stream, &limits, &shelf).await,
+                        Kind::Blob => blob::serve(stream, &limits, &shelf, &pace).await,
                     }
                 });
             }

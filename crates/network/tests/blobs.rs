@@ -3,7 +3,10 @@
 mod foes;
 mod nodes;
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use foes::{BLOB, Foe};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
@@ -160,6 +163,23 @@ async fn source_that_never_answers_is_given_up_and_named() {
         panic!("nobody has it");
     };
     assert_eq!((bad, named), (vec![], vec![silent.key]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn source_sends_no_faster_than_it_may() {
+    let blob = bytes(2 * MIB, 5);
+    let (shelf, digest) = Shelf::of(&blob);
+    let mut slow = config(&[TCP], &[]);
+    slow.limits.blob_bytes_per_second = Some(2 << 20);
+    let first = Node::with_blobs(1, slow, shelf).await;
+    let second = Node::start(2, config(&[], &[&first])).await;
+    let begin = Instant::now();
+    let mut sink = Taken::default();
+    let sources = [first.key];
+    let fetched = second.network.fetch(digest, &sources, &mut sink, LIMIT);
+    fetched.await.unwrap();
+    assert!(sink.bytes == blob);
+    assert!(begin.elapsed() > Duration::from_millis(700));
 }
 
 #[tokio::test(flavor = "multi_thread")]

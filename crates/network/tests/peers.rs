@@ -55,6 +55,33 @@ async fn peer_that_only_a_third_one_knows_is_found_and_asked() {
     assert_eq!(reply.await, b"hello");
 }
 
+/// A stream to a peer that is not connected must not be forgotten because another one is wanted.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_peers_that_are_not_connected_are_all_asked_at_once() {
+    let first = Node::start(1, config(&[TCP], &[])).await;
+    let mut others = Vec::new();
+    for number in 2..12 {
+        let mut node = Node::start(number, config(&[TCP], &[&first])).await;
+        node.connected_to(first.key).await;
+        node.echo();
+        others.push(node);
+    }
+    let known = || async {
+        let status = first.network.status().await?;
+        (status.known == others.len()).then_some(())
+    };
+    eventually(known).await;
+    let caller = Node::start(20, config(&[], &[&first])).await;
+    let asks = others
+        .iter()
+        .flat_map(|node| (0..20u8).map(|number| caller.network.ask(node.key, vec![number; 100])));
+    let replies = futures::future::join_all(asks).await;
+    assert_eq!(replies.len(), 200);
+    for reply in replies {
+        reply.expect("each is answered");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn peer_that_nobody_knows_is_unreachable() {
     let (_first, second) = pair(TCP).await;

@@ -9,12 +9,14 @@
 
 mod fetch;
 mod outboard;
+mod pace;
 mod plan;
 mod serve;
 mod tree;
 
 pub use fetch::{Fetched, Sink, fetch};
 pub use outboard::{BlobReader, Blobs, Shelf};
+pub use pace::Pace;
 pub use serve::serve;
 
 /// The length of a blob that is not there.

@@ -1,23 +1,26 @@
 //! The side that has the blob.
 
-use std::io;
+use std::{io, time::Instant};
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use opensky_protocol::Digest;
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
-use super::{ABSENT, outboard::Shelf};
+use super::{ABSENT, outboard::Shelf, pace::Pace};
 use crate::{config::Limits, streams::Incoming};
 
 /// Serves one blob to one peer, until the peer has enough, is silent for too long or does not read.
-pub async fn serve(incoming: Incoming, limits: &Limits, shelf: &Shelf) {
+pub async fn serve(incoming: Incoming, limits: &Limits, shelf: &Shelf, pace: &Pace) {
     let peer = incoming.from;
-    if let Err(error) = pieces(incoming, limits, shelf).await {
+    if let Err(error) = pieces(incoming, limits, shelf, pace).await {
         tracing::debug!(%peer, %error, "a blob's stream ended");
     }
 }
 
-async fn pieces(incoming: Incoming, limits: &Limits, shelf: &Shelf) -> io::Result<()> {
+async fn pieces(incoming: Incoming, limits: &Limits, shelf: &Shelf, pace: &Pace) -> io::Result<()> {
     let Incoming {
         mut stream,
         slot: _slot,
@@ -44,6 +47,7 @@ async fn pieces(incoming: Incoming, limits: &Limits, shelf: &Shelf) -> io::Resul
         let source = served.clone();
         let encoded = spawn_blocking(move || source.piece(piece, wire)).await?;
         wire = encoded.ok_or_else(|| io::Error::other("the blob cannot be read"))?;
+        sleep(pace.wait(wire.len(), Instant::now())).await;
         timeout(limits.stall_time, stream.write_all(&wire)).await??;
         timeout(limits.stall_time, stream.flush()).await??;
     }

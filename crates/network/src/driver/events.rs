@@ -137,7 +137,12 @@ impl Driver {
             let _ = self.swarm.disconnect_peer_id(peer);
             return;
         }
-        let addresses: Vec<_> = info.listen_addrs.into_iter().take(ADDRESSES).collect();
+        // Whoever sees this node at a loopback address is on the same machine. The loopback
+        // addresses of all others lead somewhere else.
+        let is_near = is_loopback(&info.observed_addr);
+        let usable = |address: &Multiaddr| is_near || !is_loopback(address);
+        let addresses = info.listen_addrs.into_iter().filter(usable);
+        let addresses: Vec<_> = addresses.take(ADDRESSES).collect();
         if info.protocols.contains(&relay::HOP_PROTOCOL_NAME) {
             self.note_relay(peer, &addresses);
         }
@@ -306,5 +311,25 @@ impl Driver {
 
     fn is_filling(&self, query: kad::QueryId) -> bool {
         self.filling.is_some_and(|(filling, _)| filling == query)
+    }
+}
+
+fn is_loopback(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_told_from_other_addresses() {
+        let is = |text: &str| is_loopback(&text.parse().unwrap());
+        assert!(is("/ip4/127.0.0.1/tcp/1") && is("/ip6/::1/udp/1/quic-v1"));
+        assert!(!is("/ip4/10.0.0.1/tcp/1") && !is("/p2p-circuit"));
     }
 }

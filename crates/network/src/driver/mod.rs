@@ -4,6 +4,7 @@ mod begin;
 mod events;
 mod rate;
 mod reach;
+mod standing;
 mod table;
 
 use std::{
@@ -20,7 +21,7 @@ use libp2p::{
     gossipsub,
     kad::{self, Quorum, Record, RecordKey, store::RecordStore},
     multiaddr::Protocol,
-    swarm::{self, ListenError, SwarmEvent, dial_opts::DialOpts},
+    swarm::{self, DialError, ListenError, SwarmEvent, dial_opts::DialOpts},
 };
 use opensky_protocol::NodeKey;
 use tokio::{
@@ -250,8 +251,8 @@ impl Driver {
             self.swarm.behaviour_mut().streams.open(peer, open);
             return;
         }
-        if self.reach.wait(peer, open) == Some(Stage::Known) && self.swarm.dial(peer).is_err() {
-            self.dial_failed(peer);
+        if self.reach.wait(peer, open) == Some(Stage::Known) {
+            self.dial(peer, DialOpts::peer_id(peer).build());
         }
     }
 
@@ -275,9 +276,15 @@ impl Driver {
             return;
         }
         self.reach.advance(&peer, Stage::Found);
-        let dial = DialOpts::peer_id(peer).addresses(addresses).build();
-        if self.swarm.dial(dial).is_err() {
-            self.reach.give_up(&peer);
+        self.dial(peer, DialOpts::peer_id(peer).addresses(addresses).build());
+    }
+
+    /// Dials a peer that streams wait for.
+    fn dial(&mut self, peer: PeerId, options: DialOpts) {
+        match self.swarm.dial(options) {
+            // Somebody else dials it already: what becomes of that is told like any other dial.
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
+            Err(_) => self.dial_failed(peer),
         }
     }
 
@@ -415,57 +422,6 @@ impl Driver {
         if is_due && self.swarm.connected_peers().next().is_some() {
             let query = self.swarm.behaviour_mut().kad.bootstrap().ok();
             self.filling = query.map(|query| (query, now));
-        }
-    }
-
-    fn reachability(&self) -> Reachability {
-        let is_direct = |address: &Multiaddr| Circuit::new(address.clone()).is_none();
-        if self.swarm.external_addresses().any(is_direct) {
-            return Reachability::Public;
-        }
-        if let Some(why) = self.failed_probe.clone() {
-            return Reachability::Private { why };
-        }
-        let why = match self.swarm.connected_peers().count() {
-            0 => "no peer is connected that could try",
-            _ => "no connected peer has tried yet",
-        };
-        Reachability::Unknown { why: why.into() }
-    }
-
-    fn status(&mut self) -> Status {
-        let kad = &mut self.swarm.behaviour_mut().kad;
-        let known = kad.kbuckets().map(|bucket| bucket.num_entries()).sum();
-        let text = |address: &Multiaddr| address.to_string();
-        let relays = self
-            .circuits
-            .iter()
-            .filter(|circuit| circuit.listener.is_some());
-        let listening = |relay: &PeerId| {
-            let is_it = |address: &Multiaddr| {
-                Circuit::new(address.clone()).is_some_and(|circuit| circuit.relay == *relay)
-            };
-            self.swarm.external_addresses().any(is_it)
-        };
-        Status {
-            node: self.me,
-            peer_id: self.swarm.local_peer_id().to_string(),
-            listen: self.swarm.listeners().map(text).collect(),
-            external: self.swarm.external_addresses().map(text).collect(),
-            reachability: self.reachability(),
-            connected: self
-                .swarm
-                .connected_peers()
-                .filter_map(identity::node_of)
-                .collect(),
-            known,
-            relays: relays
-                .map(|circuit| circuit.relay)
-                .filter(listening)
-                .filter_map(|relay| identity::node_of(&relay))
-                .collect(),
-            bytes_in: self.traffic.received.load(Ordering::Relaxed),
-            bytes_out: self.traffic.sent.load(Ordering::Relaxed),
         }
     }
 }
