@@ -32,6 +32,12 @@ fn module_with_nothing() {
     check_text("(module)");
 }
 
+/// Found by the fuzzer, in the slow count: what custom sections hold makes no module invalid.
+#[test]
+fn names_that_do_not_parse() {
+    check_text(r#"(module (func (export "f")) (@custom "name" "\01\ff\02"))"#);
+}
+
 #[test]
 fn loops_with_every_way_out() {
     check_text(include_str!("loops.wat"));

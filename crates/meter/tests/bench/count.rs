@@ -232,6 +232,16 @@ impl Reencode for Counter {
         Ok(())
     }
 
+    /// They mean nothing, and need not be what they say they are: names that do not parse are no
+    /// fault of a module's.
+    fn parse_custom_section(
+        &mut self,
+        _: &mut Module,
+        _: wasmparser::CustomSectionReader<'_>,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn parse_function_body(
         &mut self,
         code: &mut CodeSection,
