@@ -31,15 +31,32 @@ impl Books {
         let mut tab = self.tab(id, own);
         tab.open(root, total)?;
         self.put_tab(id, own, tab);
+        let mut first = None;
+        let mut filed = 0;
         for evidence in &showing.evidence {
-            if paid.contains(&evidence.ticket.value.unit) {
-                return Err(Rejection::Claimed);
-            }
-            facts.push(self.file(own, id, evidence)?);
+            let unit = evidence.ticket.value.unit;
+            let done = match paid.contains(&unit) {
+                true => Err(Rejection::Claimed),
+                false => self.file(own, id, evidence),
+            };
+            filed += usize::from(done.is_ok());
+            facts.push(done.unwrap_or_else(|reason| {
+                first.get_or_insert(reason);
+                Fact::NotFiled {
+                    escrow: *id,
+                    unit,
+                    operator: *own,
+                    reason,
+                }
+            }));
         }
-        Ok(facts)
+        match first {
+            Some(reason) if filed == 0 => Err(reason),
+            _ => Ok(facts),
+        }
     }
 
+    /// Changes the books only if it returns `Ok`.
     fn file(&mut self, own: &Account, id: &Digest, shown: &Evidence) -> Result<Fact, Rejection> {
         let ticket = &shown.ticket.value;
         let turn = &shown.assignment.value;

@@ -134,7 +134,8 @@ pub enum Call {
         /// What the requesters signed.
         vouchers: Vec<Signed<Voucher>>,
     },
-    /// Shows turns of the account that no voucher pays, after work has ended.
+    /// Shows turns of the account that no voucher pays, after work has ended. One that is shown already,
+    /// or does not hold, does not keep the others from being claimed.
     Show(Box<Showing>),
     /// Says that the result that was claimed for a unit is wrong.
     Object {

@@ -112,6 +112,13 @@ pub enum Fact {
         operator: Account,
         amount: u128,
     },
+    /// A turn that `operator` showed is not claimed, and why; the others are.
+    NotFiled {
+        escrow: Digest,
+        unit: Digest,
+        operator: Account,
+        reason: Rejection,
+    },
     /// `by` staked `bond` on the result that was claimed for `unit` being wrong.
     Objected {
         escrow: Digest,
@@ -170,7 +177,8 @@ impl Fact {
             | Self::Unbonding { operator, .. }
             | Self::Withdrawn { operator, .. }
             | Self::NotPaid { operator, .. }
-            | Self::Filed { operator, .. } => [operator].into(),
+            | Self::Filed { operator, .. }
+            | Self::NotFiled { operator, .. } => [operator].into(),
             Self::Opened { payer, .. }
             | Self::ToppedUp { payer, .. }
             | Self::Closed { payer, .. }
