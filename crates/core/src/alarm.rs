@@ -27,6 +27,8 @@ pub(crate) enum Alarm {
     Seat(Turn),
     /// Results of a job's unit should have been shown by now.
     Reveals(Digest, u32),
+    /// More voices for a job's unit could not be found for long.
+    Quorum(Digest, u32),
     /// The next offer of this node.
     Offer,
     /// A result of this node that nobody has answered.

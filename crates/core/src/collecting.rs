@@ -8,12 +8,11 @@ use opensky_protocol::{
 
 use crate::{
     alarm::Alarm,
-    earning::{Listed, Over, owed},
+    earning::{Listed, owed},
     effect::{Effect, Proof, UnpaidTurn},
     moment::Moment,
     policy::Contest,
     row::Stored,
-    time::Time,
     worker::{Task, TaskState, Worker, commit},
 };
 
@@ -99,10 +98,10 @@ impl Worker {
         let Some(earning) = earning.filter(|earning| earning.requester == from) else {
             return;
         };
-        if earning.over == Over::Said {
+        if earning.ends <= at.now {
             return;
         }
-        earning.over = Over::Said;
+        earning.ends = at.now;
         at.changed(Stored::Earning(job));
         at.alarms.set(Alarm::Account(job), at.now);
     }
@@ -124,8 +123,9 @@ impl Worker {
         let Some(earning) = self.earnings.get(&job) else {
             return;
         };
-        let (deadline, over) = (earning.deadline, earning.over);
-        let is_over = over == Over::Said || deadline <= at.now;
+        let (ends, deadline) = (earning.ends, earning.deadline);
+        let is_over = ends <= at.now;
+        let sulks = ends.after(self.policy.patience);
         if earning.unclaimed() > 0
             && let Some(best) = &earning.best
         {
@@ -133,6 +133,8 @@ impl Worker {
         }
         if is_over {
             self.stop_unfinished(job, at);
+        }
+        if sulks <= at.now {
             self.show(job, at);
         }
         if deadline.after(self.policy.give_up) <= at.now {
@@ -140,11 +142,9 @@ impl Worker {
             return;
         }
         let again = at.now.after(self.policy.last_retry);
-        let next = match is_over {
-            true => again,
-            false => again.min(deadline.max(Time(at.now.0 + 1))),
-        };
-        at.alarms.set(Alarm::Account(job), next);
+        let steps = [ends, sulks, again].into_iter();
+        let next = steps.filter(|step| *step > at.now).min();
+        at.alarms.set(Alarm::Account(job), next.unwrap_or(again));
         self.close_account(job, at);
     }
 
@@ -216,10 +216,8 @@ impl Worker {
     /// Forgets a job that is over, whose turns are all settled and whose voucher is claimed.
     fn close_account(&mut self, job: Digest, at: &mut Moment<'_>) {
         let earning = self.earnings.get(&job);
-        let is_over = |over: Over, deadline: Time| over == Over::Said || deadline <= at.now;
-        let is_done = earning.is_some_and(|earning| {
-            is_over(earning.over, earning.deadline) && earning.unclaimed() == 0
-        });
+        let is_done =
+            earning.is_some_and(|earning| earning.ends <= at.now && earning.unclaimed() == 0);
         if is_done && self.turns_of(&job).is_empty() {
             self.close_books(job, at);
         }

@@ -23,14 +23,8 @@ pub(crate) struct Earning {
     pub(crate) earned: u128,
     /// What the ledger has paid, as far as it has said so.
     pub(crate) claimed: u128,
-    /// Whether the requester has said that the job is over.
-    pub(crate) over: Over,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
-pub(crate) enum Over {
-    NotYet,
-    Said,
+    /// When work on the job ended: its deadline, or when the requester said that it is over.
+    pub(crate) ends: Time,
 }
 
 /// The turns that the last known voucher pays, in its order.
@@ -45,7 +39,7 @@ impl Earning {
             known: None,
             earned: 0,
             claimed: 0,
-            over: Over::NotYet,
+            ends: deadline,
         }
     }
 

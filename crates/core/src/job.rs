@@ -15,7 +15,7 @@ use crate::{
     policy::Policy,
     purse::Purse,
     time::Time,
-    unit::{Over, SeatState, Unit},
+    unit::{Over, SeatState, Stage, Unit},
 };
 
 /// How far a job is.
@@ -510,6 +510,16 @@ impl Job {
     pub(crate) fn has_live_seats(&self) -> bool {
         let mut units = self.open.iter().filter_map(|index| self.units.get(index));
         units.any(|unit| unit.seats.iter().any(|seat| seat.is_live()))
+    }
+
+    /// Whether anything is under way that frees what it has reserved: a run, or results that are being
+    /// shown. A promise that waits for a second one does not.
+    pub(crate) fn is_in_progress(&self) -> bool {
+        let mut units = self.open.iter().filter_map(|index| self.units.get(index));
+        units.any(|unit| {
+            let mut live = unit.seats.iter().filter(|seat| seat.is_live());
+            unit.stage == Stage::Showing || live.any(|seat| !seat.has_committed())
+        })
     }
 
     /// Whether it could use seats now.

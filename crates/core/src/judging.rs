@@ -1,7 +1,5 @@
 //! From promises to a result: everyone shows, the judge compares, whoever agrees is paid.
 
-use std::collections::BTreeSet;
-
 use opensky_protocol::{Account, Class, Digest, Outputs, Reveal, Turn, World, names};
 
 use crate::{
@@ -63,12 +61,10 @@ impl Broker {
             return;
         };
         let unit = &job.units[&index];
-        let (keys, cap) = (unit.keys(), job.order.replica_cap);
-        let is_contradicted = keys.iter().any(|key| *key != keys[0]);
-        let most = match is_contradicted {
-            true if job.is_running() => cap.min(self.voices(job, index)),
-            true => keys.len() as u8,
-            false => cap,
+        let keys = unit.keys();
+        let most = match job.is_running() {
+            true => job.order.replica_cap,
+            false => keys.len() as u8,
         };
         match judge(&keys, unit.wanted, most) {
             Verdict::Agreed(key) => self.agree(id, index, key, at),
@@ -77,16 +73,30 @@ impl Broker {
         }
     }
 
-    /// Operators that have or could have a voice in a unit.
-    fn voices(&self, job: &Job, index: u32) -> u8 {
-        let mut operators = self.market.operators(&job.pool);
-        let unit = &job.units[&index];
-        let gone: BTreeSet<Account> = unit.seated().into_iter().collect();
-        let voting = unit.seats.iter().filter(|seat| seat.counts());
-        let voting: Vec<Account> = voting.map(|seat| seat.operator).collect();
-        operators.retain(|operator| !gone.contains(operator));
-        operators.extend(voting);
-        u8::try_from(operators.len()).unwrap_or(u8::MAX)
+    /// More voices were wanted for a unit whose results differ, and for a long time nobody could be
+    /// found: those that there are have to do.
+    pub(crate) fn quorum_timed_out(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
+            return;
+        };
+        let Some(unit) = job.units.get_mut(&index) else {
+            return;
+        };
+        let keys = unit.keys();
+        let waits = unit.stage == Stage::Gathering && unit.lacks() > 0 && keys.len() > 1;
+        let mut live = unit.seats.iter().filter(|seat| seat.is_live());
+        if !waits {
+            return;
+        }
+        if !live.all(|seat| matches!(seat.state, SeatState::Shown { .. })) {
+            at.wake(Alarm::Quorum(id, index), self.policy.quorum);
+            return;
+        }
+        match judge(&keys, unit.wanted, keys.len() as u8) {
+            Verdict::Agreed(key) => self.agree(id, index, key, at),
+            Verdict::Need(_) | Verdict::Disputed => self.dispute(id, index, at),
+        }
+        self.finish_winding(id, at);
     }
 
     fn ask_more(&mut self, id: Digest, index: u32, wanted: u8, at: &mut Moment<'_>) {
@@ -100,6 +110,7 @@ impl Broker {
         job.sort(index);
         at.alarms.clear(Alarm::Reveals(id, index));
         at.changed(Stored::Unit(id, index));
+        at.wake(Alarm::Quorum(id, index), self.policy.quorum);
         self.queue(id);
     }
 
@@ -110,6 +121,7 @@ impl Broker {
             return Vec::new();
         };
         at.alarms.clear(Alarm::Reveals(id, index));
+        at.alarms.clear(Alarm::Quorum(id, index));
         at.changed(Stored::Unit(id, index));
         let unit = &job.units[&index];
         let unit_id = unit.id;

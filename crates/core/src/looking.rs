@@ -116,6 +116,10 @@ fn view_seat(seat: &Seat) -> SeatView {
         node: seat.node,
         operator: seat.operator,
         asked: seat.asked,
+        earned: match seat.state {
+            SeatState::Over(Over::Paid(amount)) => amount,
+            _ => 0,
+        },
         state: words(&seat.state),
     }
 }

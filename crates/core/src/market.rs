@@ -295,18 +295,6 @@ impl Market {
         pool.is_some_and(|pool| !pool.ready.is_empty())
     }
 
-    /// Operators that do for that need at all, busy or not.
-    pub(crate) fn operators(&self, pool: &Digest) -> BTreeSet<Account> {
-        let Some(pool) = self.pools.get(pool) else {
-            return BTreeSet::new();
-        };
-        let listings = self.listings.values();
-        listings
-            .filter(|listing| self.fit(&pool.need, listing).is_ok())
-            .map(|listing| listing.offer.operator)
-            .collect()
-    }
-
     /// Why that offer does not do for any unit of that need, whatever its load.
     pub(crate) fn fit(&self, need: &Need, listing: &Listing) -> Result<(), Unfit> {
         need.fits(&listing.offer, &self.ledger)?;

@@ -205,6 +205,7 @@ fn ring(broker: &mut Broker, worker: &mut Worker, alarm: Alarm, at: &mut Moment<
         Alarm::Stragglers(_) => {}
         Alarm::Seat(turn) => broker.seat_timed_out(turn, at),
         Alarm::Reveals(job, index) => broker.reveals_timed_out(job, index, at),
+        Alarm::Quorum(job, index) => broker.quorum_timed_out(job, index, at),
         Alarm::Offer => worker.offer(at),
         Alarm::Result(turn) => worker.result_unanswered(turn, at),
         Alarm::Account(job) => worker.look_at_account(job, at),

@@ -153,7 +153,7 @@ impl Broker {
         let offer = &listing.offer;
         let reserved = job.worst_seat(&offer.ask, unit.input_len);
         if reserved > job.left() {
-            if job.reserved == 0 {
+            if !job.is_in_progress() {
                 self.wind(id, Ending::Budget, at);
                 return Placed::Ended;
             }

@@ -60,6 +60,9 @@ pub struct Policy {
     pub straggler: u32,
     /// Broker: results before the median means anything.
     pub straggler_sample: usize,
+    /// Broker: how long a unit whose results differ waits for more operators when there is none, before
+    /// those that have spoken have to do. Longer than an offer's life: whoever is there has offered.
+    pub quorum: Duration,
     /// Broker: turns of one unit, at most. Whoever is asked after so many failures will fail too.
     pub attempts: usize,
     /// Broker: units of a stepper job that its escrow is for, if nothing else bounds it.
@@ -84,6 +87,9 @@ pub struct Policy {
     pub claim_amount: u128,
     /// Worker: how long a voucher of less is kept before it is claimed.
     pub claim_time: Duration,
+    /// Worker: how long after a job's end its requester may take to settle, before what is not paid is
+    /// shown to the ledger. Long enough to ask some more times.
+    pub patience: Duration,
     /// Worker: how long after a job's deadline it goes on asking for what it is owed.
     pub give_up: Duration,
     /// Worker: whether it takes to the ledger what a requester refused to pay for.
@@ -137,6 +143,7 @@ impl Default for Policy {
             exclusion: Duration::from_secs(24 * 3_600),
             straggler: 3,
             straggler_sample: 5,
+            quorum: Duration::from_secs(120),
             attempts: 64,
             stepper_units: 64,
             batch: 64,
@@ -149,6 +156,7 @@ impl Default for Policy {
             offer_gap: Duration::from_millis(500),
             claim_amount: u128::MAX,
             claim_time: Duration::from_secs(300),
+            patience: Duration::from_secs(120),
             give_up: Duration::from_secs(24 * 3_600),
             contest: Contest::Always,
             remembered: 65_536,

@@ -75,6 +75,8 @@ pub struct SeatView {
     pub operator: Account,
     /// When it was asked.
     pub asked: Time,
+    /// What it has earned.
+    pub earned: u128,
     /// How far it is, in words.
     pub state: String,
 }

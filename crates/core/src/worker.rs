@@ -346,9 +346,10 @@ impl Worker {
 
     /// Nobody has said what became of a result.
     pub(crate) fn result_unanswered(&mut self, turn: Turn, at: &mut Moment<'_>) {
-        let ticket = self.tasks.get(&turn).map(|task| &task.ticket.value);
-        // After the deadline the ledger is asked, not the requester.
-        if ticket.is_some_and(|ticket| ticket.deadline > at.now.0) {
+        let earning = self.earnings.get(&turn.job);
+        let patience = earning.map(|earning| earning.ends.after(self.policy.patience));
+        // After that the ledger is asked, not the requester.
+        if patience.is_some_and(|end| end > at.now) {
             self.promise(turn, at);
         }
     }
