@@ -1,10 +1,11 @@
 //! A blob that is open for reading, anywhere in it.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, ErrorKind, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use opensky_protocol::Digest;
@@ -13,12 +14,15 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use crate::{
     error::{StoreError, at},
     form::Form,
+    in_use::User,
     seal::Seal,
     sealed::{CHUNK, Header, chunks},
 };
 
 /// What is read at once where all is read.
 const PIECE: usize = 256 << 10;
+/// How exactly it is known when a blob was used last: more exactly costs a write each time.
+const USE_PRECISION: Duration = Duration::from_secs(60);
 
 /// An open blob. Nothing that uses the store changes what is read from it: if the blob is removed or
 /// mended meanwhile it stays as it is here. May be read by many threads at once; all calls block.
@@ -28,15 +32,22 @@ pub struct Blob {
     len: u64,
     file: File,
     sealed: Option<(Arc<Seal>, Header)>,
+    _user: User,
 }
 
 impl Blob {
     /// The blob that `file` has under the name of `digest`. Of a sealed one the header is checked, of
     /// a plain one nothing.
-    pub(crate) fn open(form: &Form, digest: &Digest, file: File) -> Result<Self, StoreError> {
+    pub(crate) fn open(
+        form: &Form,
+        digest: &Digest,
+        file: File,
+        user: User,
+    ) -> Result<Self, StoreError> {
         let broken = || StoreError::SealBroken(*digest);
-        let disk_len = file.metadata().map_err(at("read a blob"))?.len();
-        let len = form.plain_len(disk_len).ok_or_else(broken)?;
+        let metadata = file.metadata().map_err(at("read a blob"))?;
+        note_use(&file, &metadata);
+        let len = form.plain_len(metadata.len()).ok_or_else(broken)?;
         let sealed = match form {
             Form::Plain => None,
             Form::Sealed(seal) => {
@@ -51,6 +62,7 @@ impl Blob {
             len,
             file,
             sealed,
+            _user: user,
         })
     }
 
@@ -174,6 +186,15 @@ impl Blob {
             ErrorKind::InvalidData => StoreError::SealBroken(self.digest),
             _ => at("read a blob")(error),
         }
+    }
+}
+
+/// Notes that a blob is used: a file that is never written has no other use for the time it was.
+fn note_use(file: &File, metadata: &Metadata) {
+    let is_recent = |used: SystemTime| used.elapsed().is_ok_and(|age| age < USE_PRECISION);
+    if !metadata.modified().is_ok_and(is_recent) {
+        // A disk that cannot be written, or another one's file: it is collected earlier.
+        let _ = file.set_modified(SystemTime::now());
     }
 }
 

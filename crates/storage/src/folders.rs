@@ -9,6 +9,7 @@ use std::{
 };
 
 use cap_std::{ambient_authority, fs::Dir};
+use opensky_protocol::Digest;
 
 use crate::error::{StoreError, at};
 
@@ -97,4 +98,37 @@ pub(crate) fn sync(folder: &Dir) -> Result<(), StoreError> {
     // A `Dir` may be a handle that only names the folder; this one can be synchronised.
     let open = || -> io::Result<_> { folder.open(".")?.sync_all() };
     open().map_err(at("write a folder"))
+}
+
+/// The lengths of all files of a folder together.
+pub(crate) fn lengths(folder: &Dir) -> io::Result<u64> {
+    let lens = folder.entries()?.map(|entry| match entry?.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        found => Ok(found?.len()),
+    });
+    lens.sum()
+}
+
+/// Removes all files of a folder.
+pub(crate) fn remove_files(folder: &Dir) -> io::Result<()> {
+    for entry in folder.entries()? {
+        folder.remove_file(entry?.file_name())?;
+    }
+    Ok(())
+}
+
+/// The folder of the file that is named by that digest, and its name there.
+pub(crate) fn split(digest: &Digest) -> (String, String) {
+    let mut digits = digest.to_string();
+    let rest = digits.split_off(2);
+    (digits, rest)
+}
+
+/// The path of a file of that name in that folder, and the digest it is named by.
+pub(crate) fn named(folder: &OsStr, name: &OsStr) -> Option<(String, Digest)> {
+    let digits = [folder.to_str()?, name.to_str()?];
+    let digest = digits.concat().parse().ok()?;
+    // Digits are read in any case, and would be cut anywhere.
+    let is_ours = split(&digest) == digits.map(str::to_owned).into();
+    is_ours.then(|| (digits.join("/"), digest))
 }

@@ -7,13 +7,17 @@
 //! nobody without the key can read.
 //!
 //! [`Rows`] is a file of small values that change together, in batches that are durable at once.
+//! [`Pins`] are rows that say which blobs must stay when room is made.
 
 mod blob;
+mod collect;
 mod error;
 mod folders;
 mod form;
+mod in_use;
 mod incoming;
 mod key;
+mod pins;
 mod quota;
 mod receiving;
 mod rows;
@@ -22,8 +26,10 @@ mod sealed;
 mod store;
 
 pub use blob::Blob;
+pub use collect::{CollectError, Collected, Keep};
 pub use error::StoreError;
 pub use key::{KeyError, SealKey};
+pub use pins::{PinError, Pins};
 pub use receiving::Receiving;
 pub use rows::{LoadAll, Pending, Row, Rows, RowsError, Table};
 pub use store::Store;

@@ -212,6 +212,13 @@ impl Store {
     }
 }
 
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        // Closing the file does not do it while a process that was started just now has it too.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 /// Opens the file of what has come, which is made if it is not there, for this receiver alone.
 fn lock(parts: &Dir, name: &str, digest: &Digest) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();

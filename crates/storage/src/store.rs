@@ -1,7 +1,6 @@
 //! The folder of blobs.
 
 use std::{
-    ffi::OsStr,
     fs,
     io::{self, ErrorKind, Read},
     os::unix::fs::MetadataExt as _,
@@ -16,8 +15,9 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use crate::{
     Blob, SealKey,
     error::{StoreError, at},
-    folders::{Folders, open_root, subfolder},
+    folders::{Folders, lengths, named, open_root, remove_files, split, subfolder},
     form::Form,
+    in_use::InUse,
     incoming::{Incoming, is_settled, rename, settle},
     quota::Quota,
     seal::Seal,
@@ -48,6 +48,7 @@ pub struct Store {
     folders: Folders,
     incoming: Dir,
     quota: Quota,
+    in_use: InUse,
     /// Held, shared, for as long as the store is open.
     _lock: File,
 }
@@ -92,6 +93,7 @@ impl Store {
             folders,
             incoming,
             quota: Quota::new(0, u64::MAX),
+            in_use: InUse::default(),
             _lock: lock,
         })
     }
@@ -104,7 +106,7 @@ impl Store {
     /// [`StoreError::Io`] where the blobs cannot be listed.
     pub fn with_quota(mut self, bytes: u64) -> Result<Self, StoreError> {
         let mut used = 0;
-        let blobs = self.visit(|_, _, len| used += len);
+        let blobs = self.visit(|_, _, found| used += found.len());
         blobs.map_err(at("list the blobs"))?;
         if let Some((_, parts)) = self.receiver()? {
             used += lengths(&parts).map_err(at("list the parts"))?;
@@ -199,10 +201,12 @@ impl Store {
     pub fn verify(&self, digest: &Digest) -> Result<(), StoreError> {
         let file = self.file(digest)?;
         let checked_file = file.metadata().map_err(at("read a blob"))?.ino();
-        let checked = Blob::open(&self.form, digest, file).and_then(|blob| blob.check());
+        let user = self.in_use.enter(self.form.name(digest));
+        let checked = Blob::open(&self.form, digest, file, user).and_then(|blob| blob.check());
         if let Err(StoreError::Damaged { .. } | StoreError::SealBroken(_)) = &checked {
             // Somebody may have mended it meanwhile.
-            self.remove_if(digest, |found| found.ino() == checked_file)?;
+            let path = self.path_of(digest);
+            self.remove_if(&path, |found| found.ino() == checked_file)?;
         }
         checked
     }
@@ -238,8 +242,8 @@ impl Store {
     /// [`StoreError::Io`] where a folder cannot be read.
     pub fn list(&self) -> Result<Vec<(Digest, u64)>, StoreError> {
         let mut found = Vec::new();
-        let visited = self.visit(|path, name, disk_len| {
-            let known = self.form.plain_len(disk_len).map(|len| (name, len));
+        let visited = self.visit(|path, name, metadata| {
+            let known = self.form.plain_len(metadata.len()).map(|len| (name, len));
             found.extend(match &self.form {
                 Form::Plain => known,
                 Form::Sealed(seal) => self
@@ -268,33 +272,37 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] where the operating system refuses.
     pub fn remove(&self, digest: &Digest) -> Result<bool, StoreError> {
-        self.remove_if(digest, |_| true)
+        let removed = self.remove_if(&self.path_of(digest), |_| true)?;
+        Ok(removed.is_some())
     }
 
+    /// Removes the file of that name unless it is in use. How many bytes it had on disk; none if it
+    /// was left, or had gone already.
+    pub(crate) fn remove_unused(&self, name: &Digest, path: &str) -> Result<u64, StoreError> {
+        let remove = || self.remove_if(path, |_| true);
+        let removed = self.in_use.unless(name, remove);
+        Ok(removed.transpose()?.flatten().unwrap_or(0))
+    }
+
+    /// The file's bytes on disk, if it was there and is no longer.
     fn remove_if(
         &self,
-        digest: &Digest,
+        path: &str,
         is_it: impl Fn(&Metadata) -> bool,
-    ) -> Result<bool, StoreError> {
-        let (all, path) = (self.folders.all(), self.path_of(digest));
-        let removed = self.quota.naming(|| {
-            let found = all
-                .metadata(&path)
-                .map_err(|error| missing(digest, error))?;
-            if !is_it(&found) {
-                return Err(StoreError::Missing(*digest));
+    ) -> Result<Option<u64>, StoreError> {
+        let all = self.folders.all();
+        let mut removed = None;
+        let remove = || -> io::Result<u64> {
+            let found = all.metadata(path)?;
+            if is_it(&found) {
+                all.remove_file(path)?;
+                removed = Some(found.len());
             }
-            match all.remove_file(&path) {
-                Ok(()) => Ok(found.len()),
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    Err(StoreError::Missing(*digest))
-                }
-                Err(error) => Err(at("remove a blob")(error)),
-            }
-        });
-        match removed {
-            Err(StoreError::Missing(_)) => Ok(false),
-            removed => removed.map(|()| true),
+            Ok(removed.unwrap_or(0))
+        };
+        match self.quota.naming(remove) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(at("remove a blob")(error)),
+            _ => Ok(removed),
         }
     }
 
@@ -308,7 +316,8 @@ impl Store {
 
     /// The blob, its bytes not looked at.
     fn unchecked(&self, digest: &Digest) -> Result<Blob, StoreError> {
-        Blob::open(&self.form, digest, self.file(digest)?)
+        let user = self.in_use.enter(self.form.name(digest));
+        Blob::open(&self.form, digest, self.file(digest)?, user)
     }
 
     fn whole(&self, digest: &Digest) -> Result<Blob, StoreError> {
@@ -378,6 +387,10 @@ impl Store {
         }
     }
 
+    pub(crate) fn form(&self) -> &Form {
+        &self.form
+    }
+
     pub(crate) fn quota(&self) -> &Quota {
         &self.quota
     }
@@ -412,8 +425,8 @@ impl Store {
         format!("{folder}/{name}")
     }
 
-    /// Hands out the path of each blob's file, the digest it is named by, and its bytes on disk.
-    fn visit(&self, mut found: impl FnMut(&str, Digest, u64)) -> io::Result<()> {
+    /// Hands out the path of each blob's file, the digest it is named by, and what is known of it.
+    pub(crate) fn visit(&self, mut found: impl FnMut(&str, Digest, &Metadata)) -> io::Result<()> {
         for folder in self.folders.all().entries()? {
             let folder = folder?;
             if !folder.file_type()?.is_dir() {
@@ -426,7 +439,7 @@ impl Store {
                     continue;
                 };
                 match blob.metadata() {
-                    Ok(metadata) => found(&path, name, metadata.len()),
+                    Ok(metadata) => found(&path, name, &metadata),
                     // Somebody removed it just now.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) => return Err(error),
@@ -435,15 +448,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// The lengths of all files of a folder together.
-fn lengths(folder: &Dir) -> io::Result<u64> {
-    let lens = folder.entries()?.map(|entry| match entry?.metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-        found => Ok(found?.len()),
-    });
-    lens.sum()
 }
 
 /// Opens a file without waiting: a pipe that somebody put there has no other end.
@@ -459,28 +463,6 @@ fn open_file(
         true => Ok(file),
         false => Err(StoreError::NotAFile(name.into())),
     }
-}
-
-fn remove_files(folder: &Dir) -> io::Result<()> {
-    for entry in folder.entries()? {
-        folder.remove_file(entry?.file_name())?;
-    }
-    Ok(())
-}
-
-fn split(digest: &Digest) -> (String, String) {
-    let mut digits = digest.to_string();
-    let rest = digits.split_off(2);
-    (digits, rest)
-}
-
-/// The path of a file of that name in that folder, and the digest it is named by.
-fn named(folder: &OsStr, name: &OsStr) -> Option<(String, Digest)> {
-    let digits = [folder.to_str()?, name.to_str()?];
-    let digest = digits.concat().parse().ok()?;
-    // Digits are read in any case, and would be cut anywhere.
-    let is_ours = split(&digest) == digits.map(str::to_owned).into();
-    is_ours.then(|| (digits.join("/"), digest))
 }
 
 fn missing(digest: &Digest, error: io::Error) -> StoreError {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use opensky_protocol::Digest;
-use opensky_storage::{Store, StoreError};
+use opensky_storage::{SealKey, Store, StoreError};
 use tempfile::TempDir;
 
 const FOLDER: &str = "OPENSKY_STORAGE_TEST_FOLDER";
@@ -96,7 +96,13 @@ fn a_writer_killed_at_any_moment_leaves_whole_blobs_and_keeps_its_promises() {
 
 /// Each size leaves the writer to run into the limit in another write.
 fn fill(folder: &Path) {
-    let store = Store::open(folder).unwrap();
+    fill_one(Store::open(folder).unwrap(), folder);
+    let folder = folder.join("sealed");
+    let key = SealKey::from_bytes([7; 32]);
+    fill_one(Store::open_sealed(&folder, &key).unwrap(), &folder);
+}
+
+fn fill_one(store: Store, folder: &Path) {
     let kept = store.put(b"kept").unwrap();
     let large = vec![1; 4 << 20];
     for error in [
@@ -154,4 +160,45 @@ fn a_full_disk_is_a_clear_error_and_leaves_nothing() {
         Ok(status) => assert!(status.success()),
         Err(error) => eprintln!("skipped: cannot start `unshare`: {error}"),
     }
+}
+
+/// Puts and removes blobs, most of which the other process puts too.
+fn share(folder: &Path) {
+    let key = SealKey::from_bytes([7; 32]);
+    let store = Store::open_sealed(folder, &key).unwrap();
+    for round in 0..3 {
+        for i in 0..30 {
+            let bytes = blob(i);
+            let digest = store.put_file(&bytes[..]).unwrap();
+            // The other one may have removed it just now.
+            match store.get(&digest) {
+                Err(StoreError::Missing(_)) if i % 5 == 0 => {}
+                read => assert_eq!(read.unwrap(), bytes),
+            }
+            if round < 2 && i % 5 == 0 {
+                store.remove(&digest).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn two_processes_share_a_sealed_store() {
+    const ME: &str = "two_processes_share_a_sealed_store";
+    if let Some(folder) = env::var_os(FOLDER) {
+        return share(folder.as_ref());
+    }
+    let folder = TempDir::new().unwrap();
+    let start = || writer(ME, folder.path()).spawn().unwrap();
+    let children = [start(), start()];
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let key = SealKey::from_bytes([7; 32]);
+    let store = Store::open_sealed(folder.path(), &key).unwrap();
+    for i in (0..30).filter(|i| i % 5 != 0) {
+        assert_eq!(store.get(&Digest::of(&blob(i))).unwrap(), blob(i));
+    }
+    let left = folder.path().join("incoming-1");
+    assert_eq!(fs::read_dir(left).unwrap().count(), 0);
 }
