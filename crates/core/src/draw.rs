@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     Seat,
     /// Whether a result is audited.
     Audit,
+    /// Whether a unit that is known already is sent again, and which.
+    Canary,
 }
 
 impl Draws {

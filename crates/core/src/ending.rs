@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use opensky_protocol::{Digest, NodeKey, Turn};
+use opensky_protocol::{Digest, NodeKey};
 
 use crate::{
     alarm::Alarm,
     broker::Broker,
     effect::Effect,
     job::{Closing, Ending, Phase},
+    judging::Release,
     moment::Moment,
     row::Stored,
-    unit::{Audit, Over, Seat},
+    unit::{Audit, Seat},
 };
 
 impl Broker {
@@ -57,30 +58,13 @@ impl Broker {
     }
 
     fn wind_unit(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        self.release(id, index, Release::Waiting, at);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
-        let unit = &job.units[&index];
-        let unit_id = unit.id;
-        let waiting = (0..).zip(&unit.seats);
-        let waiting = waiting.filter(|(_, seat)| seat.is_live() && !seat.has_committed());
-        let waiting: Vec<(u32, NodeKey)> = waiting
-            .map(|(attempt, seat)| (attempt, seat.node))
-            .collect();
-        for (attempt, node) in waiting {
-            let turn = Turn {
-                job: id,
-                unit: unit_id,
-                attempt,
-            };
-            job.end_seat(index, attempt, Over::Released);
-            at.alarms.clear(Alarm::Seat(turn));
-            at.to(node).release.push(turn);
-            self.market.released(&node, at.now);
-        }
-        let committed = |seat: &&Seat| seat.has_committed();
+        let promised = |seat: &&Seat| seat.has_committed() || seat.voice().is_some();
         if let Some(unit) = job.units.get_mut(&index) {
-            let promised = unit.seats.iter().filter(committed).count();
+            let promised = unit.seats.iter().filter(promised).count();
             unit.wanted = u8::try_from(promised).unwrap_or(u8::MAX).min(unit.wanted);
             unit.audit = Audit::Settled;
         }

@@ -11,7 +11,7 @@ use crate::{
     row::Stored,
     standing::Conduct,
     time::{Time, back_off},
-    unit::{Audit, Over, SeatState, Stage},
+    unit::{Again, Audit, Over, SeatState, Stage},
 };
 
 impl Broker {
@@ -51,6 +51,18 @@ impl Broker {
         if !seat.is_live() || seat.has_committed() {
             return;
         }
+        let job = self.jobs.get(&turn.job);
+        let maker = match why {
+            Abort::MissingInput(name) => job.and_then(|job| job.maker(index, name)),
+            _ => None,
+        };
+        if let Some(maker) = maker {
+            // Whoever should have it is gone, or cannot be reached: somebody else makes it anew.
+            self.market.rest(&from, at.now, &self.policy, at.alarms);
+            self.lose(turn, index, Over::Lacked, at);
+            self.reopen(turn.job, maker, Again::Remake, at);
+            return;
+        }
         let reason = kind(why);
         self.lose(turn, index, Over::Aborted(reason.clone()), at);
         let Some(unit) = self
@@ -62,7 +74,7 @@ impl Broker {
         };
         let same = |over: &SeatState| matches!(over, SeatState::Over(Over::Aborted(other)) if *other == reason);
         let failed = unit.seats.iter().filter(|seat| same(&seat.state));
-        if failed.count() >= ABORTS && unit.agreement().is_none() {
+        if failed.count() >= ABORTS && unit.stage != Stage::Closed {
             self.wind(turn.job, Ending::Unrunnable { index, reason }, at);
         }
     }
@@ -111,7 +123,7 @@ impl Broker {
         let Some(unit) = index.and_then(|index| job.units.get_mut(&index)) else {
             return;
         };
-        let is_open = unit.agreement().is_none() && is_running;
+        let is_open = unit.stage != Stage::Closed && is_running;
         let seats = &mut unit.seats;
         let operator = seats[turn.attempt as usize].operator;
         let is_taken = seats
@@ -313,10 +325,10 @@ impl Broker {
             return;
         };
         match seat.state {
-            SeatState::Over(Over::Paid(_)) => {
+            SeatState::Over(Over::Paid { .. } | Over::PaidWrong { .. }) => {
                 at.to(from).settle.entry(turn.job).or_default().0.push(turn);
             }
-            SeatState::Over(Over::Wrong | Over::Unjudged) => {
+            SeatState::Over(Over::Wrong { .. } | Over::Unjudged) => {
                 at.to(from).settle.entry(turn.job).or_default().1.push(turn);
             }
             _ => at.to(from).release.push(turn),

@@ -93,6 +93,12 @@ pub enum Ending {
     /// The user did not want it any more.
     #[error("cancelled")]
     Cancelled,
+    /// A result that others were built upon turned out to be wrong.
+    #[error("unit {index} had a wrong result, and others were built upon it")]
+    Tainted {
+        /// Its place in the plan.
+        index: u32,
+    },
     /// There was no more time.
     #[error("the deadline came first")]
     Deadline,
@@ -115,10 +121,14 @@ pub(crate) struct Job {
     pub(crate) lacking: BTreeSet<u32>,
     /// Which of them is to be looked at next.
     pub(crate) cursor: u32,
-    /// Units that have seats and no result.
+    /// Units that somebody is at, or will be.
     pub(crate) open: BTreeSet<u32>,
     /// Results that were shown and are not judged, by unit and compare key.
     pub(crate) shown: BTreeMap<(u32, Digest), Reveal>,
+    /// Units whose result is the word of that operator alone.
+    pub(crate) alone: BTreeMap<Account, BTreeSet<u32>>,
+    /// Units whose result several agreed on: some of them, to test others with.
+    pub(crate) known: Vec<u32>,
     /// What agreed units gave.
     pub(crate) outputs: BTreeMap<u32, Outputs>,
     pub(crate) purses: BTreeMap<Account, Purse>,
@@ -155,6 +165,8 @@ impl Job {
             cursor: 0,
             open: BTreeSet::new(),
             shown: BTreeMap::new(),
+            alone: BTreeMap::new(),
+            known: Vec::new(),
             outputs: BTreeMap::new(),
             purses: BTreeMap::new(),
             spent: 0,
@@ -480,9 +492,9 @@ impl Job {
             0 => self.lacking.remove(&index),
             _ => self.lacking.insert(index),
         };
-        match unit.agreement() {
-            None => self.open.insert(index),
-            Some(_) => self.open.remove(&index),
+        match unit.stage {
+            Stage::Closed => self.open.remove(&index),
+            Stage::Gathering | Stage::Showing => self.open.insert(index),
         };
     }
 
@@ -499,10 +511,12 @@ impl Job {
     pub(crate) fn end_seat(&mut self, index: u32, attempt: u32, over: Over) {
         let unit = self.units.get_mut(&index);
         let seat = unit.and_then(|unit| unit.seats.get_mut(attempt as usize));
-        let Some(seat) = seat.filter(|seat| seat.is_live()) else {
+        let Some(seat) = seat else {
             return;
         };
-        self.reserved = self.reserved.saturating_sub(seat.reserved);
+        if seat.is_live() {
+            self.reserved = self.reserved.saturating_sub(seat.reserved);
+        }
         seat.state = SeatState::Over(over);
     }
 
@@ -525,6 +539,67 @@ impl Job {
     /// Whether it could use seats now.
     pub(crate) fn is_hungry(&self) -> bool {
         self.is_running() && (!self.lacking.is_empty() || self.fresh().is_some())
+    }
+
+    /// Notes whose word a unit's result is.
+    pub(crate) fn note_voices(&mut self, index: u32) {
+        const KNOWN: usize = 64;
+        let Some(unit) = self.units.get(&index) else {
+            return;
+        };
+        let mut paid = unit.seats.iter().filter(|seat| seat.is_paid());
+        match (paid.next(), paid.next()) {
+            (Some(only), None) => {
+                self.alone.entry(only.operator).or_default().insert(index);
+            }
+            (Some(_), Some(_)) if self.known.len() < KNOWN => self.known.push(index),
+            _ => {}
+        }
+    }
+
+    /// Whether anyone was asked for a unit that takes in what that one gives.
+    pub(crate) fn is_built_upon(&self, index: u32) -> bool {
+        let next = self.units.len() as u32;
+        match &self.order.plan {
+            Plan::Single(_) => false,
+            Plan::Job(spec) => match &spec.plan {
+                JobPlan::Stepper { .. } => index + 1 < next,
+                JobPlan::MapReduce {
+                    shards, partitions, ..
+                } => {
+                    let maps = shards.len() as u32;
+                    let reduces = maps + partitions;
+                    match () {
+                        () if index < maps => next > maps,
+                        () if index < reduces => next > reduces,
+                        () => false,
+                    }
+                }
+            },
+        }
+    }
+
+    /// The unit that makes the input of that name for a unit.
+    pub(crate) fn maker(&self, index: u32, input: &str) -> Option<u32> {
+        let (mut units, _) = self.upstream(index);
+        let first = units.start;
+        let is_named = |unit: &u32| match self.world(index) {
+            Some(World::Reduce) => names::shard(unit - first) == input,
+            Some(World::Finish) => names::partition(unit - first) == input,
+            Some(World::Stepper { .. }) => input == names::STATE,
+            _ => false,
+        };
+        units.find(is_named)
+    }
+
+    /// The usual time of a turn, once there are enough to tell.
+    pub(crate) fn median(&self, sample: usize) -> Option<u64> {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times
+            .get(times.len() / 2)
+            .copied()
+            .filter(|_| times.len() >= sample)
     }
 
     /// A turn took so long.

@@ -1,6 +1,6 @@
 //! From promises to a result: everyone shows, the judge compares, whoever agrees is paid.
 
-use opensky_protocol::{Account, Class, Digest, Outputs, Reveal, Turn, World, names};
+use opensky_protocol::{Account, Class, Digest, NodeKey, Outputs, Reveal, Turn, World, names};
 
 use crate::{
     alarm::Alarm,
@@ -11,7 +11,7 @@ use crate::{
     moment::Moment,
     row::Stored,
     standing::Conduct,
-    unit::{Agreement, Over, SeatState, Stage},
+    unit::{Again, Agreement, Over, Seat, SeatState, Stage, Unit},
 };
 
 impl Broker {
@@ -38,7 +38,7 @@ impl Broker {
         match unit.stage {
             Stage::Gathering if unit.is_promised() => unit.stage = Stage::Showing,
             Stage::Showing => {}
-            Stage::Gathering | Stage::Agreed(_) => return,
+            Stage::Gathering | Stage::Closed => return,
         }
         let unit_id = unit.id;
         for (attempt, seat) in (0..).zip(&mut unit.seats) {
@@ -83,7 +83,9 @@ impl Broker {
             return;
         };
         let keys = unit.keys();
-        let waits = unit.stage == Stage::Gathering && unit.lacks() > 0 && keys.len() > 1;
+        let is_again = unit.again != Again::No;
+        let has_spoken = keys.len() > 1 || (is_again && !keys.is_empty());
+        let waits = unit.stage == Stage::Gathering && unit.lacks() > 0 && has_spoken;
         let mut live = unit.seats.iter().filter(|seat| seat.is_live());
         if !waits {
             return;
@@ -92,9 +94,13 @@ impl Broker {
             at.wake(Alarm::Quorum(id, index), self.policy.quorum);
             return;
         }
-        match judge(&keys, unit.wanted, keys.len() as u8) {
-            Verdict::Agreed(key) => self.agree(id, index, key, at),
-            Verdict::Need(_) | Verdict::Disputed => self.dispute(id, index, at),
+        // Equal results may be fewer than were wanted where the unit had one before.
+        let most = keys.len() as u8;
+        let is_one = keys.iter().all(|key| *key == keys[0]);
+        match judge(&keys, unit.wanted, most) {
+            Verdict::Agreed(key) if is_again || !is_one => self.agree(id, index, key, at),
+            _ if is_one => at.wake(Alarm::Quorum(id, index), self.policy.quorum),
+            _ => self.dispute(id, index, at),
         }
         self.finish_winding(id, at);
     }
@@ -114,86 +120,165 @@ impl Broker {
         self.queue(id);
     }
 
-    /// Ends what a unit's seats still do, after it has a result or will get none. Returns who had
-    /// shown what, and what for.
-    fn close(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) -> Vec<Voice> {
-        let Some(job) = self.jobs.get_mut(&id) else {
-            return Vec::new();
-        };
+    /// Ends what a unit's seats still do, after it has a result or will get none.
+    fn close(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
         at.alarms.clear(Alarm::Reveals(id, index));
         at.alarms.clear(Alarm::Quorum(id, index));
         at.changed(Stored::Unit(id, index));
+        self.release(id, index, Release::All, at);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        if let Some(unit) = job.units.get_mut(&index) {
+            unit.stage = Stage::Closed;
+            unit.again = Again::No;
+            unit.spare = 0;
+        }
+        job.sort(index);
+    }
+
+    /// Lets go of a unit's seats that have shown nothing yet.
+    pub(crate) fn release(&mut self, id: Digest, index: u32, which: Release, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
         let unit = &job.units[&index];
         let unit_id = unit.id;
-        let seats: Vec<_> = (0..).zip(unit.seats.clone()).collect();
-        let mut voices = Vec::new();
-        for (attempt, seat) in seats {
+        let lets_go = |seat: &Seat| match (&seat.state, which) {
+            (SeatState::Asked { .. } | SeatState::Working, _) => true,
+            (SeatState::Committed(_) | SeatState::Opened(..), Release::All) => true,
+            _ => false,
+        };
+        let seats = (0..).zip(&unit.seats).filter(|(_, seat)| lets_go(seat));
+        let seats: Vec<(u32, NodeKey, bool)> = seats
+            .map(|(attempt, seat)| (attempt, seat.node, seat.has_committed()))
+            .collect();
+        for (attempt, node, has_committed) in seats {
             let turn = Turn {
                 job: id,
                 unit: unit_id,
                 attempt,
             };
-            match seat.state {
-                SeatState::Shown { key, amount } => voices.push(Voice {
-                    turn,
-                    node: seat.node,
-                    operator: seat.operator,
-                    key,
-                    amount,
-                }),
-                SeatState::Over(_) => {}
-                ref live => {
-                    let has_room_again = !live_has_committed(live);
-                    job.end_seat(index, attempt, Over::Released);
-                    at.alarms.clear(Alarm::Seat(turn));
-                    at.to(seat.node).release.push(turn);
-                    if has_room_again {
-                        self.market.released(&seat.node, at.now);
-                    }
-                }
+            job.end_seat(index, attempt, Over::Released);
+            at.changed(Stored::Unit(id, index));
+            at.alarms.clear(Alarm::Seat(turn));
+            at.to(node).release.push(turn);
+            if !has_committed {
+                self.market.released(&node, at.now);
             }
         }
-        voices
     }
 
     fn agree(&mut self, id: Digest, index: u32, key: Digest, at: &mut Moment<'_>) {
-        let voices = self.close(id, index, at);
-        let agreeing = voices.iter().filter(|voice| voice.key == key).count();
-        for voice in voices {
-            let agrees = voice.key == key;
-            self.settle(&voice, index, agrees, at);
-            let conduct = match agrees {
-                true => Conduct::Agreed(agreeing),
-                false => Conduct::Caught,
-            };
-            self.learn(id, voice.operator, conduct, at);
-        }
-        let Some(reveal) = self.take_result(id, index, &key) else {
-            return;
-        };
-        let said = &reveal.statement;
-        let agreement = Agreement {
-            key,
-            class: said.class,
-            fuel: said.fuel,
-            output_len: said.output_len,
-            voices: u8::try_from(agreeing).unwrap_or(u8::MAX),
-        };
-        at.out.rows.push(Stored::Result(id, index).holding(&reveal));
+        self.close(id, index, at);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
-        if let Some(unit) = job.units.get_mut(&index) {
-            unit.stage = Stage::Agreed(agreement);
+        let unit = &job.units[&index];
+        for seat in &unit.seats {
+            if let Some(units) = job.alone.get_mut(&seat.operator) {
+                units.remove(&index);
+            }
         }
-        job.sort(index);
+        let (before, unit_id) = (unit.agreement, unit.id);
+        let agreeing = unit.keys().iter().filter(|voice| **voice == key).count();
+        let was_alone = before.is_some_and(|before| before.voices == 1);
+        for (attempt, seat) in (0..).zip(unit.seats.clone()) {
+            let turn = Turn {
+                job: id,
+                unit: unit_id,
+                attempt,
+            };
+            let is_new = matches!(seat.state, SeatState::Shown { .. });
+            let was_paid = seat.is_paid();
+            let Some(voice) = seat.voice() else {
+                continue;
+            };
+            self.settle(turn, index, &seat, key, at);
+            match voice == key {
+                true if is_new || (was_alone && agreeing > 1) => {
+                    self.learn(id, seat.operator, Conduct::Agreed(agreeing), at);
+                }
+                false if is_new || was_paid => self.learn(id, seat.operator, Conduct::Caught, at),
+                _ => {}
+            }
+        }
+        self.conclude(id, index, key, agreeing, at);
+    }
+
+    /// Writes down what was agreed on, and goes on from there.
+    fn conclude(
+        &mut self,
+        id: Digest,
+        index: u32,
+        key: Digest,
+        voices: usize,
+        at: &mut Moment<'_>,
+    ) {
+        let reveal = self.take_result(id, index, &key);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let Some(unit) = job.units.get_mut(&index) else {
+            return;
+        };
+        let before = unit.agreement.take();
+        let voices = u8::try_from(voices).unwrap_or(u8::MAX);
+        let is_same = before.is_some_and(|before| before.key == key);
+        let agreement = match (&reveal, before) {
+            (_, Some(before)) if is_same => Agreement { voices, ..before },
+            (Some(reveal), _) => Agreement::of(reveal, voices),
+            (None, _) => return,
+        };
+        unit.agreement = Some(agreement);
         job.fuel = Some(agreement.fuel);
-        if agreement.class == Class::Ok {
-            job.outputs.insert(index, reveal.outputs);
-            self.go_on(id, index, at);
-        } else if job.is_running() {
-            let class = agreement.class;
-            self.wind(id, Ending::Failed { index, class }, at);
+        job.note_voices(index);
+        if let Some(reveal) = reveal.filter(|_| !is_same) {
+            at.out.rows.push(Stored::Result(id, index).holding(&reveal));
+            match agreement.class {
+                Class::Ok => job.outputs.insert(index, reveal.outputs),
+                _ => job.outputs.remove(&index),
+            };
+        }
+        let is_tainted = before.is_some() && !is_same && job.is_built_upon(index);
+        match agreement.class {
+            _ if is_tainted => self.wind(id, Ending::Tainted { index }, at),
+            Class::Ok => self.go_on(id, index, at),
+            class => self.wind(id, Ending::Failed { index, class }, at),
+        }
+    }
+
+    /// Runs a unit again that has a result, if its order has a seat for that.
+    pub(crate) fn reopen(&mut self, id: Digest, index: u32, again: Again, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
+            return;
+        };
+        let cap = usize::from(job.order.replica_cap);
+        let Some(unit) = job.units.get_mut(&index) else {
+            return;
+        };
+        let voices = unit.keys().len();
+        if unit.stage != Stage::Closed || voices >= cap {
+            return;
+        }
+        unit.stage = Stage::Gathering;
+        unit.again = again;
+        unit.wanted = voices as u8 + 1;
+        job.sort(index);
+        at.changed(Stored::Unit(id, index));
+        at.wake(Alarm::Quorum(id, index), self.policy.quorum);
+        self.queue(id);
+    }
+
+    /// Runs again what was believed because that operator had said it, wherever that still matters.
+    fn doubt(&mut self, operator: Account, at: &mut Moment<'_>) {
+        let jobs = self.jobs.values_mut().filter(|job| job.is_running());
+        let doubted = jobs.filter_map(|job| Some((job.id, job.alone.remove(&operator)?)));
+        let doubted: Vec<_> = doubted.collect();
+        for (id, units) in doubted {
+            units
+                .iter()
+                .for_each(|index| self.reopen(id, *index, Again::Doubt, at));
         }
     }
 
@@ -206,12 +291,38 @@ impl Broker {
             self.wind(id, Ending::Stuck { index }, at);
             return;
         }
-        if job.is_complete() {
+        if !job.is_complete() {
+            self.queue(id);
+            return;
+        }
+        self.drop_tests(id, at);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        if job.open.is_empty() {
             job.progress.phase = Phase::Collecting;
             at.changed(Stored::Job(id));
             self.collect(id, at);
-        } else {
-            self.queue(id);
+        }
+    }
+
+    /// A job does not wait for tests of others, nor for outputs that nobody asks for any more.
+    fn drop_tests(&mut self, id: Digest, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        let is_test = |index: &&u32| {
+            let again = job.units.get(*index).map(|unit| unit.again);
+            matches!(again, Some(Again::Canary | Again::Remake))
+        };
+        let tests: Vec<u32> = job.open.iter().filter(is_test).copied().collect();
+        for index in tests {
+            self.release(id, index, Release::Waiting, at);
+            let unit = self.jobs.get(&id).and_then(|job| job.units.get(&index));
+            let promised = |unit: &Unit| unit.seats.iter().any(|seat| seat.is_live());
+            if !unit.is_some_and(promised) {
+                self.close(id, index, at);
+            }
         }
     }
 
@@ -223,22 +334,41 @@ impl Broker {
         }
     }
 
-    /// Pays a turn, or says that it is not paid. Each turn comes here once: after it its seat is over.
-    fn settle(&mut self, voice: &Voice, index: u32, agrees: bool, at: &mut Moment<'_>) {
-        let turn = voice.turn;
+    /// Pays a turn whose result is the agreed one, or says that it is not paid. Whoever was paid before
+    /// is not paid again, and keeps what it has.
+    fn settle(&mut self, turn: Turn, index: u32, seat: &Seat, key: Digest, at: &mut Moment<'_>) {
         let Some(job) = self.jobs.get_mut(&turn.job) else {
             return;
         };
-        let (paid, refused) = at.to(voice.node).settle.entry(turn.job).or_default();
-        if agrees {
-            paid.push(turn);
-            job.end_seat(index, turn.attempt, Over::Paid(voice.amount));
-            job.pay(voice.operator, &turn.unit, turn.attempt, voice.amount);
-            at.changed(Stored::Purse(turn.job, voice.operator));
-        } else {
-            refused.push(turn);
-            job.end_seat(index, turn.attempt, Over::Wrong);
-        }
+        let ends = match &seat.state {
+            SeatState::Shown { key: said, amount } if *said == key => {
+                let amount = *amount;
+                job.pay(seat.operator, &turn.unit, turn.attempt, amount);
+                at.changed(Stored::Purse(turn.job, seat.operator));
+                at.to(seat.node)
+                    .settle
+                    .entry(turn.job)
+                    .or_default()
+                    .0
+                    .push(turn);
+                Over::Paid { key, amount }
+            }
+            SeatState::Shown { key, .. } => {
+                at.to(seat.node)
+                    .settle
+                    .entry(turn.job)
+                    .or_default()
+                    .1
+                    .push(turn);
+                Over::Wrong { key: *key }
+            }
+            SeatState::Over(Over::Paid { key: said, amount }) if *said != key => Over::PaidWrong {
+                key: *said,
+                amount: *amount,
+            },
+            _ => return,
+        };
+        job.end_seat(index, turn.attempt, ends);
     }
 
     fn take_result(&mut self, id: Digest, index: u32, key: &Digest) -> Option<Reveal> {
@@ -258,20 +388,25 @@ impl Broker {
 
     /// Nobody can say what the result of a unit is: nobody is paid for it, and nobody is at fault.
     fn dispute(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
-        for voice in self.close(id, index, at) {
-            let turn = voice.turn;
-            if let Some(job) = self.jobs.get_mut(&id) {
-                job.end_seat(index, turn.attempt, Over::Unjudged);
-            }
-            at.to(voice.node).settle.entry(id).or_default().1.push(turn);
+        self.close(id, index, at);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let unit = &job.units[&index];
+        let unit_id = unit.id;
+        let seats = (0..).zip(&unit.seats).filter(|(_, seat)| seat.is_live());
+        let seats: Vec<(u32, NodeKey)> =
+            seats.map(|(attempt, seat)| (attempt, seat.node)).collect();
+        for (attempt, node) in seats {
+            job.end_seat(index, attempt, Over::Unjudged);
+            let turn = Turn {
+                job: id,
+                unit: unit_id,
+                attempt,
+            };
+            at.to(node).settle.entry(id).or_default().1.push(turn);
         }
         self.take_result(id, index, &Digest([0; 32]));
-        if let Some(job) = self.jobs.get_mut(&id) {
-            if let Some(unit) = job.units.get_mut(&index) {
-                unit.stage = Stage::Gathering;
-            }
-            job.sort(index);
-        }
         self.wind(id, Ending::Disputed { index }, at);
     }
 
@@ -293,20 +428,31 @@ impl Broker {
             self.market.exclude(operator, excluded, at.now, at.alarms);
         }
         at.changed(Stored::Standing(operator, profile));
+        if conduct == Conduct::Caught {
+            self.doubt(operator, at);
+        }
     }
 }
 
-/// A result that was shown.
-struct Voice {
-    turn: Turn,
-    node: opensky_protocol::NodeKey,
-    operator: Account,
-    key: Digest,
-    amount: u128,
+/// Which seats a unit lets go of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// Those that have promised nothing.
+    Waiting,
+    /// Those that have not shown anything.
+    All,
 }
 
-fn live_has_committed(state: &SeatState) -> bool {
-    matches!(state, SeatState::Committed(_) | SeatState::Opened(..))
+impl Agreement {
+    fn of(reveal: &Reveal, voices: u8) -> Self {
+        let said = &reveal.statement;
+        Self {
+            key: said.compare_key,
+            class: said.class,
+            fuel: said.fuel,
+            voices,
+        }
+    }
 }
 
 impl Job {

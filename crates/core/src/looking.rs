@@ -62,7 +62,7 @@ impl Participant {
 }
 
 fn view(job: &Job) -> JobView {
-    let agreements = || job.units.values().filter_map(Unit::agreement);
+    let agreements = || job.units.values().filter_map(|unit| unit.agreement);
     let seats = job.units.values().flat_map(|unit| &unit.seats);
     let state = match &job.progress.phase {
         Phase::Funding => JobState::Funding,
@@ -105,7 +105,7 @@ fn view_unit(index: u32, unit: &Unit) -> UnitView {
         unit: unit.id,
         wanted: unit.wanted,
         agreed: unit
-            .agreement()
+            .agreement
             .map(|agreement| (agreement.key, agreement.voices)),
         seats: unit.seats.iter().map(view_seat).collect(),
     }
@@ -117,7 +117,7 @@ fn view_seat(seat: &Seat) -> SeatView {
         operator: seat.operator,
         asked: seat.asked,
         earned: match seat.state {
-            SeatState::Over(Over::Paid(amount)) => amount,
+            SeatState::Over(Over::Paid { amount, .. } | Over::PaidWrong { amount, .. }) => amount,
             _ => 0,
         },
         state: words(&seat.state),
@@ -142,9 +142,13 @@ fn ended(over: &Over) -> String {
         Over::Aborted(why) => format!("failed: {why}"),
         Over::Silent => "did not answer in time".into(),
         Over::Hidden => "did not show the result that it had promised".into(),
+        Over::Lacked => "could not get an input".into(),
         Over::Released => "was not needed any more".into(),
-        Over::Paid(amount) => format!("agreed, and earned {amount}"),
-        Over::Wrong => "had another result than the others".into(),
+        Over::Paid { amount, .. } => format!("agreed, and earned {amount}"),
+        Over::PaidWrong { amount, .. } => {
+            format!("was believed and earned {amount}, and was wrong")
+        }
+        Over::Wrong { .. } => "had another result than the others".into(),
         Over::Unjudged => "had a result that could not be judged".into(),
     }
 }

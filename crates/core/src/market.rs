@@ -419,3 +419,193 @@ impl Market {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opensky_protocol::Capacity;
+
+    use super::*;
+
+    const ASK: PriceTerms = PriceTerms {
+        dispatch: 10,
+        per_gfuel: 10,
+        per_gib: 10,
+    };
+    const LEDGER: Digest = Digest([1; 32]);
+
+    fn offer(number: u8) -> Offer {
+        Offer {
+            node: NodeKey([number; 32]),
+            operator: Account([number; 32]),
+            ledger: LEDGER,
+            sequence: 1,
+            expires: 1_000_000,
+            ask: ASK,
+            capacity: Capacity {
+                cores: 2,
+                memory: 1_000,
+                disk: 1_000,
+                uplink: 1_000,
+            },
+            free: 2,
+            speed: 1_000,
+            profiles: vec![Profile::new("1")],
+            labels: BTreeMap::from([("region".into(), "eu".into())]),
+        }
+    }
+
+    fn need() -> Need {
+        Need {
+            profile: Profile::new("1"),
+            memory: 1_000,
+            price: ASK,
+            require: BTreeMap::new(),
+        }
+    }
+
+    struct Place {
+        market: Market,
+        policy: Policy,
+        alarms: Alarms,
+        pool: Digest,
+    }
+
+    impl Place {
+        fn new(offers: impl IntoIterator<Item = Offer>) -> Self {
+            let mut market = Market::new(LEDGER, Account([0; 32]));
+            let (policy, mut alarms) = (Policy::default(), Alarms::default());
+            let pool = market.open(&need(), Time(0));
+            for one in offers {
+                market.offer(one, Time(0), &policy, &mut alarms);
+            }
+            Self {
+                market,
+                policy,
+                alarms,
+                pool,
+            }
+        }
+
+        fn pick(&self, draw: u64, seated: &[Account]) -> Option<u8> {
+            let search = Search {
+                pool: &self.pool,
+                draw,
+                seated,
+                disk: 1_000,
+            };
+            let price = |listing: &Listing| listing.offer.ask.per_gfuel;
+            let node = self.market.pick(&search, &self.policy, price)?;
+            Some(node.0[0])
+        }
+    }
+
+    #[test]
+    fn each_reason_keeps_an_offer_away() {
+        let check = |change: fn(&mut Offer, &mut Need), unfit: Unfit| {
+            let (mut offer, mut need) = (offer(1), need());
+            assert_eq!(need.fits(&offer, &LEDGER), Ok(()));
+            change(&mut offer, &mut need);
+            assert_eq!(need.fits(&offer, &LEDGER), Err(unfit));
+        };
+        check(|offer, _| offer.ledger = Digest([2; 32]), Unfit::Ledger);
+        check(|_, need| need.profile = Profile::new("2"), Unfit::Profile);
+        let (has, needs) = (999, 1_000);
+        check(
+            |offer, _| offer.capacity.memory = 999,
+            Unfit::Memory { has, needs },
+        );
+        check(|offer, _| offer.ask.per_gib = 11, Unfit::Price);
+        check(
+            |_, need| {
+                let values = BTreeSet::from(["us".to_owned()]);
+                need.require.insert("region".into(), values);
+            },
+            Unfit::Label("region".into()),
+        );
+    }
+
+    #[test]
+    fn seats_are_spread_over_the_best_and_not_over_the_rest() {
+        let mut offers: Vec<Offer> = (1..=20).map(offer).collect();
+        offers[8..]
+            .iter_mut()
+            .for_each(|offer| offer.ask.per_gfuel = 10);
+        offers[..8]
+            .iter_mut()
+            .for_each(|offer| offer.ask.per_gfuel = 5);
+        let place = Place::new(offers);
+        let draws = (0..1_000u64).map(|draw| draw.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut counts = BTreeMap::<u8, u32>::new();
+        for draw in draws {
+            *counts.entry(place.pick(draw, &[]).unwrap()).or_default() += 1;
+        }
+        assert!(counts.keys().all(|node| *node <= 8), "{counts:?}");
+        // Ties go to some of the equals, by their names: at least as many as there are finalists.
+        assert!(counts.len() >= 4, "{counts:?}");
+    }
+
+    #[test]
+    fn operators_that_are_seated_full_or_resting_get_nothing() {
+        let mut place = Place::new([offer(1), offer(2)]);
+        let both = [Account([1; 32]), Account([2; 32])];
+        assert_eq!(place.pick(0, &both[..1]), Some(2));
+        assert_eq!(place.pick(0, &both), None);
+
+        let second = NodeKey([2; 32]);
+        place.market.seat(&second, Time(0));
+        assert_eq!(place.pick(0, &both[..1]), Some(2));
+        place.market.seat(&second, Time(0));
+        assert_eq!(place.pick(0, &both[..1]), None, "its window is full");
+        place.market.committed(&second, 1, Time(0), &place.policy);
+        assert_eq!(place.pick(0, &both[..1]), Some(2));
+
+        place
+            .market
+            .rest(&second, Time(0), &place.policy, &mut place.alarms);
+        assert_eq!(place.pick(0, &both[..1]), None, "it rests");
+        let later = Time(0).after(place.policy.rest);
+        place.market.released(&second, later);
+        assert_eq!(place.pick(0, &both[..1]), Some(2));
+
+        let end = Time(1_000_000);
+        place.market.exclude(both[1], end, later, &mut place.alarms);
+        assert_eq!(place.pick(0, &both[..1]), None, "it was caught");
+        place.market.expire(&second, end);
+        place.market.expire(&NodeKey([1; 32]), end);
+        assert_eq!(place.pick(0, &[]), None, "the offers are over");
+        assert_eq!(place.market.listings().count(), 0);
+    }
+
+    #[test]
+    fn only_the_newest_offer_of_a_node_counts_and_there_are_never_too_many() {
+        let mut place = Place::new([offer(1)]);
+        let mut newer = offer(1);
+        newer.sequence = 2;
+        newer.ask.per_gfuel = 11;
+        let (policy, alarms) = (&place.policy, &mut place.alarms);
+        place.market.offer(newer, Time(0), policy, alarms);
+        place.market.offer(offer(1), Time(0), policy, alarms);
+        assert_eq!(place.pick(0, &[]), None, "the newer one asks too much");
+
+        place.policy.offers = 2;
+        let (policy, alarms) = (&place.policy, &mut place.alarms);
+        (2..10).for_each(|number| place.market.offer(offer(number), Time(0), policy, alarms));
+        assert_eq!(place.market.listings().count(), 2);
+    }
+
+    #[test]
+    fn quick_providers_get_more_at_once_and_slow_ones_less() {
+        let mut place = Place::new([offer(1)]);
+        let node = NodeKey([1; 32]);
+        let window = |place: &Place| place.market.listing(&node).unwrap().window;
+        let policy = place.policy.clone();
+        for _ in 0..1_000 {
+            place.market.committed(&node, 10, Time(0), &policy);
+        }
+        assert_eq!(window(&place), 2 * policy.depth);
+        for _ in 0..1_000 {
+            place.market.committed(&node, 10_000, Time(0), &policy);
+        }
+        assert_eq!(window(&place), 2);
+    }
+}

@@ -202,7 +202,7 @@ fn ring(broker: &mut Broker, worker: &mut Worker, alarm: Alarm, at: &mut Moment<
         Alarm::Escrow(job) => broker.ask_for_escrow(job, at),
         Alarm::Resume(job) => broker.resume_now(job, at),
         Alarm::Deadline(job) => broker.out_of_time(job, at),
-        Alarm::Stragglers(_) => {}
+        Alarm::Stragglers(job) => broker.look_at_stragglers(job, at),
         Alarm::Seat(turn) => broker.seat_timed_out(turn, at),
         Alarm::Reveals(job, index) => broker.reveals_timed_out(job, index, at),
         Alarm::Quorum(job, index) => broker.quorum_timed_out(job, index, at),

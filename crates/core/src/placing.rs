@@ -14,7 +14,7 @@ use crate::{
     row::Stored,
     standing::{Standing, Standings},
     time::millis,
-    unit::{Audit, Seat, SeatState, Unit},
+    unit::{Again, Audit, Seat, SeatState, Unit},
 };
 
 /// Jobs in a row that get no seat before the rest has to wait: a moment is bounded.
@@ -89,8 +89,58 @@ impl Broker {
                 None | Some(0) => break,
                 Some(count) => placed += count,
             }
+            self.test_somebody(id, index, at);
         }
         placed
+    }
+
+    /// Now and then sends a unit whose result is known beside a new one: nobody can tell which is which.
+    fn test_somebody(&mut self, id: Digest, beside: u32, at: &mut Moment<'_>) {
+        let drawn = self.draws.number(Purpose::Canary, &(id, beside));
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        let is_drawn = drawn % 65_536 < u64::from(self.policy.canaries);
+        let place = (drawn >> 32).checked_rem(job.known.len() as u64);
+        let Some(place) = place.filter(|_| is_drawn && job.order.replicas == Replicas::Auto) else {
+            return;
+        };
+        let index = job.known[place as usize];
+        self.reopen(id, index, Again::Canary, at);
+    }
+
+    /// Gives units whose turns take much longer than others a second one, when nothing else is left
+    /// to begin.
+    pub(crate) fn look_at_stragglers(&mut self, id: Digest, at: &mut Moment<'_>) {
+        let times = u64::from(self.policy.straggler);
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
+            return;
+        };
+        if job.open.is_empty() {
+            return;
+        }
+        at.wake(Alarm::Stragglers(id), self.policy.first_retry);
+        let median = job.median(self.policy.straggler_sample);
+        let Some(usual) = median.filter(|_| job.fresh().is_none()) else {
+            return;
+        };
+        let patience = usual.saturating_mul(times);
+        let waits = |seat: &Seat| seat.is_live() && !seat.has_committed();
+        let is_slow = |seat: &Seat| waits(seat) && at.now.since(seat.asked) > patience;
+        let slow = job.open.iter().copied().filter(|index| {
+            let unit = &job.units[index];
+            let is_first = unit.spare == 0 && unit.again == Again::No && unit.lacks() == 0;
+            is_first && unit.seats.iter().any(is_slow)
+        });
+        let slow: Vec<u32> = slow.collect();
+        for index in slow {
+            if let Some(unit) = job.units.get_mut(&index) {
+                unit.spare = 1;
+            }
+            job.sort(index);
+            at.changed(Stored::Unit(id, index));
+        }
+        self.queue(id);
     }
 
     /// Begins the next unit of a job, without a seat yet.
@@ -200,6 +250,8 @@ impl Broker {
         at.changed(Stored::Unit(id, index));
         at.to(node).assign.push(turn);
         at.wake(Alarm::Seat(turn), self.policy.first_retry);
+        let soon = at.now.after(self.policy.first_retry);
+        at.alarms.bring_forward(Alarm::Stragglers(id), soon);
         self.market.seat(&node, at.now);
     }
 

@@ -50,9 +50,8 @@ pub struct Policy {
     pub audit_floor: u32,
     /// Broker: known units that are sent again beside new ones, in parts of 65,536.
     pub canaries: u32,
-    /// Broker: known units that are kept to be sent again, for each profile.
-    pub known_units: usize,
-    /// Broker: proven faults after which an operator gets nothing more for a time.
+    /// Broker: wrong results after which an operator gets nothing more for a time. Two: in a small
+    /// panel a ring can outvote an honest one once, and hardly ever the same one again.
     pub faults: u32,
     /// Broker: that time, for the first such fault. It doubles with each.
     pub exclusion: Duration,
@@ -138,8 +137,7 @@ impl Default for Policy {
             probation: 10,
             audit_floor: 65_536 / 20,
             canaries: 65_536 / 100,
-            known_units: 64,
-            faults: 1,
+            faults: 2,
             exclusion: Duration::from_secs(24 * 3_600),
             straggler: 3,
             straggler_sample: 5,

@@ -148,6 +148,8 @@ impl Broker {
             return;
         };
         job.count_money();
+        let settled: Vec<u32> = job.outputs.keys().copied().collect();
+        settled.iter().for_each(|index| job.note_voices(*index));
         let at_once = Time::default();
         match &job.progress.phase {
             Phase::Funding => alarms.set(Alarm::Escrow(id), at_once),

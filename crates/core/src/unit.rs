@@ -15,7 +15,13 @@ pub(crate) struct Unit {
     pub(crate) wanted: u8,
     /// Whether it was decided that one result is not enough, or that it is.
     pub(crate) audit: Audit,
+    /// Turns beyond those, because one takes long.
+    pub(crate) spare: u8,
     pub(crate) stage: Stage,
+    /// Why it is run again although it has a result.
+    pub(crate) again: Again,
+    /// Its result, if it has one. While it is run again, that of before.
+    pub(crate) agreement: Option<Agreement>,
     pub(crate) seats: Vec<Seat>,
 }
 
@@ -26,8 +32,21 @@ pub(crate) enum Stage {
     Gathering,
     /// Whoever has committed shows.
     Showing,
-    /// This is its result.
-    Agreed(Agreement),
+    /// Nobody is at it.
+    Closed,
+}
+
+/// Why a unit that has a result is run again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(crate) enum Again {
+    /// It is not.
+    No,
+    /// Its result is certain: whoever runs it is tested.
+    Canary,
+    /// Its result is the word of one who was caught with another.
+    Doubt,
+    /// Nobody can be found who still has its outputs.
+    Remake,
 }
 
 /// What was agreed on.
@@ -36,7 +55,6 @@ pub(crate) struct Agreement {
     pub(crate) key: Digest,
     pub(crate) class: Class,
     pub(crate) fuel: u64,
-    pub(crate) output_len: u64,
     pub(crate) voices: u8,
 }
 
@@ -90,12 +108,24 @@ pub(crate) enum Over {
     Silent,
     /// It did not show what it had promised.
     Hidden,
+    /// It could not get an input that others should have.
+    Lacked,
     /// It was not needed any more.
     Released,
     /// It agreed and was paid.
-    Paid(u128),
+    Paid {
+        key: Digest,
+        amount: u128,
+    },
     /// It had another result than the one agreed on.
-    Wrong,
+    Wrong {
+        key: Digest,
+    },
+    /// It was paid, and turned out to have been wrong.
+    PaidWrong {
+        key: Digest,
+        amount: u128,
+    },
     /// Nobody agreed on anything: it is not paid, and not at fault either.
     Unjudged,
 }
@@ -107,8 +137,18 @@ impl Seat {
 
     /// Whether it counts among the results that are wanted: it may bring one, or has.
     pub(crate) fn counts(&self) -> bool {
-        let had_a_voice = matches!(self.state, SeatState::Over(Over::Paid(_) | Over::Wrong));
-        self.is_live() || had_a_voice
+        self.is_live() || self.voice().is_some()
+    }
+
+    /// The compare key that it has shown, if that counts.
+    pub(crate) fn voice(&self) -> Option<Digest> {
+        match &self.state {
+            SeatState::Shown { key, .. }
+            | SeatState::Over(
+                Over::Paid { key, .. } | Over::Wrong { key } | Over::PaidWrong { key, .. },
+            ) => Some(*key),
+            _ => None,
+        }
     }
 
     pub(crate) fn has_committed(&self) -> bool {
@@ -118,12 +158,19 @@ impl Seat {
         )
     }
 
+    pub(crate) fn is_paid(&self) -> bool {
+        matches!(self.state, SeatState::Over(Over::Paid { .. }))
+    }
+
     /// Whether its operator may be asked again for the same unit.
     fn may_try_again(&self) -> bool {
         matches!(
             self.state,
             SeatState::Over(
-                Over::Refused(Refusal::Busy | Refusal::Escrow) | Over::Silent | Over::Hidden
+                Over::Refused(Refusal::Busy | Refusal::Escrow)
+                    | Over::Silent
+                    | Over::Hidden
+                    | Over::Lacked
             )
         )
     }
@@ -136,25 +183,21 @@ impl Unit {
             input_len,
             wanted,
             audit,
+            spare: 0,
             stage: Stage::Gathering,
+            again: Again::No,
+            agreement: None,
             seats: Vec::new(),
-        }
-    }
-
-    pub(crate) fn agreement(&self) -> Option<&Agreement> {
-        match &self.stage {
-            Stage::Agreed(agreement) => Some(agreement),
-            Stage::Gathering | Stage::Showing => None,
         }
     }
 
     /// Seats that are still to be filled.
     pub(crate) fn lacks(&self) -> usize {
-        if self.agreement().is_some() {
+        if self.stage == Stage::Closed {
             return 0;
         }
         let counting = self.seats.iter().filter(|seat| seat.counts()).count();
-        usize::from(self.wanted).saturating_sub(counting)
+        (usize::from(self.wanted) + usize::from(self.spare)).saturating_sub(counting)
     }
 
     /// Operators that are not to be asked.
@@ -165,7 +208,8 @@ impl Unit {
 
     /// Whether enough have committed that all may show.
     pub(crate) fn is_promised(&self) -> bool {
-        let committed = self.seats.iter().filter(|seat| seat.has_committed());
+        let promised = |seat: &&Seat| seat.has_committed() || seat.voice().is_some();
+        let committed = self.seats.iter().filter(promised);
         committed.count() >= usize::from(self.wanted)
     }
 
@@ -177,16 +221,12 @@ impl Unit {
 
     /// What was shown, each by another operator.
     pub(crate) fn keys(&self) -> Vec<Digest> {
-        let shown = self.seats.iter().filter_map(|seat| match &seat.state {
-            SeatState::Shown { key, .. } => Some(*key),
-            _ => None,
-        });
-        shown.collect()
+        self.seats.iter().filter_map(Seat::voice).collect()
     }
 
     /// Who has the outputs that were agreed on.
     pub(crate) fn holders(&self) -> impl Iterator<Item = NodeKey> {
-        let paid = |seat: &&Seat| matches!(seat.state, SeatState::Over(Over::Paid(_)));
+        let paid = |seat: &&Seat| matches!(seat.state, SeatState::Over(Over::Paid { .. }));
         self.seats.iter().filter(paid).map(|seat| seat.node)
     }
 

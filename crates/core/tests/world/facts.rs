@@ -14,7 +14,7 @@ use crate::{
     net::{ASK, Character, Faults, PROFILE, World},
 };
 
-use Character::{Failing, Hiding, Honest, Liar, Silent, Slow};
+use Character::{Failing, Hiding, Honest, Liar, Mapper, Silent, Slow, Turncoat};
 
 const HOUR: u64 = 3_600_000;
 
@@ -198,7 +198,8 @@ fn check_payments(world: &World, id: &Digest, order: &Submission) {
             .nodes
             .iter()
             .find(|node| node.who.operator == *operator);
-        if !node.unwrap().evidence.iter().any(|turn| turn.job == *id) {
+        let node = node.unwrap();
+        if !node.is_gone && !node.evidence.iter().any(|turn| turn.job == *id) {
             assert_eq!(
                 escrow.paid.get(operator),
                 Some(owed),
@@ -338,6 +339,94 @@ fn deadline_and_budget_end_a_job() {
     ends(&world, &order, Ending::Budget);
     let view = world.nodes[0].participant.jobs().next().unwrap();
     assert!(view.spent > 0 && view.spent <= 60_000, "{}", view.spent);
+}
+
+fn auto(mut order: Submission) -> Submission {
+    order.replicas = Replicas::Auto;
+    order
+}
+
+#[test]
+fn known_operators_are_audited_seldom_and_new_ones_always() {
+    let order = auto(map_reduce(2, 600, 4));
+    let world = run(world(10, Faults::NONE, &[Honest; 4]), vec![order.clone()]);
+    ends(&world, &order, Ending::Done);
+    // Ten units of each operator are run twice; after that a twentieth to a tenth, and some tests.
+    assert!(
+        (645..=760).contains(&world.executions),
+        "{}",
+        world.executions
+    );
+    let known = world.nodes[0]
+        .participant
+        .standing(&world.nodes[1].who.operator);
+    assert!(known[0].1.row >= 10 && known[0].1.faults == 0, "{known:?}");
+    assert!(known[0].1.risk() < 512, "{known:?}");
+}
+
+#[test]
+fn what_a_turncoat_said_alone_is_run_again_when_it_is_caught() {
+    let order = auto(map_reduce(2, 600, 4));
+    let providers = [Honest, Honest, Turncoat(60), Honest];
+    let world = run(world(11, Faults::NONE, &providers), vec![order.clone()]);
+    ends(&world, &order, Ending::Done);
+    let turncoat = world.nodes[3].who.operator;
+    assert!(world.faults_of(&turncoat) > 0);
+    let id = order.id(&world.nodes[0].who);
+    let units = world.nodes[0].participant.units(&id);
+    let believed = units.iter().flat_map(|unit| &unit.seats);
+    let believed =
+        believed.filter(|seat| seat.operator == turncoat && seat.state.contains("was wrong"));
+    assert!(believed.count() > 0, "it was believed at first");
+}
+
+#[test]
+fn slow_provider_does_not_hold_a_job_up() {
+    let order = map_reduce(3, 40, 2);
+    let world = run(
+        world(12, Faults::NONE, &[Honest, Honest, Slow(1_000), Honest]),
+        vec![order.clone()],
+    );
+    ends(&world, &order, Ending::Done);
+    let view = world.nodes[0].participant.jobs().next().unwrap();
+    let took = view.ended.since(view.created);
+    assert!(
+        took < 9_000,
+        "the slow one takes 10 to 50 s for one unit, the job took {took} ms"
+    );
+}
+
+#[test]
+fn lost_outputs_are_made_anew() {
+    let order = map_reduce(2, 4, 2);
+    let mut world = world(13, Faults::NONE, &[Mapper, Mapper]);
+    world.run(Time(1_000_000));
+    for _ in 0..3 {
+        let place = world.join(Honest, None);
+        world.later(place, 2_000, Event::Capacity(Box::new(crate::net::terms())));
+    }
+    let world = run(world, vec![order.clone()]);
+    ends(&world, &order, Ending::Done);
+}
+
+#[test]
+fn why_names_what_is_in_the_way() {
+    let mut order = single(1);
+    let Plan::Single(work) = &mut order.plan else {
+        unreachable!()
+    };
+    work.limits.memory = 200 << 30;
+    order.deadline = Time(1_000_000 + 60_000);
+    let mut world = world(14, Faults::NONE, &[Honest; 4]);
+    let id = world.submit(order);
+    world.run(Time(1_010_000));
+    let why = world.nodes[0].participant.why(&id, world.now).unwrap();
+    let lacks = opensky_core::Unfit::Memory {
+        has: 4 << 30,
+        needs: 200 << 30,
+    };
+    assert_eq!(why.summary(), [(lacks, 4)]);
+    assert_eq!(why.waiting, 1);
 }
 
 fn character() -> impl Strategy<Value = Character> {

@@ -29,6 +29,10 @@ pub enum Character {
     Failing,
     /// It takes so many times as long.
     Slow(u64),
+    /// It is honest so often, and lies from then on.
+    Turncoat(u64),
+    /// It is gone for ever as soon as it is asked to reduce.
+    Mapper,
 }
 
 /// What goes wrong on the wire and in machines, in parts of 1,000.
@@ -55,6 +59,8 @@ pub struct Node {
     rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
     terms: Option<Terms>,
     pub evidence: BTreeSet<Turn>,
+    runs: u64,
+    pub is_gone: bool,
 }
 
 enum Coming {
@@ -72,6 +78,8 @@ pub struct World {
     pub ledger: Ledger,
     pub nodes: Vec<Node>,
     lives: Vec<u32>,
+    /// Who has made which blobs.
+    blobs: BTreeMap<Digest, BTreeSet<usize>>,
     coming: BTreeMap<(Time, u64), (usize, Coming)>,
     faults: Faults,
     seed: u64,
@@ -105,6 +113,7 @@ impl World {
             ledger: Ledger::default(),
             nodes: Vec::new(),
             lives: Vec::new(),
+            blobs: BTreeMap::new(),
             coming: BTreeMap::new(),
             faults,
             seed,
@@ -137,6 +146,8 @@ impl World {
             rows: BTreeMap::new(),
             terms,
             evidence: BTreeSet::new(),
+            runs: 0,
+            is_gone: false,
         };
         self.nodes.push(node);
         self.lives.push(0);
@@ -175,6 +186,7 @@ impl World {
         loop {
             let next = self.coming.first_key_value().map(|((at, _), _)| *at);
             let alarm = (0..self.nodes.len())
+                .filter(|node| !self.nodes[*node].is_gone)
                 .filter_map(|node| Some((self.nodes[node].participant.poll_timeout()?, node)))
                 .min();
             let now = match (next, alarm) {
@@ -227,18 +239,34 @@ impl World {
         self.handle(node, Event::Timeout);
     }
 
-    fn result(&self, node: usize, work: &Work) -> Result<Box<opensky_core::Done>, Abort> {
-        let one = &self.nodes[node];
+    fn result(&mut self, node: usize, work: &Work) -> Result<Box<opensky_core::Done>, Abort> {
+        let is_lost = |digest: &Digest| {
+            let makers = self.blobs.get(digest);
+            makers.is_some_and(|makers| makers.iter().all(|maker| self.nodes[*maker].is_gone))
+        };
+        let lost = work.inputs.iter().find(|(_, digest)| is_lost(digest));
+        if let Some((name, _)) = lost {
+            return Err(Abort::MissingInput(name.clone()));
+        }
+        let one = &mut self.nodes[node];
+        one.runs += 1;
         let (class, outputs) = guest::honest(work);
         let outputs = match one.character {
             Character::Failing => return Err(Abort::HostMemory),
             Character::Liar(how) => guest::lie(&outputs, how),
+            Character::Turncoat(honest) if one.runs > honest => guest::lie(&outputs, 0),
             _ => outputs,
         };
+        for output in outputs.0.values() {
+            self.blobs.entry(output.digest).or_default().insert(node);
+        }
         Ok(Box::new(guest::done(one.who.node, work, class, outputs)))
     }
 
     pub fn handle(&mut self, node: usize, event: Event) {
+        if self.nodes[node].is_gone {
+            return;
+        }
         self.handled += 1;
         if let Some(trace) = &mut self.trace {
             let text = format!("{event:?}");
@@ -372,6 +400,9 @@ impl World {
         }
         let place = self.nodes.iter().position(|node| node.who.node == to);
         let place = place.expect("messages go to somebody");
+        if self.nodes[place].character == Character::Mapper && has_reduce(&message) {
+            self.nodes[place].is_gone = true;
+        }
         let from = self.nodes[from].who.node;
         let message = Checked::assume(seal(message));
         let copies = 1 + u64::from(self.happens(self.faults.twice));
@@ -425,6 +456,14 @@ pub fn terms() -> Terms {
         profiles: vec![Profile::new(PROFILE)],
         labels: BTreeMap::new(),
     }
+}
+
+fn has_reduce(message: &Outgoing) -> bool {
+    let Outgoing::Assign(drafts) = message else {
+        return false;
+    };
+    let mut worlds = drafts.iter().map(|draft| draft.work.world);
+    worlds.any(|world| world == opensky_protocol::World::Reduce)
 }
 
 fn sealed<T>(value: T) -> Signed<T> {
