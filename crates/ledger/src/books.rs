@@ -5,9 +5,11 @@ mod check;
 mod disputes;
 mod escrows;
 mod money;
+mod upkeep;
 
 use std::ops::Bound;
 
+pub use self::upkeep::Upkeep;
 use crate::{
     rows::{Key, Row, Rows},
     treasury::Treasury,

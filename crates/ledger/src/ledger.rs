@@ -17,7 +17,7 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 
 use crate::{
     Conduct,
-    books::Books,
+    books::{Books, Upkeep},
     error::LedgerError,
     tables::{self, Loaded, Waiting, Writer},
 };
@@ -134,7 +134,7 @@ impl Ledger {
         })
     }
 
-    /// Decides what is due.
+    /// Decides what is due, and settles and gives back what nobody disputes any more.
     ///
     /// # Errors
     /// [`LedgerError`].
@@ -147,7 +147,9 @@ impl Ledger {
 
     /// When [`advance`](Self::advance) has something to do next.
     pub fn next_due(&self) -> Option<u64> {
-        self.waiting.first_key_value().map(|(_, first)| first.due)
+        let waiting = self.waiting.first_key_value();
+        let waiting = waiting.map(|(_, first)| first.due);
+        waiting.into_iter().chain(self.books.next_timer()).min()
     }
 
     /// What happened after the event of that sequence number: at most `limit` events, fewer if they
@@ -375,26 +377,48 @@ impl Ledger {
         paid.map_err(|_| Refused::Fee)
     }
 
+    /// Does everything that is due, in the order of time: so it does not matter when anyone looks.
     fn decide_due(&mut self, writer: &mut Writer) -> Result<(), LedgerError> {
-        while let Some(first) = self.waiting.first_entry() {
-            if first.get().due > self.clock {
-                break;
+        loop {
+            let waiting = self.waiting.first_key_value();
+            let waiting = waiting.map_or(u64::MAX, |(_, first)| first.due);
+            self.tend(waiting.min(self.clock), writer)?;
+            if waiting > self.clock || !self.decide_first(writer)? {
+                return Ok(());
             }
-            let (order, Waiting { due, id, intent }) = first.remove_entry();
-            let account = intent.account;
-            let status = match self.conduct.drops(&id) {
-                true => Status::Rejected {
-                    fee: 0,
-                    reason: Rejection::Dropped,
-                },
-                // As of then, not of now: so it does not matter when anyone looked.
-                false => self.books.apply(&intent, due),
-            };
-            writer.decided(order)?;
-            self.no_longer_waits(&intent);
-            self.record(due, id, account, status, writer)?;
+        }
+    }
+
+    /// What the ledger does by itself until then.
+    fn tend(&mut self, until: u64, writer: &mut Writer) -> Result<(), LedgerError> {
+        while let Some(upkeep) = self.books.tend(until) {
+            let Upkeep {
+                at,
+                escrow,
+                payer,
+                facts,
+            } = upkeep;
+            self.record(at, escrow, payer, Status::Final { fee: 0, facts }, writer)?;
         }
         Ok(())
+    }
+
+    /// Decides the intent that has waited for longest. Whether there was one.
+    fn decide_first(&mut self, writer: &mut Writer) -> Result<bool, LedgerError> {
+        let Some((order, Waiting { due, id, intent })) = self.waiting.pop_first() else {
+            return Ok(false);
+        };
+        let status = match self.conduct.drops(&id) {
+            true => Status::Rejected {
+                fee: 0,
+                reason: Rejection::Dropped,
+            },
+            false => self.books.apply(&intent, due),
+        };
+        writer.decided(order)?;
+        self.no_longer_waits(&intent);
+        self.record(due, id, intent.account, status, writer)?;
+        Ok(true)
     }
 
     fn no_longer_waits(&mut self, intent: &Intent) {

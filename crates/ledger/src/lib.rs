@@ -19,7 +19,7 @@ mod rows;
 mod tables;
 mod treasury;
 
-pub use books::Books;
+pub use books::{Books, Upkeep};
 pub use conduct::Conduct;
 pub use error::LedgerError;
 pub use ledger::Ledger;

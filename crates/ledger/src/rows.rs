@@ -24,6 +24,8 @@ pub(crate) enum Key {
     Escrow(Digest),
     Tab(Digest, Account),
     Case(Digest, Digest),
+    /// When there is something to do for an escrow.
+    Timer(u64, Digest),
 }
 
 /// A row. Its variant is that of its key.
@@ -37,6 +39,7 @@ pub(crate) enum Row {
     Escrow(Escrow),
     Tab(Tab),
     Case(Case),
+    Timer(()),
 }
 
 /// What a row can be.
@@ -62,7 +65,7 @@ macro_rules! kinds {
     )*};
 }
 
-kinds!(Treasury Treasury, Purse Purse, Operator Operator, Node NodeState, Nonce u64, Escrow Escrow, Tab Tab, Case Case);
+kinds!(Treasury Treasury, Purse Purse, Operator Operator, Node NodeState, Nonce u64, Escrow Escrow, Tab Tab, Case Case, Timer ());
 
 /// All rows. What was written since [`begin`](Self::begin) can be taken back.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +132,11 @@ impl Rows {
 
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Row)> {
         self.all.iter()
+    }
+
+    pub fn first_timer(&self) -> Option<&Key> {
+        let first = self.from(Bound::Included(Key::Timer(0, Digest([0; 32]))));
+        first.map(|(key, _)| key).next()
     }
 
     pub fn from(&self, start: Bound<Key>) -> impl Iterator<Item = (&Key, &Row)> {

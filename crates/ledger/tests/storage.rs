@@ -189,9 +189,7 @@ fn write_story() -> Story {
             ],
         ),
         (200, vec![say(1, job.show(&bob, 4, evidence.to_vec()))]),
-        (late, vec![say(1, job.settle(&[5, 6]))]),
-        (late + 50, vec![say(0, job.refund())]),
-        (late + 100, vec![]),
+        (late, vec![]),
     ]
 }
 

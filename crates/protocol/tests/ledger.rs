@@ -146,7 +146,7 @@ fn genesis_and_rows() {
         balances: [(account(), 5)].into(),
     };
     assert_eq!(genesis.check(), Ok(()));
-    expect!["a0cbfcc7d21ec1a972f624b3276c883c8f47d952b20e13132581069cf64aeed8"]
+    expect!["e9e3dbd85c058883f26d10ad67c977c1c47f9f85e4aa4e9e077c5c0dec416dbf"]
         .assert_eq(&genesis.id().to_string());
     let case = Case {
         seats: 3,

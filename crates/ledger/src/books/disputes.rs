@@ -122,9 +122,13 @@ impl Books {
         if self.terms().arbiter != Some(*own) {
             return Err(Rejection::Unauthorised);
         }
-        self.escrow_in(id, now, Phase::Claims..=Phase::Verdicts)?;
+        let escrow = self.escrow_in(id, now, Phase::Claims..=Phase::Verdicts)?;
         let mut case = self.case(id, unit).ok_or(Rejection::CaseUnknown)?;
         case.judge(verdict)?;
+        if escrow.phase(now, self.terms()) == Phase::Verdicts {
+            // Its case can be settled now.
+            self.remind(now, id);
+        }
         self.put_case(id, unit, case);
         let fact = Fact::Resolved {
             escrow: *id,
@@ -147,7 +151,7 @@ impl Books {
         Ok(facts)
     }
 
-    fn settle(
+    pub(super) fn settle(
         &mut self,
         id: &Digest,
         unit: &Digest,

@@ -26,6 +26,7 @@ impl Books {
             amount: new.locked,
             deadline: new.deadline,
         };
+        self.remind(new.ends().saturating_add(self.terms().claims), id);
         self.put_escrow(id, new);
         Ok([fact].into())
     }
@@ -53,10 +54,12 @@ impl Books {
             return Err(Rejection::Unauthorised);
         }
         escrow.closed = Some(now);
+        let until = escrow.ends().saturating_add(self.terms().claims);
+        self.remind(until, id);
         let fact = Fact::Closed {
             escrow: *id,
             payer: escrow.payer,
-            until: escrow.ends().saturating_add(self.terms().claims),
+            until,
         };
         self.put_escrow(id, escrow);
         Ok([fact].into())

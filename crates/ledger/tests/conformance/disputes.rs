@@ -48,7 +48,7 @@ fn whoever_claims_a_wrong_result_loses_half_of_the_penalty_to_who_objects() {
     on_each(|ledger, cast| {
         let job = objected(ledger, cast, WRONG);
         ledger.ask(&cast.judge, resolve(&job, verdict())).unwrap();
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [0, -100, 50, 0]);
         assert_eq!(ledger.state(&cast.bob).operator.bond, 0);
         assert_eq!(ledger.state(&cast.cyd).purse.held, 0);
@@ -60,7 +60,7 @@ fn whoever_objects_to_a_right_result_loses_the_stake() {
     on_each(|ledger, cast| {
         let job = objected(ledger, cast, RIGHT);
         ledger.ask(&cast.judge, resolve(&job, verdict())).unwrap();
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-10, 40, -60, 0]);
     });
 }
@@ -72,7 +72,7 @@ fn nobody_loses_anything_to_an_engines_fault() {
         ledger
             .ask(&cast.judge, resolve(&job, Verdict::Fault))
             .unwrap();
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [0; 4]);
         assert_eq!(ledger.state(&cast.cyd).purse.held, 0);
     });
@@ -88,7 +88,7 @@ fn dispute_without_a_verdict_ends_with_nobody_paid() {
         ledger.pass(10 * MINUTE);
         let late = ledger.ask(&cast.judge, resolve(&job, verdict()));
         assert_eq!(late, Err(Rejection::Phase));
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [0; 4]);
         assert_eq!(ledger.state(&cast.cyd).purse.held, 0);
     });
@@ -104,7 +104,7 @@ fn results_that_differ_are_a_dispute_by_themselves() {
         let needless = ledger.ask(&cast.dan, object(&job));
         assert_eq!(needless, Err(Rejection::Disputed));
         ledger.ask(&cast.judge, resolve(&job, verdict())).unwrap();
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-10, 10 + 50, -100, 0]);
     });
 }
@@ -121,7 +121,7 @@ fn right_results_beyond_the_requesters_seats_are_paid_by_the_loser() {
         show(ledger, &job, &cast.cyd, 1, WRONG);
         show(ledger, &job, &cast.bob, 0, RIGHT);
         ledger.ask(&cast.judge, resolve(&job, verdict())).unwrap();
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         // Of the 100, Dan has earned 10; half of the rest, 45, is for two.
         assert_eq!(ledger.gains(cast), [-10, 10 + 22, -100, 10 + 22]);
     });
@@ -140,7 +140,7 @@ fn claim_that_a_voucher_pays_is_not_paid_by_the_loser_too() {
         show(ledger, &job, &cast.cyd, 1, WRONG);
         show(ledger, &job, &cast.bob, 0, RIGHT);
         ledger.ask(&cast.judge, resolve(&job, verdict())).unwrap();
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-20, 10 + 25, -100, 10 + 25]);
     });
 }
@@ -157,7 +157,7 @@ fn bond_on_its_way_out_can_still_be_lost() {
         ledger.ask(&cast.judge, resolve(&job, verdict())).unwrap();
         let held = ledger.ask(&cast.bob, Call::Withdraw);
         assert_eq!(held, Err(Rejection::TooEarly));
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [0, -100, 50, 0]);
     });
 }
@@ -181,7 +181,7 @@ fn dispute_takes_its_course_and_no_other() {
         assert_eq!(twice, Err(Rejection::Disputed));
         let early = ledger.ask(&cast.ada, job.settle(&[0]));
         assert_eq!(early, Err(Rejection::Phase));
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         let over = ledger.ask(&cast.dan, object(&job));
         assert_eq!(over, Err(Rejection::Phase));
     });

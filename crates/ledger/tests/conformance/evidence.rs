@@ -23,12 +23,11 @@ pub fn ended<'a>(ledger: &mut Driver, cast: &'a Cast, amount: u128) -> Job<'a> {
     job
 }
 
-/// Lets the time for claims and objections pass, and settles.
-pub fn settle(ledger: &mut Driver, cast: &Cast, job: &Job, units: &[u64]) {
+/// Lets the time for claims and objections pass. Nobody has to ask for what is then due.
+pub fn settle(ledger: &mut Driver, job: &Job) {
     ledger.pass(20 * MINUTE);
-    ledger.ask(&cast.dan, job.settle(units)).unwrap();
-    ledger.ask(&cast.dan, job.refund()).unwrap();
-    assert_eq!(ledger.escrow(job.escrow).left(), 0);
+    let escrow = ledger.escrow(job.escrow);
+    assert_eq!((escrow.left(), escrow.cases), (0, 0));
 }
 
 #[test]
@@ -48,7 +47,7 @@ fn turns_that_nobody_paid_are_paid_by_evidence() {
             ledger.ask(&cast.ada, job.refund()),
             Err(Rejection::Unsettled)
         );
-        settle(ledger, cast, &job, &[0, 1, 2]);
+        settle(ledger, &job);
         let twice = ledger.ask(&cast.bob, job.settle(&[0]));
         assert_eq!(twice, Err(Rejection::CaseUnknown));
         assert_eq!(ledger.gains(cast), [-30, 30, 0, 0]);
@@ -70,7 +69,7 @@ fn turns_that_are_shown_again_are_claimed_once() {
         };
         assert_eq!(show(&[1, 2]), 2);
         assert_eq!(show(&[0, 1, 2, 3]), 1);
-        settle(ledger, cast, &job, &[1, 2, 3]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-40, 40, 0, 0]);
     });
 }
@@ -98,7 +97,7 @@ fn evidence_pays_what_the_opened_voucher_does_not() {
         let show = job.show(&cast.bob, 3, evidence.to_vec());
         let facts = ledger.ask(&cast.bob, show).unwrap();
         assert!(matches!(facts[0], Fact::Paid { amount: 30, .. }));
-        settle(ledger, cast, &job, &[5, 6]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-50, 50, 0, 0]);
     });
 }
@@ -118,7 +117,7 @@ fn turn_is_not_paid_by_voucher_and_by_evidence() {
             .unwrap();
         ledger.ask(bob, job.claim(bob, 3)).unwrap();
         assert_eq!(ledger.gain(bob), 30);
-        settle(ledger, cast, &job, &[0, 1, 2]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-30, 30, 0, 0]);
     });
 }
@@ -134,7 +133,7 @@ fn second_attempt_at_a_unit_is_the_same_seat() {
             panic!("the first is claimed, the second is not");
         };
         assert_eq!(reason, Rejection::Claimed);
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-10, 10, 0, 0]);
     });
 }
@@ -152,7 +151,7 @@ fn requester_cannot_undo_evidence_with_another_voucher() {
         (spite.total, spite.root) = (21, Digest([66; 32]));
         let vouchers = [cast.ada.sign(spite)].into();
         ledger.ask(&cast.ada, Call::Claim { vouchers }).unwrap();
-        settle(ledger, cast, &job, &[7]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-30, 30, 0, 0]);
     });
 }
@@ -186,7 +185,7 @@ fn only_the_turns_of_the_voucher_open_it() {
         assert_eq!(ledger.ask(bob, other), Err(Rejection::Opening));
         let same = job.show(bob, 3, [job.evidence(bob, 8, 0, 1)].into());
         ledger.ask(bob, same).unwrap();
-        settle(ledger, cast, &job, &[7, 8]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-50, 50, 0, 0]);
     });
 }
@@ -203,7 +202,7 @@ fn requester_pays_as_many_as_its_ticket_says() {
             let evidence = [job.evidence(party, 0, attempt, 1)].into();
             ledger.ask(party, job.show(party, 0, evidence)).unwrap();
         }
-        settle(ledger, cast, &job, &[0]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-20, 10, 10, 0]);
     });
 }
@@ -218,7 +217,7 @@ fn what_is_kept_for_a_claim_is_not_paid_to_others() {
             .unwrap();
         ledger.ask(&cast.cyd, job.claim(&cast.cyd, 3)).unwrap();
         assert_eq!(ledger.gain(&cast.cyd), 10);
-        settle(ledger, cast, &job, &[0, 1]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-30, 20, 10, 0]);
     });
 }
@@ -314,7 +313,7 @@ fn operator_is_paid_for_its_nodes_even_after_it_let_them_go() {
         let node = hot.node();
         ledger.ask(bob, Call::Revoke { node }).unwrap();
         ledger.ask(bob, evidence(1)).unwrap();
-        settle(ledger, cast, &job, &[0, 1]);
+        settle(ledger, &job);
         assert_eq!(ledger.gains(cast), [-20, 20, 0, 0]);
     });
 }

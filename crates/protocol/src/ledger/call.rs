@@ -154,7 +154,7 @@ pub enum Call {
         verdict: Verdict,
     },
     /// Pays what was claimed for these units, or does not: anyone can ask for it, as soon as there is
-    /// nothing to object to any more. At most [`Call::MAX_UNITS`].
+    /// nothing to object to any more. At most [`Call::MAX_UNITS`]. A ledger may do it unasked.
     Settle {
         /// The escrow.
         escrow: Digest,
@@ -162,7 +162,7 @@ pub enum Call {
         units: Vec<Digest>,
     },
     /// Gives the payer back what is left, when nothing can be claimed any more and all claims are
-    /// settled. Anyone can ask for it.
+    /// settled. Anyone can ask for it, and a ledger may do it unasked.
     Refund {
         /// The escrow.
         escrow: Digest,

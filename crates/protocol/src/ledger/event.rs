@@ -16,9 +16,9 @@ pub struct Event {
     pub sequence: u64,
     /// When, in Unix milliseconds by the ledger's clock.
     pub at: u64,
-    /// The intent's name.
+    /// The intent's name; the escrow's id where a ledger does by itself what is due.
     pub intent: Digest,
-    /// For whom it was.
+    /// For whom it was; there, whose escrow it is.
     pub account: Account,
     /// What became of it.
     pub status: Status,

@@ -38,15 +38,15 @@ pub struct Terms {
 const MINUTE: u64 = 60_000;
 
 impl Terms {
-    /// Those of a network of one machine: a faucet, no fees, nothing at stake, an hour to claim.
+    /// Those of a network of one machine: a faucet, no fees, nothing at stake, ten minutes to claim.
     pub const DEVELOPMENT: Self = Self {
         faucet: 1_000_000_000_000_000_000,
         fee: 0,
         existential: 0,
-        claims: 60 * MINUTE,
-        objections: 10 * MINUTE,
-        verdicts: 10 * MINUTE,
-        unbonding: 120 * MINUTE,
+        claims: 10 * MINUTE,
+        objections: 5 * MINUTE,
+        verdicts: 5 * MINUTE,
+        unbonding: 60 * MINUTE,
         penalty: 0,
         objection_bond: 0,
         arbiter: None,
