@@ -3,8 +3,8 @@
 //! A [`Store`] is a folder. A blob is in it whole or not at all, whatever happens to the process or
 //! the machine while it is written, and is checked against its name each time it is read. All calls
 //! block; a store may be used from many threads, and from many processes at once.
-//! What is stored for others is sealed: opened with a [`SealKey`], a store has on disk only what
-//! nobody without the key can read.
+//! What is stored for others is sealed: opened with a [`SealKey`], a store or a file of rows has on
+//! disk only what nobody without the key can read.
 //!
 //! [`Rows`] is a file of small values that change together, in batches that are durable at once.
 //! [`Pins`] are rows that say which blobs must stay when room is made.

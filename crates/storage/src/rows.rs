@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod queue;
+mod sealer;
 
 #[cfg(test)]
 mod faults;
@@ -20,6 +21,9 @@ pub use queue::Pending;
 
 use error::at;
 use queue::Queue;
+use sealer::Sealer;
+
+use crate::SealKey;
 
 /// The name of a table. It ends in a version, so that rows of another form are another table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +95,7 @@ impl Row {
 /// Dropping it waits for the batches that were handed in.
 #[derive(Debug)]
 pub struct Rows {
+    sealer: Option<Arc<Sealer>>,
     database: Arc<Database>,
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
@@ -108,10 +113,22 @@ impl Rows {
     /// [`RowsError::InUse`], [`RowsError::NotRows`], [`RowsError::Version`], [`RowsError::Damaged`],
     /// [`RowsError::DiskFull`] or [`RowsError::Io`]. The file stays as it is.
     pub fn open(path: &Path) -> Result<Self, RowsError> {
-        Self::over(file::open(path)?)
+        Self::over(file::open(path, None)?, None)
     }
 
-    fn over(database: Database) -> Result<Self, RowsError> {
+    /// Like [`open`](Self::open), for a file whose values are encrypted on disk (XChaCha20-Poly1305), so
+    /// that nobody without the key reads them, changes them or puts one in another's place. Tables
+    /// and keys are not hidden: they are for ids, not for what a requester sent. Whoever opens it
+    /// first decides whether it is sealed, and with which key.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`RowsError::WrongKey`].
+    pub fn open_sealed(path: &Path, key: &SealKey) -> Result<Self, RowsError> {
+        let sealer = Arc::new(Sealer::new(key));
+        Self::over(file::open(path, Some(sealer.check()))?, Some(sealer))
+    }
+
+    fn over(database: Database, sealer: Option<Arc<Sealer>>) -> Result<Self, RowsError> {
         let database = Arc::new(database);
         let queue = Arc::new(Queue::default());
         let (theirs, batches) = (database.clone(), queue.clone());
@@ -120,6 +137,7 @@ impl Rows {
             .spawn(move || write_all(&theirs, &batches))
             .map_err(|source| at("start the writer", source))?;
         Ok(Self {
+            sealer,
             database,
             queue,
             writer: Some(writer),
@@ -137,12 +155,16 @@ impl Rows {
             .begin_read()
             .map_err(|error| file::failed("read", error.into()))?;
         let opened = match transaction.open_table(table.definition()) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(LoadAll(None)),
+            Err(TableError::TableDoesNotExist(_)) => return Ok(LoadAll::empty(table)),
             opened => opened.map_err(|error| file::failed("read", error.into()))?,
         };
         let range = opened.range::<&[u8]>(..);
         let range = range.map_err(|error| file::failed("read", error.into()))?;
-        Ok(LoadAll(Some(range)))
+        Ok(LoadAll {
+            table,
+            sealer: self.sealer.clone(),
+            range: Some(range),
+        })
     }
 
     /// Writes a batch, all of it or nothing, and waits until it is on the disk. Blocks.
@@ -160,7 +182,11 @@ impl Rows {
     /// # Errors
     /// [`RowsError::TooLarge`] for a batch of more than 64 MiB; whatever stopped the writer, if an
     /// earlier batch could not be written.
-    pub fn submit(&self, batch: Vec<Row>) -> Result<Pending, RowsError> {
+    pub fn submit(&self, mut batch: Vec<Row>) -> Result<Pending, RowsError> {
+        if let Some(sealer) = &self.sealer {
+            // Here, where many can do it at once, and not in the writer.
+            batch.iter_mut().try_for_each(|row| sealer.seal(row))?;
+        }
         self.queue.push(batch)
     }
 }
@@ -174,15 +200,36 @@ impl Drop for Rows {
 }
 
 /// The rows of a table. See [`Rows::load_all`].
-pub struct LoadAll(Option<redb::Range<'static, &'static [u8], &'static [u8]>>);
+pub struct LoadAll {
+    table: Table,
+    sealer: Option<Arc<Sealer>>,
+    range: Option<redb::Range<'static, &'static [u8], &'static [u8]>>,
+}
+
+impl LoadAll {
+    fn empty(table: Table) -> Self {
+        Self {
+            table,
+            sealer: None,
+            range: None,
+        }
+    }
+}
 
 impl Iterator for LoadAll {
     type Item = Result<(Vec<u8>, Vec<u8>), RowsError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = self.0.as_mut()?.next()?;
-        let owned = row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()));
-        Some(owned.map_err(|error| file::failed("read", error.into())))
+        let row = self.range.as_mut()?.next()?;
+        let row = row.map_err(|error| file::failed("read", error.into()));
+        Some(row.and_then(|(key, value)| {
+            let key = key.value().to_vec();
+            let value = match &self.sealer {
+                Some(sealer) => sealer.open(self.table, &key, value.value())?,
+                None => value.value().to_vec(),
+            };
+            Ok((key, value))
+        }))
     }
 }
 

@@ -13,8 +13,9 @@ use std::{
     time::Duration,
 };
 
-use opensky_storage::{Row, Rows, RowsError, Table};
+use opensky_storage::{Row, Rows, RowsError, SealKey, Table};
 use proptest::prelude::*;
+use redb::ReadableTable;
 use tempfile::TempDir;
 
 const UNITS: Table = Table::new("units-1");
@@ -254,6 +255,96 @@ fn damaged_rows_are_an_error_that_says_what_to_do() {
     let error = Rows::open(&path).unwrap_err();
     assert!(matches!(error, RowsError::Damaged(_)), "{error}");
     assert!(error.to_string().contains("put back a copy"), "{error}");
+}
+
+const SECRET: &[u8] = b"arguments of a job that nobody else should know";
+
+fn key() -> SealKey {
+    SealKey::from_bytes([7; 32])
+}
+
+#[test]
+fn values_of_sealed_rows_are_not_on_the_disk_and_come_back() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("rows");
+    let rows = Rows::open_sealed(&path, &key()).unwrap();
+    rows.commit(vec![put(UNITS, b"u-1", SECRET), put(LEASES, b"", b"")])
+        .unwrap();
+    rows.commit(vec![
+        put(UNITS, b"u-2", &SECRET.repeat(300)),
+        gone(UNITS, b"u-3"),
+    ])
+    .unwrap();
+    drop(rows);
+    let bytes = fs::read(&path).unwrap();
+    let has = |needle: &[u8]| bytes.windows(needle.len()).any(|found| found == needle);
+    assert!(has(b"u-1") && !has(&SECRET[..16]) && !has(&SECRET[20..]) && !has(&[7; 32]));
+    let rows = Rows::open_sealed(&path, &key()).unwrap();
+    let expected = [
+        (b"u-1".to_vec(), SECRET.to_vec()),
+        (b"u-2".to_vec(), SECRET.repeat(300)),
+    ];
+    assert_eq!(load(&rows, UNITS), expected);
+    assert_eq!(load(&rows, LEASES), [(vec![], vec![])]);
+}
+
+#[test]
+fn rows_are_opened_with_the_key_they_were_made_with() {
+    let folder = TempDir::new().unwrap();
+    let [sealed, plain] = ["sealed", "plain"].map(|name| folder.path().join(name));
+    drop(Rows::open_sealed(&sealed, &key()).unwrap());
+    drop(Rows::open(&plain).unwrap());
+    for opened in [
+        Rows::open(&sealed),
+        Rows::open_sealed(&sealed, &SealKey::from_bytes([8; 32])),
+        Rows::open_sealed(&plain, &key()),
+    ] {
+        let error = opened.unwrap_err();
+        assert!(matches!(error, RowsError::WrongKey(_)), "{error}");
+    }
+    drop(Rows::open_sealed(&sealed, &key()).unwrap());
+    drop(Rows::open(&plain).unwrap());
+}
+
+type Meddler = fn(&mut redb::Table<&'static [u8], &'static [u8]>);
+
+/// Writes to the file of rows as somebody who has no key.
+fn meddle(path: &Path, change: Meddler) {
+    let file = redb::Database::open(path).unwrap();
+    let transaction = file.begin_write().unwrap();
+    let table = redb::TableDefinition::new(UNITS.name());
+    change(&mut transaction.open_table(table).unwrap());
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn sealed_rows_that_were_changed_or_moved_do_not_open() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("rows");
+    let meddlers: [Meddler; 3] = [
+        |table| {
+            let mut value = table.get(&b"a"[..]).unwrap().unwrap().value().to_vec();
+            value[30] ^= 1;
+            table.insert(&b"a"[..], &value[..]).unwrap();
+        },
+        |table| {
+            let value = table.get(&b"a"[..]).unwrap().unwrap().value().to_vec();
+            table.insert(&b"b"[..], &value[..]).unwrap();
+        },
+        |table| drop(table.insert(&b"a"[..], &b"short"[..]).unwrap()),
+    ];
+    for meddler in meddlers {
+        let rows = Rows::open_sealed(&path, &key()).unwrap();
+        rows.commit(vec![put(UNITS, b"a", SECRET), put(UNITS, b"b", SECRET)])
+            .unwrap();
+        drop(rows);
+        meddle(&path, meddler);
+        let rows = Rows::open_sealed(&path, &key()).unwrap();
+        let loaded: Result<Vec<_>, _> = rows.load_all(UNITS).unwrap().collect();
+        let error = loaded.unwrap_err();
+        assert!(matches!(error, RowsError::Damaged(_)), "{error}");
+        assert!(error.to_string().contains("units-1"), "{error}");
+    }
 }
 
 /// One change: the row's number in one of two tables, and how long its value is.

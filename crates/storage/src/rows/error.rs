@@ -28,6 +28,12 @@ pub enum RowsError {
         /// What this program reads.
         known: &'static str,
     },
+    /// The key is not the one that the file was made with; or one of both is without.
+    #[error(
+        "the rows in `{0}` were sealed with another key, or with none: use the key they were made \
+         with, or move the file away to start without them"
+    )]
+    WrongKey(PathBuf),
     /// The file's bytes are not those that were written.
     #[error(
         "the rows are damaged ({0}): put back a copy of the file, or move it away to start \

@@ -177,12 +177,15 @@ impl StorageBackend for Disk {
 
 fn empty() -> Vec<u8> {
     let disk = Disk::default();
-    file::create_over(disk.clone()).unwrap();
+    file::create_over(disk.clone(), None).unwrap();
     disk.after_power_loss(0)
 }
 
 fn open(disk: &Disk) -> Result<Rows, RowsError> {
-    Rows::over(file::open_over(disk.clone(), Path::new("disk"))?)
+    Rows::over(
+        file::open_over(disk.clone(), Path::new("disk"), None)?,
+        None,
+    )
 }
 
 /// The `i`th batch: in two tables, over more than one page, with changes and removals.

@@ -25,12 +25,14 @@ use crate::{
 const ABOUT: TableDefinition<'static, &'static str, &'static str> = TableDefinition::new("about");
 const FORMAT: &str = "opensky rows";
 const VERSION: &str = "1";
+/// What tells the key of a sealed file.
+const SEALED: &str = "sealed";
 
 /// Memory for pages of the file: rows are read once, when a node starts, so more would only be held.
 const CACHE: usize = 32 << 20;
 
-/// Opens it; makes it if it is not there.
-pub(super) fn open(path: &Path) -> Result<Database, RowsError> {
+/// Opens it; makes it if it is not there. `check` tells the key of what is sealed.
+pub(super) fn open(path: &Path, check: Option<&str>) -> Result<Database, RowsError> {
     let path = std::path::absolute(path).map_err(|source| at("open", source))?;
     let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(RowsError::NotRows(path));
@@ -40,7 +42,7 @@ pub(super) fn open(path: &Path) -> Result<Database, RowsError> {
         .try_exists(name)
         .map_err(|source| at("open", source))?
     {
-        create(&folder, name)?;
+        create(&folder, name, check)?;
     }
     let mut options = OpenOptions::new();
     // A pipe that somebody put there is not waited for.
@@ -53,14 +55,18 @@ pub(super) fn open(path: &Path) -> Result<Database, RowsError> {
     if !metadata.is_file() || metadata.len() == 0 {
         return Err(RowsError::NotRows(path));
     }
-    let database = open_over(backend(file)?, &path)?;
+    let database = open_over(backend(file)?, &path, check)?;
     // What is left was left by a process that died: whoever has the file open made the file.
     remove_unfinished(&folder, name).map_err(|source| at("open", source))?;
     Ok(database)
 }
 
 /// The rows in `backend`, which is named `path` to people, checked as a whole.
-pub(super) fn open_over(backend: impl StorageBackend, path: &Path) -> Result<Database, RowsError> {
+pub(super) fn open_over(
+    backend: impl StorageBackend,
+    path: &Path,
+    check: Option<&str>,
+) -> Result<Database, RowsError> {
     let path = || path.to_owned();
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
@@ -78,12 +84,16 @@ pub(super) fn open_over(backend: impl StorageBackend, path: &Path) -> Result<Dat
         }
         Err(error) => return Err(failed("open", error.into())),
     };
-    let found = about(&database).map_err(|error| failed("open", error))?;
-    match found.as_deref() {
-        Some(VERSION) => Ok(database),
-        Some(other) => Err(version(path(), other)),
-        None => Err(RowsError::NotRows(path())),
+    let about = |what| about(&database, what).map_err(|error| failed("open", error));
+    match about(FORMAT)?.as_deref() {
+        Some(VERSION) => {}
+        Some(other) => return Err(version(path(), other)),
+        None => return Err(RowsError::NotRows(path())),
     }
+    if about(SEALED)?.as_deref() != check {
+        return Err(RowsError::WrongKey(path()));
+    }
+    Ok(database)
 }
 
 fn version(path: PathBuf, found: impl ToString) -> RowsError {
@@ -108,10 +118,10 @@ fn of_folder(error: StoreError) -> RowsError {
     }
 }
 
-/// The version that the file says it has, if it says that it has rows.
-fn about(database: &Database) -> Result<Option<String>, redb::Error> {
+/// What the file says of itself, if it says so at all.
+fn about(database: &Database, what: &str) -> Result<Option<String>, redb::Error> {
     match database.begin_read()?.open_table(ABOUT) {
-        Ok(table) => Ok(table.get(FORMAT)?.map(|found| found.value().to_owned())),
+        Ok(table) => Ok(table.get(what)?.map(|found| found.value().to_owned())),
         Err(
             TableError::TableDoesNotExist(_)
             | TableError::TableTypeMismatch { .. }
@@ -123,10 +133,10 @@ fn about(database: &Database) -> Result<Option<String>, redb::Error> {
 
 /// Makes the file under another name, and names it once it is whole. Whoever else does that at the
 /// same time may be first.
-fn create(folder: &Dir, name: &OsStr) -> Result<(), RowsError> {
+fn create(folder: &Dir, name: &OsStr, check: Option<&str>) -> Result<(), RowsError> {
     let failed = |source| at("create the file of", source);
     let (fresh, file) = create_unique(folder, name).map_err(failed)?;
-    let made = backend(file).and_then(create_over);
+    let made = backend(file).and_then(|made| create_over(made, check));
     let named = made.and_then(|()| match folder.hard_link(&fresh, folder, name) {
         // It is there already, or whoever has it open has tidied up.
         Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
@@ -141,11 +151,19 @@ fn create(folder: &Dir, name: &OsStr) -> Result<(), RowsError> {
 }
 
 /// Makes an empty file of rows in `backend`.
-pub(super) fn create_over(backend: impl StorageBackend) -> Result<(), RowsError> {
+pub(super) fn create_over(
+    backend: impl StorageBackend,
+    check: Option<&str>,
+) -> Result<(), RowsError> {
     let make = || -> Result<(), redb::Error> {
         let database = Builder::new().create_with_backend(backend)?;
         let transaction = database.begin_write()?;
-        transaction.open_table(ABOUT)?.insert(FORMAT, VERSION)?;
+        let mut about = transaction.open_table(ABOUT)?;
+        about.insert(FORMAT, VERSION)?;
+        if let Some(check) = check {
+            about.insert(SEALED, check)?;
+        }
+        drop(about);
         transaction.commit()?;
         Ok(database.close()?)
     };
