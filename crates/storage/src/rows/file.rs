@@ -15,13 +15,16 @@ use redb::{
 };
 use rustix::fs::OFlags;
 
-use super::{Row, RowsError, error::at};
+use super::{
+    error::{RowsError, at},
+    row::Row,
+};
 use crate::{
     StoreError,
     folders::{open_root, sync},
 };
 
-/// What the file says of itself, in a table that no [`Table`](super::Table) can have the name of.
+/// What the file says of itself, in a table that no [`Table`](super::row::Table) can have the name of.
 const ABOUT: TableDefinition<'static, &'static str, &'static str> = TableDefinition::new("about");
 const FORMAT: &str = "opensky rows";
 const VERSION: &str = "1";

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Row, RowsError};
+use super::{error::RowsError, row::Row};
 
 /// Batches that may wait. A writer takes all of them at once, so more would only be memory.
 const MOST_BATCHES: usize = 1024;

@@ -6,7 +6,10 @@ use chacha20poly1305::{AeadInPlace, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use opensky_protocol::Digest;
 use zeroize::Zeroizing;
 
-use super::{Row, RowsError, Table, error::at};
+use super::{
+    error::{RowsError, at},
+    row::{Row, Table},
+};
 use crate::{SealKey, seal::TAG};
 
 /// Random, and so large that no two rows will ever have the same.
