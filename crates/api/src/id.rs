@@ -15,8 +15,6 @@ pub trait Kind {
     const LETTER: char;
     /// What to call one in a sentence.
     const WHAT: &'static str;
-    /// The command that lists them.
-    const LIST: &'static str;
 }
 
 /// The kinds of id. None has a value: they are there to keep ids apart.
@@ -24,7 +22,7 @@ pub mod kind {
     use super::Kind;
 
     macro_rules! kinds {
-        ($($(#[$doc:meta])* $name:ident: $letter:literal, $what:literal, $list:literal;)*) => {$(
+        ($($(#[$doc:meta])* $name:ident: $letter:literal, $what:literal;)*) => {$(
             $(#[$doc])*
             #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
             pub enum $name {}
@@ -32,22 +30,21 @@ pub mod kind {
             impl Kind for $name {
                 const LETTER: char = $letter;
                 const WHAT: &'static str = $what;
-                const LIST: &'static str = $list;
             }
         )*};
     }
 
     kinds! {
         /// A job, as one requester ordered it.
-        Job: 'j', "job", "opensky job list";
+        Job: 'j', "job";
         /// A unit.
-        Unit: 'u', "unit", "opensky job why";
+        Unit: 'u', "unit";
         /// A receipt file, by the digest of its bytes.
-        Receipt: 'r', "receipt", "opensky job list";
+        Receipt: 'r', "receipt";
         /// A deployment.
-        Deployment: 'd', "deployment", "opensky job list";
+        Deployment: 'd', "deployment";
         /// A node that provides, or could.
-        Node: 'p', "provider", "opensky offers";
+        Node: 'p', "provider";
     }
 }
 
@@ -114,14 +111,12 @@ pub enum IdError {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotOne {
     /// Nothing begins so.
-    #[error("there is no {what} {prefix} here; `{list}` shows what there is")]
+    #[error("there is no {what} {prefix} here")]
     Nothing {
         /// What was looked for.
         what: &'static str,
         /// As asked.
         prefix: String,
-        /// The command that lists them.
-        list: &'static str,
     },
     /// More than one does.
     #[error("{prefix} could be {first} or {second}: type more of it")]
@@ -224,7 +219,6 @@ impl<K: Kind> Prefix<K> {
         found.ok_or_else(|| NotOne::Nothing {
             what: K::WHAT,
             prefix: self.to_string(),
-            list: K::LIST,
         })
     }
 

@@ -41,7 +41,7 @@ pub use job::{Ending, EndingKind, GuestError, Job, JobOutput, JobResult, JobStat
 pub use live::JobEvent;
 pub use money::{Amount, NotAnAmount, Prices};
 pub use node::{
-    Bookkeeping, Ledger, Network, NodeStatus, Provider, Reachability, Reached, Requester,
+    Bookkeeping, Ledger, Network, NodeStatus, Provider, Reachability, Reached, Refusals, Requester,
 };
 pub use number::{Bytes, Count, Fuel, Span, Time, TooLarge};
 pub use offer::{Capacity, Offer, Record};

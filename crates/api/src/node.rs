@@ -107,8 +107,21 @@ pub struct Provider {
     /// What it has been paid; absent while the ledger does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earned: Option<Amount>,
+    /// What requesters have promised it, and the ledger has not paid yet.
+    pub owed: Amount,
+    /// Orders that it has refused since it started, by reason.
+    pub refused: Vec<Refusals>,
     /// Why no work comes, the worst first; empty while there is work.
     pub idle: Vec<String>,
+}
+
+/// Orders that a provider has refused for one reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Refusals {
+    /// The reason, as in `the price is below what it asks`.
+    pub reason: String,
+    /// How many.
+    pub orders: Count,
 }
 
 /// What others do for a node.

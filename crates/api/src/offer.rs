@@ -65,10 +65,11 @@ impl From<opensky_protocol::Capacity> for Capacity {
 /// What became of an operator's work for this node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
-    /// Results that others agreed with.
-    pub right: u32,
-    /// Results that were wrong.
+    /// Results in a row that were not found wrong.
+    pub in_a_row: u32,
+    /// Results that were wrong, all in all.
     pub wrong: u32,
-    /// Turns that came to nothing.
-    pub lost: u32,
+    /// Until when it is given nothing, because of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Time>,
 }

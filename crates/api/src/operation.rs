@@ -108,7 +108,7 @@ pub struct Operation {
 
 const OCTETS: &str = "application/octet-stream";
 /// The text format of Prometheus.
-const METRICS: &str = "text/plain; version=0.0.4";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const PAGE: &[Parameter] = &[
     Parameter {

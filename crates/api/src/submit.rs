@@ -51,16 +51,18 @@ pub struct JobRequest {
     /// When each unit's clock starts; 0 where it is left out. Whole seconds count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_time: Option<Time>,
-    /// How many operators run each unit.
+    /// How many operators run each unit at first. Where their results differ, more of them do: two more,
+    /// or four in all where it is `auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Replicas>,
-    /// The most that the whole job may cost. What is more in the worst case is refused.
+    /// The most that the whole job may cost: no more is set aside. A job that comes to need more ends
+    /// with what it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_price: Option<Amount>,
-    /// The cap of each price.
+    /// The cap of each price; twice what is asked in the middle of the market where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Prices>,
-    /// How long the job may take, from now on.
+    /// How long the job may take, from now on; an hour where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
     /// Labels that a provider must have, each with one of these values. Nobody checks what providers
@@ -269,7 +271,7 @@ pub struct JobSpec {
     pub encrypt: bool,
 }
 
-/// What a job would cost, and who would run it.
+/// What a job would be, and what it can cost.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Quote {
     /// What would be run, exactly.
@@ -279,10 +281,6 @@ pub struct Quote {
     pub units: Option<u32>,
     /// The most that it can cost: what is set aside before anything runs. What is not used goes back.
     pub escrow: Amount,
-    /// Nodes that could run it now.
-    pub nodes: u32,
-    /// Why others could not, the most frequent reason first.
-    pub needs: Vec<Need>,
 }
 
 /// One reason for which providers cannot take a unit.
