@@ -12,7 +12,7 @@ use crate::{
     market::{Listing, Search},
     moment::Moment,
     row::Stored,
-    standing::{Standing, Standings},
+    standing::Standings,
     time::millis,
     unit::{Again, Audit, Seat, SeatState, Unit},
 };
@@ -328,8 +328,7 @@ fn score(
     let offer = &listing.offer;
     let fuel = job.fuel.unwrap_or(job.limits().fuel / 16);
     let price = offer.ask.of_unit(fuel, missing).max(1);
-    let known = standings.of(&offer.operator, job.profile());
-    let risk = known.map_or(1_024, Standing::risk);
+    let risk = standings.risk(&offer.operator, job.profile());
     let runs = u128::from(fuel) * 1_000 / u128::from(offer.speed.max(1));
     let ahead = u128::from(listing.flying / u32::from(offer.capacity.cores.max(1)));
     let wait = runs * (ahead + 1) + u128::from(missing / BYTES_PER_MILLI + listing.latency);

@@ -121,7 +121,7 @@ impl Default for Policy {
             jobs: 1_024,
             ended_jobs: 256,
             offers: 10_000,
-            considered: 32,
+            considered: 16,
             finalists: 4,
             queue_time: Duration::from_millis(500),
             depth: 64,

@@ -73,8 +73,10 @@ impl Standing {
         let mean = good * one / all;
         // ab / ((a + b)^2 (a + b + 1)), with the mean and its rest in parts of 65,536.
         let variance = mean * (one - mean) * one / (all + one);
-        let bound = mean.saturating_sub(2 * variance.isqrt());
-        1_024 - (bound * 1_024 / one) as u64
+        // At most 65,536 squared: it fits.
+        let deviation = (variance as u64).isqrt();
+        let bound = (mean as u64).saturating_sub(2 * deviation);
+        1_024 - bound * 1_024 / ONE
     }
 
     /// How often its word alone is not enough, in parts of 65,536: always at first, then ever more
@@ -100,31 +102,43 @@ pub(crate) enum Conduct {
 
 /// All that is known.
 #[derive(Default)]
-pub(crate) struct Standings(BTreeMap<Account, BTreeMap<Profile, Standing>>);
+pub(crate) struct Standings(BTreeMap<Account, BTreeMap<Profile, Known>>);
+
+/// A record, and what follows from it: that is asked for much more often than it changes.
+#[derive(Default)]
+struct Known {
+    standing: Standing,
+    risk: u64,
+}
 
 impl Standings {
     pub(crate) fn restore(&mut self, operator: Account, profile: Profile, standing: Standing) {
-        self.0
-            .entry(operator)
-            .or_default()
-            .insert(profile, standing);
+        let risk = standing.risk();
+        let known = Known { standing, risk };
+        self.0.entry(operator).or_default().insert(profile, known);
     }
 
     pub(crate) fn of(&self, operator: &Account, profile: &Profile) -> Option<&Standing> {
-        self.0.get(operator)?.get(profile)
+        Some(&self.0.get(operator)?.get(profile)?.standing)
+    }
+
+    /// How far an operator's word is from certain, in parts of 1,024.
+    pub(crate) fn risk(&self, operator: &Account, profile: &Profile) -> u64 {
+        let known = self.0.get(operator).and_then(|known| known.get(profile));
+        known.map_or(1_024, |known| known.risk)
     }
 
     pub(crate) fn all(&self, operator: &Account) -> Vec<(Profile, Standing)> {
         let known = self.0.get(operator).into_iter().flatten();
         known
-            .map(|(profile, standing)| (profile.clone(), standing.clone()))
+            .map(|(profile, known)| (profile.clone(), known.standing.clone()))
             .collect()
     }
 
     /// Until when nothing goes to it, if that is a wrong result's doing.
     pub(crate) fn excluded(&self, operator: &Account) -> Time {
         let known = self.0.get(operator).into_iter().flatten();
-        let times = known.map(|(_, standing)| standing.excluded);
+        let times = known.map(|(_, known)| known.standing.excluded);
         times.max().unwrap_or_default()
     }
 
@@ -139,15 +153,86 @@ impl Standings {
     ) {
         let known = self.0.entry(operator).or_default();
         if !known.contains_key(profile) {
-            known.insert(profile.clone(), Standing::default());
+            known.insert(profile.clone(), Known::default());
         }
-        let standing = known
+        let known = known
             .get_mut(profile)
             .expect("it is there or was put there");
+        let standing = &mut known.standing;
         match conduct {
             Conduct::Agreed(voices) => standing.agreed(voices),
             Conduct::Failed => standing.failed(),
             Conduct::Caught => standing.caught(now, policy),
         }
+        known.risk = known.standing.risk();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(conduct: Conduct, times: u32) -> Standing {
+        let (operator, profile) = (Account([1; 32]), Profile::new("1"));
+        let mut standings = Standings::default();
+        for _ in 0..times {
+            standings.learn(operator, &profile, conduct, Time(0), &Policy::default());
+        }
+        standings.of(&operator, &profile).cloned().unwrap()
+    }
+
+    #[test]
+    fn audits_are_certain_at_first_and_never_end() {
+        let policy = Policy::default();
+        let often = |times| after(Conduct::Agreed(2), times).audits(&policy);
+        assert_eq!(often(9), 65_536);
+        assert_eq!(often(10), 6_553);
+        assert_eq!(often(16), 4_096);
+        assert_eq!(often(1_000), policy.audit_floor);
+    }
+
+    #[test]
+    fn risk_is_full_at_first_and_falls_with_what_others_confirm() {
+        assert_eq!(Standing::default().risk(), 1_024);
+        let risks: Vec<u64> = [1, 10, 100, 1_000]
+            .map(|times| after(Conduct::Agreed(2), times).risk())
+            .into();
+        assert!(risks.is_sorted_by(|a, b| a > b), "{risks:?}");
+        assert!(risks[3] < 20, "{risks:?}");
+        assert_eq!(
+            after(Conduct::Agreed(1), 1_000).risk(),
+            1_024,
+            "nobody confirmed it"
+        );
+    }
+
+    #[test]
+    fn silence_is_no_lie_and_a_second_lie_excludes() {
+        let policy = Policy::default();
+        let silent = after(Conduct::Failed, 1_000);
+        assert_eq!((silent.faults, silent.excluded), (0, Time(0)));
+        assert_eq!(after(Conduct::Caught, 1).excluded, Time(0));
+        let twice = Time(0).after(policy.exclusion);
+        assert_eq!(after(Conduct::Caught, 2).excluded, twice);
+        assert_eq!(after(Conduct::Caught, 3).excluded, Time(2 * twice.0));
+    }
+
+    #[test]
+    fn one_fault_takes_trust_away_and_it_can_be_won_back() {
+        let (operator, profile) = (Account([1; 32]), Profile::new("1"));
+        let mut standings = Standings::default();
+        let mut learn = |conduct, times| {
+            for _ in 0..times {
+                standings.learn(operator, &profile, conduct, Time(0), &Policy::default());
+            }
+            let known = standings.of(&operator, &profile).cloned();
+            known.map(|known| (known.row, known.risk())).unwrap()
+        };
+        let (_, before) = learn(Conduct::Agreed(2), 200);
+        let (row, caught) = learn(Conduct::Caught, 1);
+        assert_eq!(row, 0);
+        assert!(caught > before + 50, "{before} {caught}");
+        let (_, after) = learn(Conduct::Agreed(2), 1_000);
+        assert!(after < caught, "{caught} {after}");
     }
 }
