@@ -4,15 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use opensky_protocol::{
-    Account, Class, Digest, JobPlan, Limits, NodeKey, Output, Outputs, PriceTerms, Profile, Reveal,
-    Ticket, Work, World, names,
+    Account, Class, Digest, JobPlan, Limits, NodeKey, Output, Outputs, Profile, Reveal, Work,
+    World, names,
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    event::{Identity, Plan, Replicas, Submission},
+    event::{Plan, Submission},
     market::Need,
-    policy::Policy,
     purse::Purse,
     time::Time,
     unit::{Over, SeatState, Stage, Unit},
@@ -385,97 +384,6 @@ impl Job {
         (count.saturating_sub(last), count)
     }
 
-    /// The requester's order for a unit.
-    pub(crate) fn ticket(&self, who: &Identity, unit: &Unit) -> Ticket {
-        Ticket {
-            unit: unit.id,
-            job: self.id,
-            requester: who.node,
-            payer: who.operator,
-            ledger: who.ledger,
-            price: self.order.price,
-            replicas: self.first_replicas(),
-            replica_cap: self.order.replica_cap,
-            input_len: unit.input_len,
-            limits: *self.limits(),
-            deadline: self.order.deadline.0,
-        }
-    }
-
-    fn first_replicas(&self) -> u8 {
-        match self.order.replicas {
-            Replicas::Auto => 1,
-            Replicas::Fixed(count) => count,
-        }
-    }
-
-    /// What one run of a unit may cost at most.
-    pub(crate) fn worst_seat(&self, ask: &PriceTerms, input_len: u64) -> u128 {
-        let ask = ask.capped(&self.order.price);
-        ask.worst_case(self.limits(), input_len)
-    }
-
-    /// Pays a turn, once.
-    pub(crate) fn pay(&mut self, operator: Account, unit: &Digest, attempt: u32, amount: u128) {
-        let purse = self.purses.entry(operator).or_insert(Purse::EMPTY);
-        purse.pay(unit, attempt, amount);
-        self.spent = self.spent.saturating_add(amount);
-    }
-
-    /// What is neither spent nor promised.
-    pub(crate) fn left(&self) -> u128 {
-        let used = self.spent.saturating_add(self.reserved);
-        self.progress.locked.saturating_sub(used)
-    }
-
-    /// What is to be set aside: the worst case, unless the user gives less. `None` if that is beyond
-    /// any amount of money.
-    pub(crate) fn escrow(&self, policy: &Policy) -> Option<u128> {
-        let worst = self.worst_case(policy);
-        match self.order.max_total {
-            Some(most) => Some(worst.map_or(most, |worst| worst.min(most))),
-            None => worst,
-        }
-    }
-
-    fn worst_case(&self, policy: &Policy) -> Option<u128> {
-        let limits = self.limits();
-        let cap = u128::from(self.order.replica_cap);
-        let of_unit = |input: u64| match self.order.price.worst_case(limits, input) {
-            u128::MAX => None,
-            price => price.checked_mul(cap),
-        };
-        let spec = match &self.order.plan {
-            Plan::Single(_) => return of_unit(self.input_len(0)),
-            Plan::Job(spec) => spec,
-        };
-        let times = |price: Option<u128>, count: u128| price?.checked_mul(count);
-        match &spec.plan {
-            JobPlan::Stepper { .. } => {
-                let larger = self.input_len(0).max(limits.output);
-                times(of_unit(larger), u128::from(policy.stepper_units))
-            }
-            JobPlan::MapReduce {
-                shards,
-                partitions,
-                finish,
-            } => {
-                let mut maps = (0..shards.len() as u32).map(|index| of_unit(self.input_len(index)));
-                let maps = maps.try_fold(0u128, |sum, price| sum.checked_add(price?));
-                // All partitions of all shards together are no more than all outputs of all shards.
-                let moved = limits.output.saturating_mul(shards.len() as u64);
-                let each = moved.div_ceil(u64::from((*partitions).max(1)));
-                let reduces = times(
-                    of_unit(each.saturating_add(1 << 20)),
-                    u128::from(*partitions),
-                );
-                let last = limits.output.saturating_mul(u64::from(*partitions));
-                let last = times(of_unit(last), u128::from(*finish));
-                maps?.checked_add(reduces?)?.checked_add(last?)
-            }
-        }
-    }
-
     /// Puts a unit in the plan's next place, or back in its place after a restart.
     pub(crate) fn put(&mut self, index: u32, unit: Unit) {
         self.places.insert(unit.id, index);
@@ -496,15 +404,6 @@ impl Job {
             Stage::Closed => self.open.remove(&index),
             Stage::Gathering | Stage::Showing => self.open.insert(index),
         };
-    }
-
-    /// What is spent and what live seats can cost, counted anew.
-    pub(crate) fn count_money(&mut self) {
-        let totals = self.purses.values().map(|purse| purse.total);
-        self.spent = totals.fold(0, u128::saturating_add);
-        let seats = self.units.values().flat_map(|unit| &unit.seats);
-        let live = seats.filter(|seat| seat.is_live());
-        self.reserved = live.fold(0, |sum, seat| sum.saturating_add(seat.reserved));
     }
 
     /// Ends a seat: what it might have cost is free again.

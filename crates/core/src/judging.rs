@@ -144,10 +144,12 @@ impl Broker {
         };
         let unit = &job.units[&index];
         let unit_id = unit.id;
-        let lets_go = |seat: &Seat| match (&seat.state, which) {
-            (SeatState::Asked { .. } | SeatState::Working, _) => true,
-            (SeatState::Committed(_) | SeatState::Opened(..), Release::All) => true,
-            _ => false,
+        let lets_go = |seat: &Seat| {
+            seat.is_live()
+                && match seat.state {
+                    SeatState::Committed(_) | SeatState::Opened(..) => which == Release::All,
+                    _ => seat.voice().is_none(),
+                }
         };
         let seats = (0..).zip(&unit.seats).filter(|(_, seat)| lets_go(seat));
         let seats: Vec<(u32, NodeKey, bool)> = seats

@@ -5,6 +5,7 @@
 
 mod alarm;
 mod broker;
+mod budget;
 mod checked;
 mod collecting;
 mod draw;
