@@ -47,6 +47,31 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "a contract knows the nouns; who serves it and who uses it know it, not it them",
     ),
     (
+        "opensky-node",
+        &[
+            "opensky-core",
+            "opensky-executor",
+            "opensky-ledger",
+            "opensky-network",
+            "opensky-protocol",
+            "opensky-storage",
+        ],
+        "a shell connects the core and the adapters, and knows nothing of who uses it",
+    ),
+    (
+        "opensky-gateway",
+        &[
+            "opensky-api",
+            "opensky-core",
+            "opensky-executor",
+            "opensky-network",
+            "opensky-node",
+            "opensky-protocol",
+            "opensky-storage",
+        ],
+        "a shell serves a node with the words of the contract; it keeps no state of its own",
+    ),
+    (
         "opensky-cli",
         &[
             "opensky-api",

@@ -1,0 +1,375 @@
+//! What a node is told at its start: one TOML file, read once, in which no key is passed over.
+
+mod quantity;
+mod unknown;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use opensky_protocol::{Account, Digest, NodeKey, PriceTerms};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+pub use quantity::{Bytes, Coins};
+
+/// How a node takes part. Every key has a default but `data` and the ledger's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// The folder of everything that the node keeps: its key, rows, blobs and compiled programs.
+    pub data: PathBuf,
+    /// The network's name. Nodes of different names do not talk.
+    #[serde(default = "default_network")]
+    pub network: String,
+    /// Multiaddresses to listen on. Default: any free TCP port and QUIC port of all interfaces.
+    #[serde(default = "default_listen")]
+    pub listen: Vec<String>,
+    /// Nodes to begin with, as multiaddresses that end in `/p2p/` and the peer's id. Default: none.
+    #[serde(default)]
+    pub bootstrap: Vec<String>,
+    /// Whether every address that it listens on can be reached: for servers, and for networks of one
+    /// machine. Default: no, peers try it.
+    #[serde(default)]
+    pub public: bool,
+    /// Whether to look for peers on the local network. Default: no.
+    #[serde(default)]
+    pub mdns: bool,
+    /// Whether to carry bytes between peers that cannot reach each other. Default: no.
+    #[serde(default)]
+    pub relay: bool,
+    /// Whether to run units for others. Default: yes.
+    #[serde(default = "yes")]
+    pub provide: bool,
+    /// What a provider asks.
+    #[serde(default)]
+    pub price: Price,
+    /// What a provider gives.
+    #[serde(default)]
+    pub capacity: Given,
+    /// What the node says of itself, such as `region = "eu"`. At most 16; nobody checks them.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Where escrow and stake live.
+    pub ledger: LedgerConfig,
+    /// The local HTTP API.
+    #[serde(default)]
+    pub api: Api,
+}
+
+/// What a provider asks, in the ledger's smallest coin.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Price {
+    /// For taking a unit at all. Default: 1,000.
+    pub dispatch: Coins,
+    /// For 10^9 fuel. Default: 1,000,000.
+    pub per_gfuel: Coins,
+    /// For a GiB of input or output. Default: 1,000,000.
+    pub per_gib: Coins,
+}
+
+impl Default for Price {
+    fn default() -> Self {
+        Self {
+            dispatch: Coins(1_000),
+            per_gfuel: Coins(1_000_000),
+            per_gib: Coins(1_000_000),
+        }
+    }
+}
+
+impl From<Price> for PriceTerms {
+    fn from(price: Price) -> Self {
+        Self {
+            dispatch: price.dispatch.0,
+            per_gfuel: price.per_gfuel.0,
+            per_gib: price.per_gib.0,
+        }
+    }
+}
+
+/// What a provider gives to strangers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Given {
+    /// Units at once. Default: one for each processor.
+    pub cores: Option<u16>,
+    /// Memory of all of them together. Default: half of the machine's.
+    pub memory: Option<Bytes>,
+    /// Disk for blobs. Default: 32 GiB.
+    pub disk: Option<Bytes>,
+    /// Bytes a second to others, as the offer says. Default: 100 MiB.
+    pub uplink: Option<Bytes>,
+}
+
+/// Where escrow and stake live.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum LedgerConfig {
+    /// This process keeps the books, for itself and for whoever asks: a trusted bookkeeper, for one
+    /// machine and for development networks.
+    Here(LedgerHere),
+    /// Another node keeps them.
+    At(LedgerAt),
+}
+
+/// An embedded ledger. What a genesis says counts only when the ledger is made.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LedgerHere {
+    /// Tells ledgers of equal terms apart. Default: `development`.
+    pub name: String,
+    /// What the faucet gives at once; 0 is no faucet. Default: as much as 10^18.
+    pub faucet: Coins,
+    /// What one intent costs. Default: nothing.
+    pub fee: Coins,
+    /// The least that an account has. Default: nothing.
+    pub existential: Coins,
+    /// Who has money from the start, and how much. Default: nobody.
+    #[serde(deserialize_with = "accounts")]
+    pub balances: BTreeMap<Account, u128>,
+    /// Milliseconds from an intent's acceptance to its end. Default: 0.
+    pub delay: u64,
+    /// Of 1,000 intents, how many are dropped, to see what others make of that. Default: 0.
+    pub drops: u16,
+}
+
+impl Default for LedgerHere {
+    fn default() -> Self {
+        Self {
+            name: "development".into(),
+            faucet: Coins(1_000_000_000_000_000_000),
+            fee: Coins(0),
+            existential: Coins(0),
+            balances: BTreeMap::new(),
+            delay: 0,
+            drops: 0,
+        }
+    }
+}
+
+/// A ledger that another node keeps.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LedgerAt {
+    /// That node's key, as 64 hexadecimal digits.
+    #[serde(deserialize_with = "node_key")]
+    pub node: NodeKey,
+    /// A multiaddress of it, which ends in `/p2p/` and its peer's id. It is one to begin with, too.
+    pub address: String,
+}
+
+/// The local HTTP API.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Api {
+    /// Where it listens. Default: `127.0.0.1:7420`; port 0 is any that is free.
+    pub listen: SocketAddr,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7420)),
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// There is no such key.
+    #[error("line {line}: there is no key `{key}`{}", did_you_mean(nearest))]
+    UnknownKey {
+        /// Where it is.
+        line: usize,
+        /// As it is written.
+        key: String,
+        /// The known key that looks most like it, if one does.
+        nearest: Option<String>,
+    },
+    /// The text is not TOML, or a value is not what its key takes.
+    #[error("line {line}: {message}")]
+    Invalid {
+        /// Where it is.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    let hint = nearest.as_ref();
+    hint.map_or(String::new(), |key| format!(": did you mean `{key}`?"))
+}
+
+impl Config {
+    /// A node with its things in `data`, that settles on `ledger`, and all else by default.
+    pub fn new(data: impl Into<PathBuf>, ledger: LedgerConfig) -> Self {
+        Self {
+            data: data.into(),
+            network: default_network(),
+            listen: default_listen(),
+            bootstrap: Vec::new(),
+            public: false,
+            mdns: false,
+            relay: false,
+            provide: true,
+            price: Price::default(),
+            capacity: Given::default(),
+            labels: BTreeMap::new(),
+            ledger,
+            api: Api::default(),
+        }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`], and those of [`parse`](Self::parse).
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text)
+    }
+
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownKey`] or [`ConfigError::Invalid`].
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| unknown::explain(text, &error))
+    }
+}
+
+fn default_network() -> String {
+    "opensky-development".into()
+}
+
+fn default_listen() -> Vec<String> {
+    ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1"]
+        .map(String::from)
+        .into()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn node_key<'de, D: Deserializer<'de>>(from: D) -> Result<NodeKey, D::Error> {
+    let text = String::deserialize(from)?;
+    let digits: Digest = text.parse().map_err(D::Error::custom)?;
+    Ok(NodeKey(digits.0))
+}
+
+fn accounts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Account, u128>, D::Error> {
+    let named = BTreeMap::<String, Coins>::deserialize(from)?;
+    let parse = |(text, coins): (String, Coins)| {
+        let digits: Digest = text.parse().map_err(D::Error::custom)?;
+        Ok((Account(digits.0), coins.0))
+    };
+    named.into_iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "data = \"/d\"\n[ledger.here]\n";
+
+    #[test]
+    fn least_that_is_said_gives_a_whole_configuration() {
+        let config = Config::parse(LEAST).unwrap();
+        assert!(config.provide && !config.mdns && !config.relay);
+        assert_eq!(config.price, Price::default());
+        assert_eq!(config.api.listen.to_string(), "127.0.0.1:7420");
+        assert!(matches!(config.ledger, LedgerConfig::Here(here) if here.name == "development"));
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let text = r#"
+            data = "/d"
+            network = "n"
+            listen = ["/ip4/127.0.0.1/tcp/0"]
+            bootstrap = ["/ip4/127.0.0.1/tcp/1/p2p/x"]
+            public = true
+            mdns = true
+            relay = true
+            provide = false
+            labels = { region = "eu" }
+            [price]
+            dispatch = 5
+            per-gfuel = "340282366920938463463374607431768211455"
+            per-gib = "1_000"
+            [capacity]
+            cores = 3
+            memory = "14GiB"
+            disk = 1000
+            uplink = "1.5 MiB"
+            [ledger.at]
+            node = "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"
+            address = "/ip4/127.0.0.1/tcp/2/p2p/y"
+            [api]
+            listen = "127.0.0.1:0"
+        "#;
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.price.per_gfuel, Coins(u128::MAX));
+        assert_eq!(config.price.per_gib, Coins(1_000));
+        assert_eq!(config.capacity.memory, Some(Bytes(14 << 30)));
+        assert_eq!(config.capacity.uplink, Some(Bytes(3 << 19)));
+        assert!(matches!(config.ledger, LedgerConfig::At(at) if at.node.0[0] == 0xec));
+    }
+
+    #[track_caller]
+    fn check_error(text: &str, expected: &str) {
+        let error = Config::parse(text).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn unknown_key_is_an_error_that_names_the_nearest() {
+        check_error(
+            "data = \"/d\"\nlisen = []\n[ledger.here]\n",
+            "line 2: there is no key `lisen`: did you mean `listen`?",
+        );
+        check_error(
+            &format!("{LEAST}[capacity]\nmemry = 1\n"),
+            "line 4: there is no key `memry`: did you mean `memory`?",
+        );
+        check_error(
+            "data = \"/d\"\n[ledger.there]\n",
+            "line 2: there is no key `there`: did you mean `here`?",
+        );
+        check_error(
+            &format!("{LEAST}zzzzzzzz = 1\n"),
+            "line 3: there is no key `zzzzzzzz`",
+        );
+    }
+
+    #[test]
+    fn wrong_value_is_an_error_that_names_the_line() {
+        let first_line = |text: &str| {
+            let error = Config::parse(text).unwrap_err().to_string();
+            error.split(':').next().map(str::to_owned)
+        };
+        assert_eq!(first_line("data = 1\n").as_deref(), Some("line 1"));
+        let price = format!("{LEAST}[price]\ndispatch = -1\n");
+        assert_eq!(first_line(&price).as_deref(), Some("line 4"));
+        let memory = format!("{LEAST}[capacity]\n\nmemory = \"much\"\n");
+        assert_eq!(first_line(&memory).as_deref(), Some("line 5"));
+        assert!(Config::parse("data = \"/d\"\n").is_err());
+    }
+}

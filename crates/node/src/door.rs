@@ -1,0 +1,223 @@
+//! Answers what other nodes ask: decodes it within limits, checks its signatures, and hands it on.
+
+use std::sync::Arc;
+
+use opensky_core::{Checked, Event};
+use opensky_network::{Inbound, Inbox, Network, Reply as Place};
+use opensky_protocol::{Digest, Message, NodeKey, Reply, Request, codec};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::spawn_blocking,
+};
+
+use crate::{
+    deployments::Deployments,
+    depot::Depot,
+    keepsake::{For, Keepsakes},
+    ledger::Books,
+    market::Market,
+    metrics::Metrics,
+    tasks::Tasks,
+};
+
+/// Messages that are decoded and checked at once: each keeps a core busy.
+const CHECKS: usize = 2;
+/// A message longer than this is one of few: decoding it takes many times its length.
+const LONG: usize = 256 << 10;
+/// Blobs that are asked about at once.
+const MOST_ASKED: usize = 4_096;
+/// Programs that are brought to be pinned at the same time.
+const PINNING: usize = 4;
+/// Programs that are pinned for others, at most.
+const PINS: usize = 4_096;
+/// Bytes of a program that is pinned.
+const LARGEST_PIN: u64 = 256 << 20;
+
+/// What stands behind the door.
+pub(crate) struct Door {
+    pub network: Network,
+    pub depot: Depot,
+    pub keepsakes: Keepsakes,
+    pub market: Market,
+    pub deployments: Deployments,
+    /// The ledger, if this node keeps it.
+    pub books: Option<Books>,
+    /// Where messages for the core go. If it is full others have to wait.
+    pub events: mpsc::Sender<Event>,
+    pub metrics: Metrics,
+    /// Whether it keeps programs for others.
+    pub provides: bool,
+    tasks: Tasks,
+    checks: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+    pins: Semaphore,
+}
+
+/// What a door needs to be opened.
+pub(crate) struct Rooms {
+    pub network: Network,
+    pub depot: Depot,
+    pub keepsakes: Keepsakes,
+    pub market: Market,
+    pub deployments: Deployments,
+    pub books: Option<Books>,
+    pub events: mpsc::Sender<Event>,
+    pub metrics: Metrics,
+    pub provides: bool,
+    pub tasks: Tasks,
+}
+
+/// Why a message was not taken.
+enum Unfit {
+    Busy,
+    Bad,
+}
+
+impl Door {
+    /// A door to these rooms.
+    pub fn new(rooms: Rooms) -> Arc<Self> {
+        Arc::new(Self {
+            network: rooms.network,
+            depot: rooms.depot,
+            keepsakes: rooms.keepsakes,
+            market: rooms.market,
+            deployments: rooms.deployments,
+            books: rooms.books,
+            events: rooms.events,
+            metrics: rooms.metrics,
+            provides: rooms.provides,
+            tasks: rooms.tasks,
+            checks: Arc::new(Semaphore::new(CHECKS)),
+            long: Arc::new(Semaphore::new(1)),
+            pins: Semaphore::new(PINNING),
+        })
+    }
+
+    /// Answers until the network is down. How many are answered at once the network bounds.
+    pub async fn serve(self: Arc<Self>, mut inbox: Inbox) {
+        while let Some(inbound) = inbox.next().await {
+            match inbound {
+                Inbound::Request { from, bytes, reply } => {
+                    self.tasks.spawn(self.clone().answer(from, bytes, reply));
+                }
+                Inbound::Announcement {
+                    author,
+                    bytes,
+                    verdict,
+                } => self.market.announced(author, &bytes, verdict),
+                Inbound::Record {
+                    key,
+                    bytes,
+                    verdict,
+                    ..
+                } => match self.deployments.learn_bytes(&key, &bytes) {
+                    true => verdict.accept(),
+                    false => verdict.reject(),
+                },
+                Inbound::Connected(node) => self.market.ask(node),
+                Inbound::Disconnected(node) => tracing::debug!(%node, "disconnected"),
+            }
+        }
+    }
+
+    async fn answer(self: Arc<Self>, from: NodeKey, bytes: Vec<u8>, place: Place) {
+        let reply = match self.decode(from, bytes).await {
+            Ok(Heard::Message(message)) => self.pass_on(from, message),
+            Ok(Heard::Other(request)) => self.reply(from, request).await,
+            Err(Unfit::Busy) => Reply::Busy,
+            Err(Unfit::Bad) => {
+                self.metrics.unsound.inc();
+                tracing::debug!(%from, "a request is unsound");
+                Reply::Refused
+            }
+        };
+        if matches!(reply, Reply::Busy) {
+            self.metrics.turned_away.inc();
+        }
+        place.send(codec::encode(&reply));
+    }
+
+    async fn decode(&self, from: NodeKey, bytes: Vec<u8>) -> Result<Heard, Unfit> {
+        let room = match bytes.len() > LONG {
+            true => self.long.clone(),
+            false => self.checks.clone(),
+        };
+        let _room = room.acquire_owned().await.map_err(|_| Unfit::Busy)?;
+        let check = move || match codec::decode(&bytes).map_err(|_| Unfit::Bad)? {
+            Request::Message(message) => heard(from, message),
+            request => Ok(Heard::Other(request)),
+        };
+        spawn_blocking(check).await.unwrap_or(Err(Unfit::Busy))
+    }
+
+    fn pass_on(&self, from: NodeKey, message: Checked) -> Reply {
+        self.metrics.received.inc();
+        match self.events.try_send(Event::Received { from, message }) {
+            Ok(()) => Reply::Heard,
+            Err(_) => Reply::Busy,
+        }
+    }
+
+    async fn reply(&self, from: NodeKey, request: Request) -> Reply {
+        match request {
+            Request::Message(_) => Reply::Refused,
+            Request::Offers => Reply::Offers(self.market.told()),
+            Request::Has(blobs) if blobs.len() <= MOST_ASKED => {
+                let store = self.depot.store();
+                Reply::Has(blobs.iter().map(|blob| store.has(blob)).collect())
+            }
+            Request::Has(_) => Reply::Refused,
+            Request::Pin { blob, len, sources } => self.pin(from, blob, len, sources).await,
+            Request::Deployment(id) => Reply::Deployment(self.deployments.find(&id).map(Box::new)),
+            Request::Deploy(record) => match self.deployments.learn(*record) {
+                true => Reply::Heard,
+                false => Reply::Refused,
+            },
+            Request::Ledger(request) => match &self.books {
+                Some(books) => match books.ask(*request).await {
+                    Ok(reply) => Reply::Ledger(Box::new(reply)),
+                    Err(_) => Reply::Busy,
+                },
+                None => Reply::Refused,
+            },
+        }
+    }
+
+    /// Heard once the program is here for good.
+    async fn pin(&self, from: NodeKey, blob: Digest, len: u64, sources: Vec<NodeKey>) -> Reply {
+        let reason = For::Program(blob);
+        if self.keepsakes.has(&reason) && self.depot.store().has(&blob) {
+            return Reply::Heard;
+        }
+        if !self.provides || len > LARGEST_PIN || self.keepsakes.programs() >= PINS {
+            return Reply::Refused;
+        }
+        let Ok(_one) = self.pins.acquire().await else {
+            return Reply::Busy;
+        };
+        let mut all: Vec<_> = sources.into_iter().take(8).collect();
+        all.push(from);
+        let kept = self.keepsakes.keep_for(reason, vec![blob]);
+        let brought = self.depot.bring(&self.network, blob, &all, len).await;
+        match (kept, brought) {
+            (Ok(()), Ok(())) => Reply::Heard,
+            (kept, brought) => {
+                tracing::warn!(%blob, ?kept, ?brought, "a program was not pinned");
+                let _ = self.keepsakes.drop_for(&reason);
+                Reply::Refused
+            }
+        }
+    }
+}
+
+/// A request that is decoded, and believed if it is a message.
+enum Heard {
+    Message(Checked),
+    Other(Request),
+}
+
+fn heard(from: NodeKey, message: Message) -> Result<Heard, Unfit> {
+    Checked::verify(from, message)
+        .map(Heard::Message)
+        .map_err(|_| Unfit::Bad)
+}

@@ -1,0 +1,165 @@
+//! Drives the core: one task owns the participant, hands it what happens, and passes on what it
+//! wants.
+
+use std::{sync::Arc, time::Duration};
+
+use opensky_core::{Effect, Event, Participant};
+use opensky_storage::{Rows, RowsError};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+use crate::{
+    clock::Clock,
+    errands::{Errands, now},
+    metrics::Metrics,
+    rows,
+};
+
+/// Events that are handled before anybody looks at what is wanted: what they want goes out together,
+/// and waits for the disk once.
+const TOGETHER: usize = 256;
+/// When the core wants to be called at no time, it is called all the same, in case clocks jump.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// A look at the participant, for people.
+pub(crate) type Look = Box<dyn FnOnce(&Participant) + Send>;
+
+/// Something for the task that owns the participant.
+pub(crate) enum Wish {
+    /// To be handled, as this node's user wants it.
+    Event(Event),
+    /// To be answered.
+    Look(Look),
+}
+
+/// What the task listens to.
+pub(crate) struct Ears {
+    /// The user's wishes.
+    pub wishes: mpsc::Receiver<Wish>,
+    /// What this node's own parts say. They come first: they free what is bounded.
+    pub local: mpsc::Receiver<Event>,
+    /// What other nodes say.
+    pub remote: mpsc::Receiver<Event>,
+}
+
+/// The task's belongings.
+pub(crate) struct Driver {
+    pub participant: Participant,
+    pub clock: Clock,
+    pub rows: Arc<Rows>,
+    pub errands: mpsc::Sender<Errands>,
+    pub metrics: Metrics,
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+impl Driver {
+    /// Runs until nobody can wish for anything any more, or rows cannot be written.
+    pub async fn run(mut self, mut ears: Ears) -> Result<(), RowsError> {
+        loop {
+            let next = self.wait(&mut ears).await;
+            for _ in 0..TOGETHER {
+                let Ok(event) = ears.local.try_recv().or_else(|_| ears.remote.try_recv()) else {
+                    break;
+                };
+                self.handle(event);
+            }
+            self.pass_on().await?;
+            if next == Next::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for one thing, and handles it.
+    async fn wait(&mut self, ears: &mut Ears) -> Next {
+        let pause = self.pause();
+        tokio::select! {
+            biased;
+            wish = ears.wishes.recv() => match wish {
+                Some(Wish::Event(event)) => self.handle(event),
+                Some(Wish::Look(look)) => look(&self.participant),
+                None => return Next::End,
+            },
+            Some(event) = ears.local.recv() => self.handle(event),
+            Some(event) = ears.remote.recv() => self.handle(event),
+            () = sleep(pause) => self.handle(Event::Timeout),
+        }
+        Next::GoOn
+    }
+
+    fn pause(&self) -> Duration {
+        let now = now(&self.clock);
+        let due = self.participant.poll_timeout();
+        due.map_or(LONGEST, |due| {
+            Duration::from_millis(due.since(now)).min(LONGEST)
+        })
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.metrics.events.inc();
+        self.participant.handle(now(&self.clock), event);
+    }
+
+    /// Hands in rows, and passes on what follows them. Waits while too much is under way.
+    async fn pass_on(&mut self) -> Result<(), RowsError> {
+        let mut errands = Errands {
+            durable: None,
+            effects: Vec::new(),
+        };
+        while let Some(effect) = self.participant.poll_effect() {
+            let Effect::Persist(batch) = effect else {
+                errands.effects.push(effect);
+                continue;
+            };
+            let durable = self.rows.submit(rows::stored(batch))?;
+            let before = std::mem::replace(
+                &mut errands,
+                Errands {
+                    durable: Some(durable),
+                    effects: Vec::new(),
+                },
+            );
+            self.send(before).await?;
+        }
+        self.send(errands).await
+    }
+
+    async fn send(&self, errands: Errands) -> Result<(), RowsError> {
+        if errands.durable.is_none() && errands.effects.is_empty() {
+            return Ok(());
+        }
+        // Who runs errands ends only when rows cannot be written.
+        let sent = self.errands.send(errands).await;
+        sent.map_err(|_| RowsError::Stopped)
+    }
+}
+
+/// Asks the task that owns the participant.
+#[derive(Clone)]
+pub(crate) struct Wishes(pub mpsc::Sender<Wish>);
+
+impl Wishes {
+    /// Has an event handled. `false` if the node has ended.
+    pub async fn event(&self, event: Event) -> bool {
+        self.0.send(Wish::Event(event)).await.is_ok()
+    }
+
+    /// Looks at the participant. `None` if the node has ended.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Participant) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        let look: Look = Box::new(move |participant| drop(answer.send(look(participant))));
+        self.0.send(Wish::Look(look)).await.ok()?;
+        answered.await.ok()
+    }
+}

@@ -1,0 +1,321 @@
+//! Does what the core wants, in its order: first rows are made durable, then comes what follows.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use opensky_core::{Effect, EscrowState, Event, Funding, Proof, Refused, Time};
+use opensky_network::Network;
+use opensky_protocol::{
+    Digest, NodeKey, Output, SecretKey, Turn, Verified, Voucher,
+    ledger::{Call, Rejection},
+};
+use opensky_storage::{Pending, RowsError};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::sleep,
+};
+
+use crate::{
+    clock::Clock,
+    depot::Depot,
+    keepsake::{For, Keepsakes},
+    ledger::{Books, Teller, TellerError},
+    market::Market,
+    metrics::Metrics,
+    post::Post,
+    seal::showing,
+    tasks::Tasks,
+    workshop::{Workshop, short},
+};
+
+/// Outputs of own jobs that are fetched at once.
+const COLLECTING: usize = 16;
+/// Longest output that is fetched.
+const LARGEST: u64 = 64 << 30;
+/// How long to wait before outputs that nobody gave are asked for again; it doubles up to the last.
+const FIRST_TRY: Duration = Duration::from_millis(500);
+const LAST_TRY: Duration = Duration::from_secs(30);
+/// How long to look for an escrow that the ledger does not show yet: its keeper may be slow.
+const LOOKS: u32 = 8;
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the core wanted between two batches of rows.
+pub(crate) struct Errands {
+    /// Done when the rows before these effects are durable.
+    pub durable: Option<Pending>,
+    /// What is to be done then.
+    pub effects: Vec<Effect>,
+}
+
+/// Who waits to be told of a job of this node.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    taken: Mutex<BTreeMap<Digest, Vec<oneshot::Sender<Result<(), Refused>>>>>,
+}
+
+/// Whoever does errands.
+pub(crate) struct Runner {
+    pub network: Network,
+    pub secret: Arc<SecretKey>,
+    pub depot: Depot,
+    pub keepsakes: Keepsakes,
+    pub post: Post,
+    pub market: Market,
+    pub books: Books,
+    pub teller: Teller,
+    /// Where units are run; nothing on a node that runs none.
+    pub workshop: Option<Workshop>,
+    pub events: mpsc::Sender<Event>,
+    pub waiters: Arc<Waiters>,
+    /// Counts jobs that have ended, for those who wait for one.
+    pub ended: watch::Sender<u64>,
+    pub metrics: Metrics,
+    pub collecting: Arc<Semaphore>,
+    pub tasks: Tasks,
+}
+
+impl Waiters {
+    /// Told once the job is taken on, or not.
+    pub fn wait(&self, job: Digest) -> oneshot::Receiver<Result<(), Refused>> {
+        let (teller, told) = oneshot::channel();
+        self.lock().entry(job).or_default().push(teller);
+        told
+    }
+
+    fn tell(&self, job: &Digest, news: &Result<(), Refused>) {
+        for waiter in self.lock().remove(job).unwrap_or_default() {
+            // It may have gone.
+            let _ = waiter.send(news.clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, Vec<oneshot::Sender<Result<(), Refused>>>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many outputs may be fetched at once.
+pub(crate) fn collecting() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(COLLECTING))
+}
+
+impl Runner {
+    /// Runs errands until there are none to come, or rows cannot be made durable: then nothing that
+    /// follows may be done, and the node has to end.
+    pub async fn run(
+        self: Arc<Self>,
+        mut errands: mpsc::Receiver<Errands>,
+    ) -> Result<(), RowsError> {
+        while let Some(Errands { durable, effects }) = errands.recv().await {
+            if let Some(durable) = durable {
+                durable.await?;
+                self.metrics.commits.inc();
+            }
+            for effect in effects {
+                self.carry_out(effect);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does it, or begins to: never waits.
+    fn carry_out(self: &Arc<Self>, effect: Effect) {
+        match effect {
+            // Whoever made the errands has handed these in already.
+            Effect::Persist(_) => {}
+            Effect::Send { to, message } => self.post.send(to, message),
+            Effect::Accepted(job) => self.waiters.tell(&job, &Ok(())),
+            Effect::Refused { job, reason } => self.waiters.tell(&job, &Err(reason)),
+            Effect::Execute {
+                turn,
+                work,
+                sources,
+            } => {
+                if let Some(workshop) = &self.workshop {
+                    workshop.take(turn, *work, sources);
+                }
+            }
+            Effect::Stop(turn) => {
+                if let Some(workshop) = &self.workshop {
+                    workshop.stop(&turn);
+                }
+            }
+            Effect::Collect { job, blobs } => self.spawn(|this| this.collect(job, blobs)),
+            Effect::OpenEscrow {
+                job,
+                amount,
+                deadline,
+            } => self.spawn(|this| this.open_escrow(job, amount, deadline)),
+            Effect::CloseEscrow { job } => self.spawn(|this| this.close_escrow(job)),
+            Effect::FindEscrow { job } => self.spawn(|this| this.find_escrow(job)),
+            Effect::Claim(voucher) => self.spawn(|this| this.claim(voucher)),
+            Effect::Show(proof) => self.spawn(|this| this.show(*proof)),
+            Effect::Publish(offer) => self.market.publish(offer),
+            Effect::Drop(job) => self.let_go(job),
+            Effect::Ended(job) => {
+                tracing::info!(job = %short(&job), "a job is over");
+                self.metrics.jobs_ended.inc();
+                self.ended.send_modify(|count| *count += 1);
+            }
+        }
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(
+        self: &Arc<Self>,
+        errand: impl FnOnce(Arc<Self>) -> F,
+    ) {
+        self.tasks.spawn(errand(self.clone()));
+    }
+
+    async fn tell(&self, event: Event) {
+        // The core ends before those who tell it things.
+        let _ = self.events.send(event).await;
+    }
+
+    fn let_go(&self, job: Digest) {
+        let keepsakes = self.keepsakes.clone();
+        // Removing files blocks.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = keepsakes.drop_for(&For::Turns(job)) {
+                tracing::warn!(%error, "blobs were not let go");
+            }
+        });
+    }
+
+    /// Brings outputs of an own job here, however often it takes.
+    async fn collect(self: Arc<Self>, job: Digest, blobs: Vec<(Output, Vec<NodeKey>)>) {
+        let Ok(_room) = self.collecting.clone().acquire_owned().await else {
+            return;
+        };
+        let digests = blobs.iter().map(|(output, _)| output.digest).collect();
+        if let Err(error) = self.keepsakes.keep_for(For::Job(job), digests) {
+            return tracing::error!(%error, "outputs are not collected");
+        }
+        let mut pause = FIRST_TRY;
+        for (output, sources) in blobs {
+            let limit = output.len.min(LARGEST);
+            while let Err(error) = self
+                .depot
+                .bring(&self.network, output.digest, &sources, limit)
+                .await
+            {
+                tracing::warn!(job = %short(&job), %error, "an output does not come");
+                sleep(pause).await;
+                pause = (pause * 2).min(LAST_TRY);
+            }
+        }
+        self.tell(Event::Collected(job)).await;
+    }
+
+    async fn open_escrow(self: Arc<Self>, job: Digest, amount: u128, deadline: Time) {
+        let call = Call::OpenEscrow {
+            escrow: job,
+            requester: self.secret.node(),
+            amount,
+            deadline: deadline.0,
+        };
+        let state = match self.teller.call(call).await {
+            Ok(_) => EscrowState::Locked { amount },
+            // It was opened before a restart, or somebody has used up its id.
+            Err(TellerError::Rejected(Rejection::EscrowTaken)) => self.own_escrow(job).await,
+            Err(error) => EscrowState::Rejected(error.to_string()),
+        };
+        tracing::info!(job = %short(&job), ?state, "escrow");
+        self.tell(Event::Escrow { job, state }).await;
+    }
+
+    async fn own_escrow(&self, job: Digest) -> EscrowState {
+        let mut pause = FIRST_TRY;
+        loop {
+            match self.books.escrow(job).await {
+                Ok(Some(escrow)) if escrow.requester == self.secret.node() => {
+                    return EscrowState::Locked {
+                        amount: escrow.locked,
+                    };
+                }
+                Ok(_) => return EscrowState::Rejected(Rejection::EscrowTaken.to_string()),
+                Err(error) => tracing::debug!(%error, "the ledger is away"),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LAST_TRY);
+        }
+    }
+
+    async fn close_escrow(self: Arc<Self>, job: Digest) {
+        match self.teller.call(Call::Close { escrow: job }).await {
+            // It is closed, was closed, or is over anyway.
+            Ok(_) | Err(TellerError::Rejected(_)) => {
+                let state = EscrowState::Closed;
+                self.tell(Event::Escrow { job, state }).await;
+            }
+            Err(error) => tracing::warn!(job = %short(&job), %error, "an escrow was not closed"),
+        }
+    }
+
+    async fn find_escrow(self: Arc<Self>, job: Digest) {
+        let mut found = None;
+        for look in 0..LOOKS {
+            sleep(LOOK * look).await;
+            match self.books.escrow(job).await {
+                Ok(Some(escrow)) => {
+                    found = Some(Funding {
+                        requester: escrow.requester,
+                        payer: escrow.payer,
+                        amount: escrow.available(),
+                        ends: Time(escrow.ends()),
+                    });
+                    break;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, "the ledger is away"),
+            }
+        }
+        self.tell(Event::Funding { job, found }).await;
+    }
+
+    async fn claim(self: Arc<Self>, voucher: Verified<Voucher>) {
+        let (job, total) = (voucher.escrow, voucher.total);
+        let vouchers = [voucher.into_signed()].into();
+        match self.teller.call(Call::Claim { vouchers }).await {
+            Ok(facts) => {
+                self.metrics.claimed.inc();
+                tracing::info!(job = %short(&job), total, ?facts, "claimed");
+            }
+            // It says so for good.
+            Err(TellerError::Rejected(reason)) => {
+                tracing::warn!(job = %short(&job), %reason, "a voucher is not paid");
+            }
+            Err(error) => {
+                return tracing::warn!(job = %short(&job), %error, "a voucher was not claimed");
+            }
+        }
+        self.tell(Event::Claimed { job, total }).await;
+    }
+
+    async fn show(self: Arc<Self>, proof: Proof) {
+        let turns = proof.turns.iter();
+        let turns: Vec<Turn> = turns
+            .map(|turn| Turn::from(&turn.assignment.value))
+            .collect();
+        let job = proof.escrow;
+        let showing = showing(&self.secret, proof);
+        match self.teller.call(Call::Show(Box::new(showing))).await {
+            Ok(facts) => tracing::info!(job = %short(&job), ?facts, "shown"),
+            Err(TellerError::Rejected(reason)) => {
+                tracing::warn!(job = %short(&job), %reason, "evidence does not count");
+            }
+            Err(error) => {
+                return tracing::warn!(job = %short(&job), %error, "evidence was not shown");
+            }
+        }
+        self.tell(Event::Filed(turns)).await;
+    }
+}
+
+/// The time, as the core counts it.
+pub(crate) fn now(clock: &Clock) -> Time {
+    Time(clock.now())
+}

@@ -1,0 +1,107 @@
+//! What can go wrong with a node as a whole.
+
+use opensky_core::Refused;
+use opensky_ledger::LedgerError;
+use opensky_network::StartError as NetworkError;
+use opensky_protocol::{Digest, NodeKey};
+use opensky_storage::{KeyError as SealError, RowsError, StoreError};
+
+use crate::{depot::BringError, identity::KeyError, ledger::LedgerAway};
+
+/// Why a node does not start. Nothing of it runs then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its folder cannot be made.
+    #[error("cannot make the data folder `{path}`: {source}")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Its key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The key that it seals what it stores with.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Its rows: among others, another process has them open.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// Its rows are not those of a participant.
+    #[error(transparent)]
+    Restore(#[from] opensky_core::RestoreError),
+    /// Its blobs.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its part in the network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The ledger that it keeps.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger that another node keeps was never reached, so its id is not known.
+    #[error("the ledger is not known yet, and its keeper does not answer: {0}")]
+    LedgerAway(#[from] LedgerAway),
+}
+
+/// Why a node ended by itself.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// Its rows cannot be written: what it would say next would not be true after a restart.
+    #[error("its rows cannot be written: {0}")]
+    Rows(#[from] RowsError),
+    /// One of its tasks died.
+    #[error("one of its tasks died: {0}")]
+    Task(String),
+}
+
+/// Why a job was not taken on.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The core says why.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// An input is not in this node's store.
+    #[error("the input {0} is not in this node's store: put it there first")]
+    Missing(Digest),
+    /// The program is not here, and nobody who is known has it.
+    #[error("nobody who can be reached has the program {0}: deploy it again")]
+    NotPinned(Digest),
+    /// The program did not come.
+    #[error("the program did not come: {0}")]
+    Bring(#[from] BringError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is kept for the job could not be written down.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// The node has ended.
+    #[error("the node has ended")]
+    Ended,
+}
+
+/// Why a program was not deployed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// The name or the description is not as it has to be.
+    #[error(
+        "a deployment's name is 1 to 64 of a-z, 0-9 and -, and what it is about at most 200 bytes"
+    )]
+    Unbounded,
+    /// The program is not in this node's store.
+    #[error("the program is not in this node's store: put it there first")]
+    Missing(#[from] StoreError),
+    /// No provider is known.
+    #[error("no provider is known that could pin the program")]
+    NoProvider,
+    /// Nobody pinned it.
+    #[error("none of {} providers pinned the program: {}", .0.len(), reasons(.0))]
+    NotPinned(Vec<(NodeKey, String)>),
+}
+
+fn reasons(refused: &[(NodeKey, String)]) -> String {
+    let reasons: Vec<&str> = refused.iter().map(|(_, why)| why.as_str()).collect();
+    reasons.join("; ")
+}

@@ -1,0 +1,154 @@
+//! Runs units in processes for strangers' code, and compiles their programs once.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use opensky_executor::{
+    Artifact, Backend, Cache, CompileError, Inputs, Run, RunError, Sandbox, admit,
+    worker::{Compiler, Launcher, Pool, PoolOptions},
+};
+use opensky_protocol::{Abort, Digest, NodeKey, Profile, Work};
+
+/// What runs units: [`Sandboxed`] for everyone who means it well.
+///
+/// Whoever wraps one can spoil its results, and the node around it will sign and defend them like its
+/// own: that is how nodes that lie are made, for tests, without a line about lying in this crate.
+pub trait Execute: Send + Sync + 'static {
+    /// Runs units of one program for one requester, in order, and returns as many results. Called from
+    /// a thread that may block.
+    fn run(&self, batch: &Batch<'_>) -> Vec<Result<Run, Abort>>;
+}
+
+/// Units of one program for one requester.
+pub struct Batch<'a> {
+    /// Who asks.
+    pub requester: NodeKey,
+    /// The units. All name the same program and profile.
+    pub works: &'a [Arc<Work>],
+    /// All that they take in.
+    pub inputs: &'a Inputs,
+    /// Reads the component, for whoever has not compiled it yet.
+    pub component: &'a (dyn Fn() -> Result<Vec<u8>, Abort> + Sync),
+}
+
+/// Runs units in the sandbox, each program and requester in a process of its own.
+pub struct Sandboxed {
+    pool: Pool,
+    compiler: Compiler,
+    engines: Mutex<BTreeMap<Profile, Arc<Sandbox>>>,
+    programs: Mutex<Programs>,
+}
+
+/// Compiled programs that are held: as files in memory, which count against the machine's.
+const PROGRAMS: usize = 64;
+
+/// What was compiled last, by program and profile. A refusal is remembered too.
+#[derive(Default)]
+struct Programs {
+    known: BTreeMap<(Digest, Profile), (u64, Result<Artifact, Abort>)>,
+    uses: u64,
+}
+
+impl Sandboxed {
+    /// A place for `cores` units at once, that starts workers with `launcher` and keeps compiled code
+    /// in the folder `cache`.
+    pub fn new(launcher: Launcher, cache: &Path, cores: NonZeroUsize) -> Self {
+        let options = PoolOptions {
+            // Beside those that run, some that wait for the next requester.
+            most: cores.get() * 2 + 2,
+            spares: cores.get().min(4),
+            ..PoolOptions::default()
+        };
+        let cache = Cache::open(cache, Cache::DEFAULT_LIMIT);
+        Self {
+            pool: Pool::new(launcher.clone(), options),
+            compiler: Compiler::new(cache, launcher),
+            engines: Mutex::default(),
+            programs: Mutex::default(),
+        }
+    }
+
+    /// The program's code. Compiles one program at a time: each compilation takes all processors.
+    fn program(&self, batch: &Batch<'_>, work: &Work) -> Result<Artifact, Abort> {
+        let key = (work.program, work.profile.clone());
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = programs.find(&key) {
+            return known;
+        }
+        let made = self.compile(batch, &work.profile);
+        // Only what follows from the component's bytes is true of it next time too.
+        if matches!(made, Ok(_) | Err(Abort::Compile(_))) {
+            programs.keep(key, made.clone());
+        }
+        made
+    }
+
+    fn compile(&self, batch: &Batch<'_>, profile: &Profile) -> Result<Artifact, Abort> {
+        let component = (batch.component)()?;
+        admit(&component).map_err(|refusal| Abort::Compile(refusal.to_string()))?;
+        let engine = self.engine(profile)?;
+        let artifact = self.compiler.artifact(&engine, &component);
+        artifact.map_err(|error| match error {
+            CompileError::Refused(reason) => Abort::Compile(reason),
+            CompileError::Abort(abort) => abort,
+        })
+    }
+
+    fn engine(&self, profile: &Profile) -> Result<Arc<Sandbox>, Abort> {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(profile) {
+            return Ok(engine.clone());
+        }
+        let engine = Sandbox::without_pool(profile, Backend::Cranelift);
+        let engine = Arc::new(engine.map_err(|error| Abort::Internal(error.to_string()))?);
+        engines.insert(profile.clone(), engine.clone());
+        Ok(engine)
+    }
+}
+
+impl Execute for Sandboxed {
+    fn run(&self, batch: &Batch<'_>) -> Vec<Result<Run, Abort>> {
+        let Some(first) = batch.works.first() else {
+            return Vec::new();
+        };
+        let program = match self.program(batch, first) {
+            Ok(program) => program,
+            Err(abort) => return batch.works.iter().map(|_| Err(abort.clone())).collect(),
+        };
+        let results = self
+            .pool
+            .run(&program, &batch.requester, batch.works, batch.inputs);
+        let nobodys = |error| match error {
+            RunError::Abort(abort) => abort,
+            // Every host says so, in the same words: nobody can run it.
+            error => Abort::Compile(error.to_string()),
+        };
+        results
+            .into_iter()
+            .map(|result| result.map_err(nobodys))
+            .collect()
+    }
+}
+
+impl Programs {
+    fn find(&mut self, key: &(Digest, Profile)) -> Option<Result<Artifact, Abort>> {
+        self.uses += 1;
+        let (used, program) = self.known.get_mut(key)?;
+        *used = self.uses;
+        Some(program.clone())
+    }
+
+    fn keep(&mut self, key: (Digest, Profile), program: Result<Artifact, Abort>) {
+        let oldest = self.known.iter().min_by_key(|(_, (used, _))| *used);
+        if self.known.len() >= PROGRAMS
+            && let Some(oldest) = oldest.map(|(key, _)| key.clone())
+        {
+            self.known.remove(&oldest);
+        }
+        self.known.insert(key, (self.uses, program));
+    }
+}

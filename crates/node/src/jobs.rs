@@ -1,0 +1,272 @@
+//! Jobs of this node: taken on, looked at, and what came of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use opensky_core::{
+    Event, JobView, Participant, Plan, Replicas, Standing, Submission, Time, UnitView, Why,
+    WorkerView,
+};
+use opensky_protocol::{
+    Account, Digest, JobPlan, NodeKey, PriceTerms, Profile, Reply, Request, Reveal, codec,
+};
+use opensky_storage::StoreError;
+
+use crate::{
+    error::SubmitError,
+    keepsake::For,
+    node::Node,
+    receipts::{self, JobOutputs, ReceiptError},
+    rows,
+};
+
+/// Providers that are asked whether they have a program.
+const ASKED: usize = 16;
+/// Longest program that is brought.
+const LARGEST: u64 = 256 << 20;
+/// How long to wait for word of a job's end before looking again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What a user wants to be run. All blobs but the program have to be in this node's store.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Tells this wish from others for the same: whoever repeats it gets the same job.
+    pub nonce: [u8; 16],
+    /// What is to be run.
+    pub plan: Plan,
+    /// The cap of each price.
+    pub price: PriceTerms,
+    /// The most that the whole job may cost; `None` is whatever the plan needs at worst.
+    pub max_total: Option<u128>,
+    /// How many operators run each unit at first.
+    pub replicas: Replicas,
+    /// How many results of one unit are asked and paid for at most.
+    pub replica_cap: u8,
+    /// How long the job has.
+    pub time: Duration,
+    /// Labels that a provider has to have, each with one of these values.
+    pub require: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Blobs.
+impl Node {
+    /// Puts bytes into this node's store, where other nodes can fetch them. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        self.0.depot.store().put(bytes)
+    }
+
+    /// Puts all that `source` has into this node's store. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_all(&self, source: impl std::io::Read) -> Result<Digest, StoreError> {
+        self.0.depot.store().put_file(source)
+    }
+
+    /// A blob of this node's store. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn blob(&self, digest: &Digest) -> Result<opensky_storage::Blob, StoreError> {
+        self.0.depot.store().blob(digest)
+    }
+
+    /// All bytes of a blob of this node's store. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn bytes(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        self.0.depot.store().get(digest)
+    }
+}
+
+/// Jobs.
+impl Node {
+    /// What the core would be told, if the wish were submitted now. Nothing is done.
+    ///
+    /// # Errors
+    /// [`SubmitError::Missing`].
+    pub fn order(&self, wish: Wish) -> Result<Submission, SubmitError> {
+        let store = self.0.depot.store();
+        let mut lengths = BTreeMap::new();
+        for digest in inputs(&wish.plan) {
+            let len = store.len(digest);
+            lengths.insert(*digest, len.map_err(|_| SubmitError::Missing(*digest))?);
+        }
+        let program_len = store.len(program(&wish.plan)).unwrap_or_default();
+        let time = u64::try_from(wish.time.as_millis()).unwrap_or(u64::MAX);
+        Ok(Submission {
+            nonce: wish.nonce,
+            plan: wish.plan,
+            program_len,
+            lengths,
+            price: wish.price,
+            max_total: wish.max_total,
+            replicas: wish.replicas,
+            replica_cap: wish.replica_cap,
+            deadline: Time(self.0.clock.now().saturating_add(time)),
+            require: wish.require,
+        })
+    }
+
+    /// Takes a job on. When this returns it is durable, and goes on without whoever wanted it.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit(&self, wish: Wish) -> Result<Digest, SubmitError> {
+        self.bring_program(program(&wish.plan)).await?;
+        let order = self.order(wish)?;
+        let job = order.id(&self.0.who);
+        let needed = inputs(&order.plan).chain([program(&order.plan)]);
+        let needed = needed.copied().collect();
+        self.0.keepsakes.keep_for(For::Job(job), needed)?;
+        let told = self.0.waiters.wait(job);
+        if !self.0.wishes.event(Event::Submitted(Box::new(order))).await {
+            return Err(SubmitError::Ended);
+        }
+        told.await.map_err(|_| SubmitError::Ended)??;
+        tracing::info!(%job, "a job is taken on");
+        Ok(job)
+    }
+
+    /// Whoever runs the job's units asks this node for what they lack.
+    async fn bring_program(&self, program: &Digest) -> Result<(), SubmitError> {
+        if self.0.depot.store().has(program) {
+            return Ok(());
+        }
+        let sources = self.holders(program).await;
+        if sources.is_empty() {
+            return Err(SubmitError::NotPinned(*program));
+        }
+        let depot = &self.0.depot;
+        let brought = depot.bring(&self.0.network, *program, &sources, LARGEST);
+        Ok(brought.await?)
+    }
+
+    /// Known providers that say they have a blob.
+    pub async fn holders(&self, blob: &Digest) -> Vec<NodeKey> {
+        let request = codec::encode(&Request::Has(vec![*blob]));
+        let mut holders = Vec::new();
+        for offer in self.0.market.known().iter().take(ASKED) {
+            let reply = self.0.network.ask(offer.node, request.clone()).await;
+            if let Ok(Ok(Reply::Has(has))) = reply.map(|reply| codec::decode(&reply))
+                && has == [true]
+            {
+                holders.push(offer.node);
+            }
+        }
+        holders
+    }
+
+    /// All jobs of this node that are remembered. `None` once the node has ended.
+    pub async fn jobs(&self) -> Option<Vec<JobView>> {
+        self.0.wishes.look(|core| core.jobs().collect()).await
+    }
+
+    /// A job of this node.
+    pub async fn job(&self, id: Digest) -> Option<JobView> {
+        self.0.wishes.look(move |core| core.job(&id)).await?
+    }
+
+    /// The units of a job of this node, with everyone who had a turn at them, in the order of its
+    /// plan. `None` once the node has ended.
+    pub async fn units(&self, id: Digest) -> Option<Vec<UnitView>> {
+        self.0.wishes.look(move |core| core.units(&id)).await
+    }
+
+    /// What was asked for in a job of this node.
+    pub async fn submission(&self, id: Digest) -> Option<Submission> {
+        let look = move |core: &Participant| core.submission(&id).cloned();
+        self.0.wishes.look(look).await?
+    }
+
+    /// What is in the way of a job of this node, node by node.
+    pub async fn why(&self, id: Digest) -> Option<Why> {
+        let now = Time(self.0.clock.now());
+        self.0.wishes.look(move |core| core.why(&id, now)).await?
+    }
+
+    /// What is known of an operator from the jobs of this node, by profile.
+    pub async fn standing(&self, operator: Account) -> Vec<(Profile, Standing)> {
+        let look = move |core: &Participant| core.standing(&operator);
+        self.0.wishes.look(look).await.unwrap_or_default()
+    }
+
+    /// What this node does for others.
+    pub async fn work(&self) -> Option<WorkerView> {
+        self.0.wishes.look(Participant::worker_view).await
+    }
+
+    /// Gives a job up. What was promised until then is paid.
+    pub async fn cancel(&self, job: Digest) {
+        self.0.wishes.event(Event::Cancelled(job)).await;
+    }
+
+    /// Waits until some job of this node is over, or a second has passed: whoever waits for one job
+    /// looks at it then, and waits again.
+    pub async fn news(&self) {
+        let mut ended = self.0.ended.clone();
+        ended.mark_unchanged();
+        // Either way it is time to look.
+        let _ = tokio::time::timeout(LOOK, ended.changed()).await;
+    }
+
+    /// What was agreed on for the units of a job so far, in the order of its plan.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Unknown`] and [`ReceiptError::Rows`].
+    pub async fn results(&self, job: Digest) -> Result<(Submission, Vec<Reveal>), ReceiptError> {
+        let rows = self.0.rows.clone();
+        let read = move || {
+            let order = rows::submission(&rows, &job)?.ok_or(ReceiptError::Unknown)?;
+            Ok((order, rows::results(&rows, &job)?))
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        read.unwrap_or(Err(ReceiptError::Unknown))
+    }
+
+    /// What a job that is over put out.
+    ///
+    /// # Errors
+    /// [`ReceiptError`].
+    pub async fn outputs(&self, job: Digest) -> Result<JobOutputs, ReceiptError> {
+        let (order, results) = self.results(job).await?;
+        receipts::outputs(&order.plan, &results).ok_or(ReceiptError::Unfinished)
+    }
+
+    /// The bytes of the receipt of a job that is over: a file that anyone can check.
+    ///
+    /// # Errors
+    /// [`ReceiptError`].
+    pub async fn receipt(&self, job: Digest) -> Result<Vec<u8>, ReceiptError> {
+        let (order, results) = self.results(job).await?;
+        receipts::file(&self.0.secret, &order, results)
+    }
+}
+
+fn program(plan: &Plan) -> &Digest {
+    match plan {
+        Plan::Single(work) => &work.program,
+        Plan::Job(spec) => &spec.program,
+    }
+}
+
+/// The blobs that a plan names as inputs.
+fn inputs(plan: &Plan) -> impl Iterator<Item = &Digest> {
+    let (named, planned) = match plan {
+        Plan::Single(work) => (&work.inputs, &[][..]),
+        Plan::Job(spec) => {
+            let planned = match &spec.plan {
+                JobPlan::MapReduce { shards, .. } => shards.as_slice(),
+                JobPlan::Stepper { input, .. } => std::slice::from_ref(input),
+            };
+            (&spec.inputs, planned)
+        }
+    };
+    named.values().chain(planned)
+}

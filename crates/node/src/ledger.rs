@@ -1,0 +1,128 @@
+//! The ledger as this node sees it: in this process, or kept by another node.
+
+mod keeper;
+mod teller;
+
+use opensky_network::Network;
+use opensky_protocol::{
+    Account, Digest, NodeKey, Reply, Request, Signed, codec,
+    ledger::{
+        AccountState, Escrow, Event, Genesis, Intent, LedgerReply, LedgerRequest, NodeState,
+        Refused, Rejection, Terms,
+    },
+};
+
+pub(crate) use self::{
+    keeper::Keeper,
+    teller::{Signer, Teller, TellerError},
+};
+use crate::config::LedgerHere;
+
+/// Where the books are. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Books {
+    /// Here: this process keeps them.
+    Here(Keeper),
+    /// There.
+    At {
+        /// Who keeps them.
+        node: NodeKey,
+        /// The way to it.
+        network: Network,
+    },
+}
+
+/// Why there is no answer from the ledger. Nothing is known about what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerAway {
+    /// Whoever keeps it cannot be reached.
+    #[error("the ledger's keeper does not answer: {0}")]
+    Keeper(String),
+    /// It cannot do anything now.
+    #[error("the ledger is not available now")]
+    Unavailable,
+    /// It answered something else than what it was asked.
+    #[error("the ledger's answer makes no sense")]
+    Senseless,
+}
+
+impl Books {
+    /// Asks one question. May be dropped: then nothing is known about what was asked.
+    pub async fn ask(&self, request: LedgerRequest) -> Result<LedgerReply, LedgerAway> {
+        let reply = match self {
+            Self::Here(keeper) => keeper.ask(request).await,
+            Self::At { node, network } => {
+                let bytes = codec::encode(&Request::Ledger(Box::new(request)));
+                let reply = network.ask(*node, bytes).await;
+                let reply = reply.map_err(|error| LedgerAway::Keeper(error.to_string()))?;
+                match codec::decode(&reply) {
+                    Ok(Reply::Ledger(reply)) => *reply,
+                    Ok(Reply::Busy) => LedgerReply::Unavailable,
+                    _ => return Err(LedgerAway::Senseless),
+                }
+            }
+        };
+        match reply {
+            LedgerReply::Unavailable => Err(LedgerAway::Unavailable),
+            reply => Ok(reply),
+        }
+    }
+}
+
+/// Asks one thing and takes the one answer that there is to it.
+macro_rules! asks {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $out:ty,
+        $request:expr => $variant:ident($answer:ident) $value:expr;)*) => {
+        impl Books {
+            $($(#[$doc])* pub async fn $name(&self, $($arg: $type),*) -> Result<$out, LedgerAway> {
+                match self.ask($request).await? {
+                    LedgerReply::$variant($answer) => Ok($value),
+                    _ => Err(LedgerAway::Senseless),
+                }
+            })*
+        }
+    };
+}
+
+asks! {
+    /// What it began with.
+    genesis() -> Genesis, LedgerRequest::Genesis => Genesis(genesis) *genesis;
+    /// Which nonce comes next.
+    nonce(signer: NodeKey) -> u64, LedgerRequest::Nonce(signer) => Nonce(next) next;
+    /// What an account has.
+    account(account: Account) -> AccountState,
+        LedgerRequest::Account(account) => Account(state) *state;
+    /// An escrow, if there is one of that id.
+    escrow(id: Digest) -> Option<Escrow>,
+        LedgerRequest::Escrow(id) => Escrow(escrow) escrow.map(|escrow| *escrow);
+    /// Whose node it is.
+    node(node: NodeKey) -> Option<NodeState>, LedgerRequest::Node(node) => Node(state) state;
+    /// The last that is known of an intent.
+    status(intent: Digest) -> Option<Event>,
+        LedgerRequest::Status(intent) => Status(event) event.map(|event| *event);
+    /// Hands intents in.
+    submit(intents: Vec<Signed<Intent>>) -> Vec<Result<Digest, Refused>>,
+        LedgerRequest::Submit(intents) => Submitted(answers) answers;
+    /// The newest events that moved an account's money, the newest first.
+    history(account: Account, before: u64, limit: u32) -> Vec<Event>,
+        LedgerRequest::History { account, before, limit } => Events(events) events;
+}
+
+/// What the embedded ledger begins with.
+pub(crate) fn genesis(config: &LedgerHere) -> Genesis {
+    Genesis {
+        name: config.name.clone(),
+        terms: Terms {
+            faucet: config.faucet.0,
+            fee: config.fee.0,
+            existential: config.existential.0,
+            ..Terms::DEVELOPMENT
+        },
+        balances: config.balances.clone(),
+    }
+}
+
+/// Whether asking again, with another nonce, may help.
+fn is_passing(reason: Rejection) -> bool {
+    reason == Rejection::Dropped
+}

@@ -1,0 +1,50 @@
+//! One running participant: drives the core with the adapters.
+//!
+//! [`Node::start`] opens what is in the data folder, joins the network, finds its ledger, takes up
+//! what was left undone, and gives a handle, by which jobs are submitted and looked at. One task owns
+//! the participant; rows are durable before anything that follows from them is done; every channel
+//! is bounded. [`run`] is the life of a node that is a process of its own.
+
+mod clock;
+pub mod config;
+mod deploy;
+mod deployments;
+mod depot;
+mod door;
+mod drive;
+mod errands;
+mod error;
+mod execute;
+mod ground;
+mod identity;
+mod jobs;
+mod keepsake;
+mod ledger;
+mod machine;
+mod market;
+mod metrics;
+mod node;
+mod pace;
+mod post;
+mod receipts;
+mod rows;
+mod run;
+mod seal;
+mod status;
+mod tasks;
+mod wallet;
+mod workshop;
+
+pub use config::{Config, ConfigError};
+pub use deploy::Deployed;
+pub use depot::BringError;
+pub use error::{DeployError, Failure, StartError, SubmitError};
+pub use execute::{Batch, Execute, Sandboxed};
+pub use identity::KeyError;
+pub use jobs::Wish;
+pub use ledger::LedgerAway;
+pub use node::Node;
+pub use receipts::{JobOutputs, ReceiptError};
+pub use run::{RunError, run, sandboxed, serve};
+pub use status::{Hindrance, Status};
+pub use wallet::Turnover;

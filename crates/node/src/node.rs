@@ -1,0 +1,470 @@
+//! A running node: its parts, started in order, and the handle by which others use it.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use opensky_core::{Event, Identity as Who, Participant, Policy};
+use opensky_network::{Config as NetworkConfig, Exposure, Network};
+use opensky_protocol::{
+    Account, Digest, NodeKey, SecretKey,
+    ledger::{Genesis, Terms},
+};
+use opensky_storage::Rows;
+use tokio::{
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+use tracing::Instrument;
+
+use crate::{
+    clock::Clock,
+    config::{Config, LedgerConfig},
+    deployments::Deployments,
+    depot::Depot,
+    door::{Door, Rooms},
+    drive::{Driver, Ears, Wishes},
+    errands::{Runner, Waiters, collecting},
+    error::{Failure, StartError},
+    execute::Execute,
+    ground::Ground,
+    keepsake::{For, Keepsakes},
+    ledger::{self, Books, Keeper, Signer, Teller},
+    machine,
+    market::Market,
+    metrics::Metrics,
+    pace::Pace,
+    post::Post,
+    rows,
+    tasks::Tasks,
+    wallet::Wallet,
+    workshop::{Tools, Workshop},
+};
+
+/// Things that wait for the task that owns the participant, of each kind.
+const WISHES: usize = 256;
+const LOCAL: usize = 4_096;
+const REMOTE: usize = 1_024;
+/// Batches of effects that wait for the disk.
+const ERRANDS: usize = 256;
+/// How long the account's first money is waited for; it comes later otherwise.
+const FIRST_MONEY: Duration = Duration::from_secs(5);
+/// How long units that run may take to end when the node is stopped.
+const LAST_UNITS: Duration = Duration::from_secs(10);
+/// How often blobs of jobs that are forgotten are let go.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How often the offer is compared with what was measured.
+const MEASURE: Duration = Duration::from_secs(5);
+
+/// A handle to a running node. Cheap to clone. The node runs until [`stop`](Node::stop).
+#[derive(Clone)]
+pub struct Node(pub(crate) Arc<Parts>);
+
+/// What a node consists of, as far as its handle uses it.
+pub(crate) struct Parts {
+    pub who: Who,
+    pub config: Config,
+    pub secret: Arc<SecretKey>,
+    pub terms: Terms,
+    pub clock: Clock,
+    pub rows: Arc<Rows>,
+    pub depot: Depot,
+    pub keepsakes: Keepsakes,
+    pub network: Network,
+    pub market: Market,
+    pub deployments: Deployments,
+    pub wallet: Wallet,
+    pub workshop: Option<Workshop>,
+    pub pace: Pace,
+    pub metrics: Metrics,
+    pub wishes: Wishes,
+    pub waiters: Arc<Waiters>,
+    pub ended: watch::Receiver<u64>,
+    pub failure: watch::Receiver<Option<Failure>>,
+    pub tasks: Tasks,
+}
+
+impl Node {
+    /// Starts a node whose units `execute` runs, and returns once it listens, knows its ledger and has
+    /// taken up what it had not finished.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime of several threads, with time and IO.
+    pub async fn start(config: Config, execute: Arc<dyn Execute>) -> Result<Self, StartError> {
+        Self::with_policy(config, execute, Policy::default()).await
+    }
+
+    /// The same, with numbers of one's own to decide by.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn with_policy(
+        config: Config,
+        execute: Arc<dyn Execute>,
+        policy: Policy,
+    ) -> Result<Self, StartError> {
+        let ground = Ground::open(&config)?;
+        let (network, inbox) = {
+            let blobs = Arc::new(ground.depot.clone());
+            Network::start(network_config(&config), ground.identity.seed(), blobs).await?
+        };
+        let books = match &config.ledger {
+            LedgerConfig::Here(here) => Books::Here(Keeper::start(
+                &config.data.join("ledger.redb"),
+                ledger::genesis(here),
+                here,
+                ground.clock.clone(),
+            )?),
+            LedgerConfig::At(at) => Books::At {
+                node: at.node,
+                network: network.clone(),
+            },
+        };
+        // Others may ask for the ledger from here on: a node that keeps it does not wait for itself.
+        let genesis = ground.genesis(&books).await?;
+        Building {
+            config,
+            execute,
+            policy,
+            ground,
+            network,
+            books,
+            genesis,
+        }
+        .build(inbox)
+        .await
+    }
+
+    /// The node's key, which is its name.
+    pub fn key(&self) -> NodeKey {
+        self.0.who.node
+    }
+
+    /// The account that pays and is paid.
+    pub fn account(&self) -> Account {
+        self.0.who.operator
+    }
+
+    /// What it was told at its start.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Takes nothing new and waits until all that it has to run is done, at most for `most`. To be
+    /// followed by [`stop`](Self::stop).
+    pub async fn drain(&self, most: Duration) {
+        self.0.wishes.event(Event::Drain).await;
+        let drained = async {
+            while !self.is_idle() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        // What is not done by then is gone on with after the next start.
+        let _ = timeout(most, drained).await;
+    }
+
+    fn is_idle(&self) -> bool {
+        let metrics = &self.0.metrics;
+        metrics.running.get() == 0 && metrics.queued.get() == 0
+    }
+
+    /// Ends the node. What it was doing it takes up again when it is started with the same data.
+    pub async fn stop(&self) {
+        self.0.tasks.end().await;
+        self.0.network.clone().shutdown().await;
+        if let Some(workshop) = self.0.workshop.clone() {
+            let closed = spawn_blocking(move || workshop.close());
+            if timeout(LAST_UNITS, closed).await.is_err() {
+                tracing::warn!("a unit still runs: it ends with the process");
+            }
+        }
+    }
+
+    /// Waits until the node ends by itself, which it does only when it cannot go on.
+    pub async fn failed(&self) -> Failure {
+        let mut failure = self.0.failure.clone();
+        let found = failure.wait_for(Option::is_some).await;
+        match found.ok().and_then(|failure| failure.clone()) {
+            Some(failure) => failure,
+            None => Failure::Task("it was stopped".into()),
+        }
+    }
+
+    /// Where others reach this node, as multiaddresses that end in its peer's id: those that it
+    /// listens on.
+    pub async fn addresses(&self) -> Vec<String> {
+        let Some(status) = self.0.network.status().await else {
+            return Vec::new();
+        };
+        let whole = |address: &String| match address.contains("/p2p/") {
+            true => address.clone(),
+            false => format!("{address}/p2p/{}", status.peer_id),
+        };
+        status.listen.iter().map(whole).collect()
+    }
+
+    /// All counters, as Prometheus reads them.
+    pub fn metrics(&self) -> String {
+        self.0.metrics.text()
+    }
+}
+
+fn network_config(config: &Config) -> NetworkConfig {
+    let mut network = NetworkConfig::new(config.network.clone());
+    network.listen = config.listen.clone();
+    network.bootstrap = config.bootstrap.clone();
+    if let LedgerConfig::At(at) = &config.ledger {
+        network.bootstrap.push(at.address.clone());
+    }
+    network.exposure = match config.public {
+        true => Exposure::Public,
+        false => Exposure::Probed,
+    };
+    network.mdns = config.mdns;
+    network.serve_relay = config.relay;
+    network
+}
+
+/// All that is needed for the parts that depend on each other.
+struct Building {
+    config: Config,
+    execute: Arc<dyn Execute>,
+    policy: Policy,
+    ground: Ground,
+    network: Network,
+    books: Books,
+    genesis: Genesis,
+}
+
+impl Building {
+    async fn build(self, inbox: opensky_network::Inbox) -> Result<Node, StartError> {
+        let Self {
+            config,
+            execute,
+            policy,
+            ground,
+            network,
+            books,
+            genesis,
+        } = self;
+        let Ground {
+            identity,
+            clock,
+            rows,
+            depot,
+            keepsakes,
+        } = ground;
+        let secret = Arc::new(identity.secret());
+        let who = Who {
+            node: secret.node(),
+            operator: secret.node().into(),
+            ledger: genesis.id(),
+        };
+        let signer = Signer {
+            secret: secret.clone(),
+            account: who.operator,
+            ledger: who.ledger,
+        };
+        let tasks = Tasks::new();
+        let metrics = Metrics::new();
+        let pace = Pace::new();
+        let teller = Teller::start(books.clone(), signer.clone(), tasks.clone());
+        let wallet = Wallet::new(who.operator, books.clone());
+
+        let (wish, wishes) = mpsc::channel(WISHES);
+        let (local_events, local) = mpsc::channel(LOCAL);
+        let (remote_events, remote) = mpsc::channel(REMOTE);
+        let (errand, errands) = mpsc::channel(ERRANDS);
+        let (ended_sender, ended) = watch::channel(0);
+        let (failed, failure) = watch::channel(None);
+        let wish = Wishes(wish);
+
+        let market = Market::new(
+            network.clone(),
+            secret.clone(),
+            remote_events.clone(),
+            metrics.clone(),
+            clock.clone(),
+            tasks.clone(),
+        );
+        let deployments = Deployments::load(network.clone(), rows.clone())?;
+        let cores = machine::cores(&config).get();
+        let workshop = config.provide.then(|| {
+            let tools = Tools {
+                execute,
+                network: network.clone(),
+                depot: depot.clone(),
+                keepsakes: keepsakes.clone(),
+                secret: secret.clone(),
+                events: local_events.clone(),
+                metrics: metrics.clone(),
+                pace: pace.clone(),
+                tasks: tasks.clone(),
+                largest: machine::disk(&config),
+            };
+            Workshop::open(tools, cores)
+        });
+        let waiters = Arc::new(Waiters::default());
+        let runner = Arc::new(Runner {
+            network: network.clone(),
+            secret: secret.clone(),
+            depot: depot.clone(),
+            keepsakes: keepsakes.clone(),
+            post: Post::new(
+                network.clone(),
+                secret.clone(),
+                local_events.clone(),
+                metrics.clone(),
+                tasks.clone(),
+            ),
+            market: market.clone(),
+            books: books.clone(),
+            teller: teller.clone(),
+            workshop: workshop.clone(),
+            events: local_events,
+            waiters: waiters.clone(),
+            ended: ended_sender,
+            metrics: metrics.clone(),
+            collecting: collecting(),
+            tasks: tasks.clone(),
+        });
+        let stored = rows::load(&rows)?;
+        let participant = Participant::restore(
+            who,
+            policy,
+            identity.derive("opensky draws 1"),
+            stored.into_iter(),
+        )?;
+        let driver = Driver {
+            participant,
+            clock: clock.clone(),
+            rows: rows.clone(),
+            errands: errand,
+            metrics: metrics.clone(),
+        };
+        let door = Door::new(Rooms {
+            network: network.clone(),
+            depot: depot.clone(),
+            keepsakes: keepsakes.clone(),
+            market: market.clone(),
+            deployments: deployments.clone(),
+            books: matches!(books, Books::Here(_)).then(|| books.clone()),
+            events: remote_events,
+            metrics: metrics.clone(),
+            provides: config.provide,
+            tasks: tasks.clone(),
+        });
+        let ears = Ears {
+            wishes,
+            local,
+            remote,
+        };
+        let span = || tracing::info_span!("node", key = %short_key(&who.node));
+        let driving = watch_over(driver.run(ears), failed.clone());
+        let running = watch_over(runner.run(errands), failed);
+        tasks.spawn(driving.instrument(span()));
+        tasks.spawn(running.instrument(span()));
+        tasks.spawn(door.serve(inbox).instrument(span()));
+        tasks.spawn(market.clone().go_round().instrument(span()));
+        let prepare = wallet.prepare(&genesis.terms, &signer, &teller);
+        match timeout(FIRST_MONEY, prepare).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the account is not ready"),
+            Err(_) => tracing::warn!("the account is not ready: the ledger is slow"),
+        }
+        let sweeping = sweep(keepsakes.clone(), wish.clone());
+        tasks.spawn(sweeping.instrument(span()));
+        if config.provide {
+            let offer = keep_offering(config.clone(), pace.clone(), wish.clone());
+            tasks.spawn(offer.instrument(span()));
+        }
+        Ok(Node(Arc::new(Parts {
+            who,
+            config,
+            secret,
+            terms: genesis.terms,
+            clock,
+            rows,
+            depot,
+            keepsakes,
+            network,
+            market,
+            deployments,
+            wallet,
+            workshop,
+            pace,
+            metrics,
+            wishes: wish,
+            waiters,
+            ended,
+            failure,
+            tasks,
+        })))
+    }
+}
+
+pub(crate) fn short_key(node: &NodeKey) -> String {
+    let mut digits = node.to_string();
+    digits.truncate(8);
+    digits
+}
+
+/// Tells why a task ended, if it did not because it was told to.
+async fn watch_over<E: Into<Failure>>(
+    task: impl Future<Output = Result<(), E>>,
+    failed: watch::Sender<Option<Failure>>,
+) {
+    if let Err(error) = task.await {
+        let failure = error.into();
+        tracing::error!(%failure, "the node cannot go on");
+        failed.send_modify(|known| {
+            known.get_or_insert(failure);
+        });
+    }
+}
+
+/// Says what this node gives, and says it again when it turns out to be faster or slower.
+async fn keep_offering(config: Config, pace: Pace, wishes: Wishes) {
+    let mut told = 0u64;
+    loop {
+        let speed = pace.speed();
+        if speed.abs_diff(told) > told / 4 {
+            told = speed;
+            let terms = machine::terms(&config, speed);
+            if !wishes.event(Event::Capacity(Box::new(terms))).await {
+                return;
+            }
+        }
+        sleep(MEASURE).await;
+    }
+}
+
+/// Lets go of the blobs of own jobs that are forgotten. Twice not known is forgotten: blobs are kept
+/// just before their job is known.
+async fn sweep(keepsakes: Keepsakes, wishes: Wishes) {
+    let mut unknown = BTreeSet::new();
+    loop {
+        sleep(SWEEP).await;
+        let Some(known) = wishes.look(job_ids).await else {
+            return;
+        };
+        let kept = keepsakes.jobs();
+        let lost: BTreeSet<Digest> = kept
+            .into_iter()
+            .filter(|job| !known.contains(job))
+            .collect();
+        for job in lost.intersection(&unknown).copied() {
+            let keepsakes = keepsakes.clone();
+            // Removing files blocks.
+            let dropped = spawn_blocking(move || keepsakes.drop_for(&For::Job(job))).await;
+            tracing::debug!(%job, ?dropped, "the blobs of a forgotten job may go");
+        }
+        unknown = lost;
+    }
+}
+
+fn job_ids(core: &Participant) -> BTreeSet<Digest> {
+    core.jobs().map(|job| job.id).collect()
+}

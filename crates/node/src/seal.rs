@@ -1,0 +1,78 @@
+//! Puts signatures under what the core wants to be said: one for each batch.
+
+use opensky_core::{Draft, Outgoing, Proof};
+use opensky_protocol::{
+    Commit, Message, Order, SecretKey, Settlement, Signable, Signed, Verified,
+    ledger::{Evidence, Showing},
+};
+
+/// The message with this node's signatures.
+pub(crate) fn seal(secret: &SecretKey, outgoing: Outgoing) -> Message {
+    match outgoing {
+        Outgoing::Assign(drafts) => Message::Assign(orders(secret, drafts)),
+        Outgoing::Accept(turns) => Message::Accept(turns),
+        Outgoing::Refuse(turns) => Message::Refuse(turns),
+        Outgoing::Commit(commits) => Message::Commit(sign_all(secret, commits)),
+        Outgoing::Open(turns) => Message::Open(turns),
+        Outgoing::Reveal(reveals) => Message::Reveal(reveals),
+        Outgoing::Abort(turns) => Message::Abort(turns),
+        Outgoing::Settle {
+            paid,
+            refused,
+            voucher,
+        } => Message::Settle(Box::new(Settlement {
+            paid,
+            refused,
+            voucher: voucher.map(|voucher| Verified::sign(secret, *voucher).into_signed()),
+        })),
+        Outgoing::Release(turns) => Message::Release(turns),
+        Outgoing::Over(jobs) => Message::Over(jobs),
+    }
+}
+
+fn sign_all<T: Signable>(secret: &SecretKey, values: Vec<T>) -> Vec<Signed<T>> {
+    let signed = Verified::sign_all(secret, values);
+    signed.into_iter().map(Verified::into_signed).collect()
+}
+
+fn orders(secret: &SecretKey, drafts: Vec<Draft>) -> Vec<Order> {
+    let mut rest = Vec::with_capacity(drafts.len());
+    let (mut tickets, mut assignments) = (Vec::new(), Vec::new());
+    for draft in drafts {
+        tickets.push(draft.ticket);
+        assignments.push(draft.assignment);
+        rest.push((draft.work, draft.sources));
+    }
+    let tickets = sign_all(secret, tickets);
+    let assignments = sign_all(secret, assignments);
+    let signed = tickets.into_iter().zip(assignments);
+    rest.into_iter()
+        .zip(signed)
+        .map(|((work, sources), (ticket, assignment))| Order {
+            work,
+            ticket,
+            assignment,
+            sources,
+        })
+        .collect()
+}
+
+/// What is shown to the ledger, with this node's signatures under its promises.
+pub(crate) fn showing(secret: &SecretKey, proof: Proof) -> Showing {
+    let commits: Vec<Commit> = proof.turns.iter().map(|turn| turn.commit.clone()).collect();
+    let turns = proof.turns.into_iter().zip(sign_all(secret, commits));
+    let evidence = turns.map(|(turn, commit)| Evidence {
+        ticket: turn.ticket,
+        assignment: turn.assignment,
+        commit,
+        salt: turn.salt,
+        statement: turn.statement,
+        signature: turn.signature,
+    });
+    Showing {
+        escrow: proof.escrow,
+        voucher: proof.voucher,
+        opened: proof.opened,
+        evidence: evidence.collect(),
+    }
+}

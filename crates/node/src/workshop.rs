@@ -1,0 +1,351 @@
+//! Where units of others are run: their inputs are brought, a core becomes free, and what came of
+//! them is stored, signed and told to the core.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use opensky_core::{Done, Event};
+use opensky_executor::{Inputs, Run};
+use opensky_network::Network;
+use opensky_protocol::{Abort, Digest, NodeKey, Outputs, Receipt, SecretKey, Turn, Work};
+use tokio::sync::{Semaphore, mpsc};
+use tracing::Instrument;
+
+use crate::{
+    depot::Depot,
+    execute::{Batch, Execute},
+    keepsake::{For, Keepsakes},
+    metrics::Metrics,
+    pace::Pace,
+    tasks::Tasks,
+};
+
+/// Units whose inputs are brought at the same time.
+const BRINGING: usize = 16;
+/// Tiny units are handed over together, as many as take about this long: the hop does not show then,
+/// and no result waits long for another.
+const HANDFUL: Duration = Duration::from_millis(10);
+/// And never more than this.
+const MOST: usize = 64;
+
+/// A handle of the workshop. Its threads end when [`close`](Self::close) is called.
+#[derive(Clone)]
+pub(crate) struct Workshop(Arc<Floor>, Arc<Mutex<Vec<JoinHandle<()>>>>);
+
+/// What a workshop works with.
+pub(crate) struct Tools {
+    pub execute: Arc<dyn Execute>,
+    pub network: Network,
+    pub depot: Depot,
+    pub keepsakes: Keepsakes,
+    pub secret: Arc<SecretKey>,
+    pub events: mpsc::Sender<Event>,
+    pub metrics: Metrics,
+    pub pace: Pace,
+    pub tasks: Tasks,
+    /// The most bytes that one input may have.
+    pub largest: u64,
+}
+
+struct Floor {
+    tools: Tools,
+    bringing: Semaphore,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// All turns that were taken on and are not told yet.
+    known: BTreeSet<Turn>,
+    ready: VecDeque<Task>,
+    closing: bool,
+}
+
+#[derive(Clone)]
+struct Task {
+    turn: Turn,
+    work: Arc<Work>,
+    requester: NodeKey,
+}
+
+impl Workshop {
+    /// Opens one with so many cores: units at once.
+    pub fn open(tools: Tools, cores: usize) -> Self {
+        let floor = Arc::new(Floor {
+            tools,
+            bringing: Semaphore::new(BRINGING),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let start = |core| {
+            let floor = floor.clone();
+            thread::Builder::new()
+                .name(format!("core {core}"))
+                .spawn(move || floor.work())
+                .expect("the system starts one more thread")
+        };
+        let cores = (0..cores).map(start).collect();
+        Self(floor, Arc::new(Mutex::new(cores)))
+    }
+
+    /// Takes a unit on, unless it is here already. `sources` may have its blobs; the last of them
+    /// ordered it.
+    pub fn take(&self, turn: Turn, work: Work, sources: Vec<NodeKey>) {
+        let Some(requester) = sources.last().copied() else {
+            return;
+        };
+        if !self.0.lock().known.insert(turn) {
+            return;
+        }
+        self.0.tools.metrics.queued.inc();
+        let task = Task {
+            turn,
+            work: Arc::new(work),
+            requester,
+        };
+        let span = tracing::info_span!("unit", unit = %short(&turn.unit), job = %short(&turn.job), attempt = turn.attempt);
+        let prepare = self.0.clone().prepare(task, sources).instrument(span);
+        self.0.tools.tasks.spawn(prepare);
+    }
+
+    /// Forgets a unit that has not begun. One that runs comes to its end, which nobody waits for.
+    pub fn stop(&self, turn: &Turn) {
+        let mut state = self.0.lock();
+        if state.known.remove(turn) {
+            self.0.tools.metrics.queued.dec();
+        }
+        state.ready.retain(|task| task.turn != *turn);
+    }
+
+    /// Ends the threads, each after what it runs, and waits for that. Blocks.
+    pub fn close(&self) {
+        self.0.lock().closing = true;
+        self.0.changed.notify_all();
+        let cores = {
+            let mut cores = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *cores)
+        };
+        for core in cores {
+            // One that panicked has ended too.
+            let _ = core.join();
+        }
+    }
+}
+
+/// The first digits, enough for people to tell things apart.
+pub(crate) fn short(digest: &Digest) -> String {
+    let mut digits = digest.to_string();
+    digits.truncate(8);
+    digits
+}
+
+impl Floor {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings all that a unit needs, and puts it where a core finds it.
+    async fn prepare(self: Arc<Self>, task: Task, sources: Vec<NodeKey>) {
+        let brought = {
+            let Ok(_room) = self.bringing.acquire().await else {
+                return;
+            };
+            self.bring(&task, &sources).await
+        };
+        match brought {
+            Ok(()) => {
+                let mut state = self.lock();
+                if state.known.contains(&task.turn) {
+                    state.ready.push_back(task);
+                    self.changed.notify_one();
+                }
+            }
+            Err(abort) => {
+                tracing::warn!(%abort, "a unit cannot begin");
+                if self.lock().known.remove(&task.turn) {
+                    self.tools.metrics.queued.dec();
+                    self.tools.metrics.aborted.inc();
+                    let event = executed(task.turn, Err(abort));
+                    // The core ends before those who tell it things.
+                    let _ = self.tools.events.send(event).await;
+                }
+            }
+        }
+    }
+
+    async fn bring(&self, task: &Task, sources: &[NodeKey]) -> Result<(), Abort> {
+        let Tools {
+            depot,
+            keepsakes,
+            network,
+            largest,
+            ..
+        } = &self.tools;
+        let all = task.work.inputs.values().copied();
+        let all = all.chain([task.work.program]).collect();
+        let kept = keepsakes.keep_for(For::Turns(task.turn.job), all);
+        kept.map_err(|error| Abort::Internal(error.to_string()))?;
+        let program = ("the program".to_owned(), task.work.program);
+        let inputs = task.work.inputs.iter();
+        let inputs = inputs.map(|(name, digest)| (name.clone(), *digest));
+        for (name, digest) in inputs.chain([program]) {
+            let brought = depot.bring(network, digest, sources, *largest).await;
+            brought.map_err(|error| {
+                tracing::warn!(%digest, name, %error, "an input did not come");
+                Abort::MissingInput(name)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A core's whole life.
+    fn work(&self) {
+        while let Some(batch) = self.next() {
+            self.tools.metrics.queued.dec_by(batch.len() as i64);
+            self.tools.metrics.running.inc_by(batch.len() as i64);
+            self.run(&batch);
+            self.tools.metrics.running.dec_by(batch.len() as i64);
+        }
+    }
+
+    /// Waits for units: one, or some tiny ones of the same program and requester.
+    fn next(&self) -> Option<Vec<Task>> {
+        let mut state = self.lock();
+        loop {
+            if state.closing {
+                return None;
+            }
+            if let Some(first) = state.ready.pop_front() {
+                let most = self.tools.pace.fit(&first.work.program, HANDFUL).min(MOST);
+                return Some(state.more_like(first, most));
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn run(&self, batch: &[Task]) {
+        let works: Vec<_> = batch.iter().map(|task| task.work.clone()).collect();
+        let results = match self.inputs(&works) {
+            Ok(inputs) => {
+                let program = works[0].program;
+                let component = || {
+                    let read = self.tools.depot.store().get(&program);
+                    read.map_err(|_| Abort::MissingInput("the program".into()))
+                };
+                self.tools.execute.run(&Batch {
+                    requester: batch[0].requester,
+                    works: &works,
+                    inputs: &inputs,
+                    component: &component,
+                })
+            }
+            Err(abort) => works.iter().map(|_| Err(abort.clone())).collect(),
+        };
+        for (task, result) in batch.iter().zip(results) {
+            let span = tracing::info_span!("unit", unit = %short(&task.turn.unit), job = %short(&task.turn.job), attempt = task.turn.attempt);
+            let _inside = span.enter();
+            let result = result.and_then(|run| self.finish(task, run));
+            self.tell(task.turn, result);
+        }
+    }
+
+    fn inputs(&self, works: &[Arc<Work>]) -> Result<Inputs, Abort> {
+        let mut inputs = Inputs::default();
+        for (name, digest) in works.iter().flat_map(|work| &work.inputs) {
+            if inputs.get(digest).is_some() {
+                continue;
+            }
+            let bytes = self.tools.depot.store().get(digest);
+            let bytes = bytes.map_err(|_| Abort::MissingInput(name.clone()))?;
+            inputs.insert_verified(*digest, Arc::new(bytes));
+        }
+        Ok(inputs)
+    }
+
+    /// Stores what a run put out, and signs what it came to.
+    fn finish(&self, task: &Task, run: Run) -> Result<Box<Done>, Abort> {
+        let Tools {
+            depot,
+            keepsakes,
+            secret,
+            metrics,
+            pace,
+            ..
+        } = &self.tools;
+        let failed = |error: &dyn std::fmt::Display| Abort::Internal(error.to_string());
+        let outputs = Outputs::of(&run.outputs);
+        let digests = outputs.0.values().map(|output| output.digest).collect();
+        // First, so that nobody removes an equal blob that is there already.
+        keepsakes
+            .keep_for(For::Turns(task.turn.job), digests)
+            .map_err(|error| failed(&error))?;
+        for bytes in run.outputs.values() {
+            depot.store().put(bytes).map_err(|error| failed(&error))?;
+        }
+        metrics.executed.inc();
+        metrics.fuel.inc_by(run.fuel);
+        metrics.unit_seconds.observe(run.wall.as_secs_f64());
+        pace.note(&task.work.program, run.fuel, run.wall);
+        let wall = run.wall;
+        let receipt = Receipt::sign(
+            secret,
+            Work::clone(&task.work),
+            run.class,
+            run.fuel,
+            run.transcript,
+            outputs,
+            run.states,
+        );
+        tracing::info!(class = %receipt.statement.class, fuel = receipt.statement.fuel, ?wall, "ran");
+        Ok(Box::new(Done {
+            statement: receipt.statement,
+            signature: receipt.signature,
+            outputs: receipt.outputs,
+            transcript: receipt.transcript,
+            states: receipt.states,
+        }))
+    }
+
+    fn tell(&self, turn: Turn, result: Result<Box<Done>, Abort>) {
+        if let Err(abort) = &result {
+            tracing::warn!(%abort, "no result");
+            self.tools.metrics.aborted.inc();
+        }
+        self.lock().known.remove(&turn);
+        // The core ends before those who tell it things.
+        let _ = self.tools.events.blocking_send(executed(turn, result));
+    }
+}
+
+fn executed(turn: Turn, result: Result<Box<Done>, Abort>) -> Event {
+    Event::Executed { turn, result }
+}
+
+impl State {
+    /// `first`, and up to `most` in all of those that wait and could be in one batch with it.
+    fn more_like(&mut self, first: Task, most: usize) -> Vec<Task> {
+        let alike = |task: &Task| {
+            task.requester == first.requester
+                && task.work.program == first.work.program
+                && task.work.profile == first.work.profile
+        };
+        let mut batch = vec![first.clone()];
+        let mut at = 0;
+        while batch.len() < most && at < self.ready.len() {
+            if alike(&self.ready[at]) {
+                batch.extend(self.ready.remove(at));
+            } else {
+                at += 1;
+            }
+        }
+        batch
+    }
+}

@@ -1,0 +1,27 @@
+//! Nodes that sell work to each other over TCP: one process, several nodes, real workers.
+//!
+//! This binary is the tests' driver and, started again, the worker.
+
+mod jobs;
+mod nodes;
+
+use std::env;
+
+use libtest_mimic::Arguments;
+use opensky_executor::worker::{self, Kind, Launcher};
+
+fn main() {
+    let args: Vec<String> = env::args().collect();
+    match args.get(1).map(String::as_str) {
+        Some("worker") if args[2] == Kind::Compile.name() => worker::main(Kind::Compile),
+        Some("worker") => worker::main(Kind::Run),
+        _ => libtest_mimic::run(&Arguments::from_args(), jobs::trials()).exit(),
+    }
+}
+
+fn launcher() -> Launcher {
+    Launcher {
+        program: env::current_exe().expect("this program has a file"),
+        args: vec!["worker".into()],
+    }
+}
