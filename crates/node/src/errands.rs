@@ -50,10 +50,14 @@ pub(crate) struct Errands {
     pub effects: Vec<Effect>,
 }
 
+/// Whether a job was taken on, and whom to tell.
+type Answer = Result<(), Refused>;
+type Waiting = BTreeMap<Digest, Vec<oneshot::Sender<Answer>>>;
+
 /// Who waits to be told of a job of this node.
 #[derive(Default)]
 pub(crate) struct Waiters {
-    taken: Mutex<BTreeMap<Digest, Vec<oneshot::Sender<Result<(), Refused>>>>>,
+    taken: Mutex<Waiting>,
 }
 
 /// Whoever does errands.
@@ -79,20 +83,20 @@ pub(crate) struct Runner {
 
 impl Waiters {
     /// Told once the job is taken on, or not.
-    pub fn wait(&self, job: Digest) -> oneshot::Receiver<Result<(), Refused>> {
+    pub fn wait(&self, job: Digest) -> oneshot::Receiver<Answer> {
         let (teller, told) = oneshot::channel();
         self.lock().entry(job).or_default().push(teller);
         told
     }
 
-    fn tell(&self, job: &Digest, news: &Result<(), Refused>) {
+    fn tell(&self, job: &Digest, news: &Answer) {
         for waiter in self.lock().remove(job).unwrap_or_default() {
             // It may have gone.
             let _ = waiter.send(news.clone());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, Vec<oneshot::Sender<Result<(), Refused>>>>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
