@@ -166,6 +166,24 @@ async fn source_that_never_answers_is_given_up_and_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn blob_of_one_piece_comes_from_one_of_its_sources() {
+    let blob = bytes(200_000, 6);
+    let (shelf, digest) = Shelf::of(&blob);
+    let mut sources = Vec::new();
+    for number in 1..5 {
+        sources.push(Node::with_blobs(number, config(&[TCP], &[]), shelf.clone()).await);
+    }
+    let node = Node::start(9, config(&[], &sources.iter().collect::<Vec<_>>())).await;
+    let keys: Vec<_> = sources.iter().map(|source| source.key).collect();
+    let mut sink = Taken::default();
+    let fetched = node.network.fetch(digest, &keys, &mut sink, LIMIT).await;
+    assert_eq!(fetched.unwrap().length, 200_000);
+    assert!(sink.bytes == blob);
+    let received = node.received().await;
+    assert!(received < 300_000, "{received} bytes came for one piece");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn source_sends_no_faster_than_it_may() {
     let blob = bytes(2 * MIB, 5);
     let (shelf, digest) = Shelf::of(&blob);

@@ -1,6 +1,7 @@
 //! The side that wants the blob: several sources at once, each piece verified before it is given on.
 
 use std::{
+    collections::VecDeque,
     io,
     ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -71,7 +72,14 @@ enum End {
     Silent,
 }
 
-/// A verified piece, or all that is known of the length.
+/// What a source does about the blob's length.
+enum Turn {
+    Known(Shape),
+    Prove,
+    Wait,
+}
+
+/// A verified piece.
 struct Piece {
     shape: Shape,
     number: u64,
@@ -92,6 +100,8 @@ struct Shared<'a> {
 struct State {
     /// Proven by a last piece.
     shape: Option<Shape>,
+    /// When a source was asked for the last piece, if none has brought it yet.
+    proving: Option<Instant>,
     /// There once the sink has said what it has.
     plan: Option<Plan>,
 }
@@ -239,17 +249,47 @@ impl Shared<'_> {
             return Err(End::Silent);
         }
         let claimed = Shape::of(length).ok_or(End::Bad)?;
-        let known = self.state().shape;
-        if let Some(proven) = known {
-            return (proven == claimed).then_some(proven).ok_or(End::Bad);
+        loop {
+            let changed = self.changed.notified();
+            match self.turn(Instant::now()) {
+                Turn::Known(proven) => {
+                    return (proven == claimed).then_some(proven).ok_or(End::Bad);
+                }
+                Turn::Prove => break,
+                Turn::Wait => drop(timeout(LATE, changed).await),
+            }
         }
-        self.ask(opened, claimed.last())
-            .await
-            .map_err(|_| End::Silent)?;
-        let bytes = self.read(opened, claimed, claimed.last()).await?;
-        self.state().shape = Some(claimed);
-        self.give(claimed, claimed.last(), bytes).await;
+        let proof = self.prove(opened, claimed).await;
+        let mut state = self.state();
+        state.proving = None;
+        if proof.is_ok() {
+            state.shape = Some(claimed);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        self.give(claimed, claimed.last(), proof?).await;
         Ok(claimed)
+    }
+
+    /// What a source that says a length does next: one proves it, and the others wait for that one
+    /// while it is not late. Most blobs have one piece: it must not come from everybody.
+    fn turn(&self, now: Instant) -> Turn {
+        let mut state = self.state();
+        if let Some(shape) = state.shape {
+            return Turn::Known(shape);
+        }
+        let is_late = |since| now.saturating_duration_since(since) >= LATE;
+        if state.proving.is_none_or(is_late) {
+            state.proving = Some(now);
+            return Turn::Prove;
+        }
+        Turn::Wait
+    }
+
+    async fn prove(&self, opened: &mut Opened, claimed: Shape) -> Result<Vec<u8>, End> {
+        let asked = self.ask(opened, claimed.last()).await;
+        asked.map_err(|_| End::Silent)?;
+        self.read(opened, claimed, claimed.last()).await
     }
 
     async fn pieces(
@@ -259,8 +299,9 @@ impl Shared<'_> {
         shape: Shape,
         brought: &mut usize,
     ) -> End {
-        let mut asked = std::collections::VecDeque::new();
+        let mut asked = VecDeque::new();
         loop {
+            let changed = self.changed.notified();
             while asked.len() < AHEAD {
                 let Some(piece) = self.next(number) else {
                     break;
@@ -275,7 +316,7 @@ impl Shared<'_> {
                     return End::Done;
                 }
                 // Another source may fail or be late.
-                let _ = timeout(LATE, self.changed.notified()).await;
+                drop(timeout(LATE, changed).await);
                 continue;
             };
             match self.read(opened, shape, piece).await {
@@ -304,10 +345,9 @@ impl Shared<'_> {
     }
 
     async fn read(&self, opened: &mut Opened, shape: Shape, piece: u64) -> Result<Vec<u8>, End> {
-        let mut wire = vec![0; shape.encoded(piece)];
-        let read = timeout(self.stall, opened.stream.read_exact(&mut wire)).await;
-        read.map_err(|_| End::Silent)?.map_err(|_| End::Silent)?;
-        shape.verify(&self.digest, piece, &wire).ok_or(End::Bad)
+        let read = shape.read(&self.digest, piece, &mut opened.stream);
+        let bytes = timeout(self.stall, read).await.map_err(|_| End::Silent)?;
+        bytes.map_err(|_| End::Silent)?.ok_or(End::Bad)
     }
 
     async fn give(&self, shape: Shape, number: u64, bytes: Vec<u8>) {

@@ -53,7 +53,12 @@ impl Plan {
 
     /// A piece is there. Whether it was still wanted.
     pub fn finish(&mut self, piece: u64) -> bool {
-        self.given.remove(&piece).is_some()
+        if self.given.remove(&piece).is_some() {
+            return true;
+        }
+        // The last piece comes before there is a plan, and late ones after they were released.
+        let at = self.queue.iter().rposition(|queued| *queued == piece);
+        at.and_then(|at| self.queue.remove(at)).is_some()
     }
 
     /// What `source` was to get and nobody else gets is for others again.
@@ -86,6 +91,16 @@ mod tests {
         assert_eq!(plan.take(1, now), Some(2));
         assert!(!plan.is_done());
         assert!(plan.finish(2));
+        assert!(plan.is_done());
+    }
+
+    #[test]
+    fn piece_that_came_before_it_was_given_is_not_got_again() {
+        let mut plan = Plan::new(0..2);
+        assert!(plan.finish(1));
+        assert!(!plan.finish(1));
+        assert_eq!(plan.take(0, Instant::now()), Some(0));
+        assert!(plan.finish(0));
         assert!(plan.is_done());
     }
 

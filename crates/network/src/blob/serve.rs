@@ -2,14 +2,18 @@
 
 use std::{io, time::Instant};
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use opensky_protocol::Digest;
 use tokio::{
     task::spawn_blocking,
     time::{sleep, timeout},
 };
 
-use super::{ABSENT, outboard::Shelf, pace::Pace};
+use super::{
+    ABSENT,
+    outboard::{Served, Shelf},
+    pace::Pace,
+};
 use crate::{config::Limits, streams::Incoming};
 
 /// Serves one blob to one peer, until the peer has enough, is silent for too long or does not read.
@@ -36,19 +40,37 @@ async fn pieces(incoming: Incoming, limits: &Limits, shelf: &Shelf, pace: &Pace)
     let Some(served) = served else {
         return stream.close().await;
     };
-    let mut wire = Vec::new();
+    let (mut reader, mut writer) = stream.split();
+    let mut wire = next(&mut reader, &served, limits, Vec::new()).await?;
+    let mut spare = Vec::new();
     loop {
-        let mut number = [0; 8];
-        timeout(limits.stall_time, stream.read_exact(&mut number)).await??;
-        let piece = u64::from_be_bytes(number);
-        if piece > served.shape.last() {
-            return Err(io::Error::other("there is no such piece"));
-        }
-        let source = served.clone();
-        let encoded = spawn_blocking(move || source.piece(piece, wire)).await?;
-        wire = encoded.ok_or_else(|| io::Error::other("the blob cannot be read"))?;
-        sleep(pace.wait(wire.len(), Instant::now())).await;
-        timeout(limits.stall_time, stream.write_all(&wire)).await??;
-        timeout(limits.stall_time, stream.flush()).await??;
+        // The next piece is prepared while this one is on its way.
+        let write = async {
+            sleep(pace.wait(wire.len(), Instant::now())).await;
+            timeout(limits.stall_time, writer.write_all(&wire)).await??;
+            timeout(limits.stall_time, writer.flush()).await?
+        };
+        let prepare = next(&mut reader, &served, limits, spare);
+        let (written, prepared) = tokio::join!(write, prepare);
+        written?;
+        spare = std::mem::replace(&mut wire, prepared?);
     }
+}
+
+/// The piece that is asked for next, as it is sent. `buffer` is for it.
+async fn next(
+    reader: &mut (impl AsyncRead + Unpin),
+    served: &Served,
+    limits: &Limits,
+    buffer: Vec<u8>,
+) -> io::Result<Vec<u8>> {
+    let mut number = [0; 8];
+    timeout(limits.stall_time, reader.read_exact(&mut number)).await??;
+    let piece = u64::from_be_bytes(number);
+    if piece > served.shape.last() {
+        return Err(io::Error::other("there is no such piece"));
+    }
+    let source = served.clone();
+    let encoded = spawn_blocking(move || source.piece(piece, buffer)).await?;
+    encoded.ok_or_else(|| io::Error::other("the blob cannot be read"))
 }

@@ -4,9 +4,11 @@ use std::io::{self, Read};
 
 use bao_tree::{
     BaoTree, BlockSize, ChunkNum, ChunkRanges,
-    io::{BaoContentItem, EncodeError, outboard::PreOrderMemOutboard, sync},
+    io::{EncodeError, outboard::PreOrderMemOutboard, sync},
     iter::{BaoChunk, ResponseIterRef},
 };
+use blake3::hazmat::{self, HasherExt, Mode};
+use futures::{AsyncRead, AsyncReadExt};
 use opensky_protocol::Digest;
 
 /// Hashes are kept and sent for each 16 KiB: a tree of 1/256 of the blob.
@@ -58,32 +60,61 @@ impl Shape {
         ChunkRanges::from(ChunkNum(start / CHUNK)..ChunkNum(end))
     }
 
-    /// How many bytes a piece has on the wire, hashes included.
-    pub fn encoded(self, piece: u64) -> usize {
+    /// What a piece is on the wire, in its order.
+    fn parts(self, piece: u64) -> Vec<BaoChunk> {
         let ranges = self.ranges(piece);
         let ranges = sync::truncate_ranges(&ranges, self.length);
-        let sizes = ResponseIterRef::new(self.tree(), ranges).map(|item| match item {
-            BaoChunk::Parent { .. } => 64,
-            BaoChunk::Leaf { size, .. } => size,
-        });
-        sizes.sum()
+        ResponseIterRef::new(self.tree(), ranges).collect()
     }
 
-    /// A piece's bytes, if what came over the wire is that piece of the blob named `digest`.
-    pub fn verify(self, digest: &Digest, piece: u64, wire: &[u8]) -> Option<Vec<u8>> {
-        let (start, length) = self.extent(piece);
-        let ranges = self.ranges(piece);
-        let root = blake3::Hash::from_bytes(digest.0);
-        let items = sync::DecodeResponseIter::new(root, self.tree(), wire, &ranges);
-        let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
-        for item in items {
-            if let BaoContentItem::Leaf(leaf) = item.ok()? {
-                let is_next = leaf.offset == start + bytes.len() as u64;
-                is_next.then_some(())?;
-                bytes.extend_from_slice(&leaf.data);
+    /// Reads a piece of the blob named `digest`, and checks each group as it arrives. `None` as soon
+    /// as something is not that blob's.
+    pub async fn read(
+        self,
+        digest: &Digest,
+        piece: u64,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> io::Result<Option<Vec<u8>>> {
+        let (_, length) = self.extent(piece);
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let (mut at, mut expected) = (0, vec![digest.0]);
+        for part in self.parts(piece) {
+            let Some(hash) = expected.pop() else {
+                return Ok(None);
+            };
+            let found = match part {
+                BaoChunk::Parent {
+                    is_root,
+                    left,
+                    right,
+                    ..
+                } => {
+                    let (mut first, mut second) = ([0; 32], [0; 32]);
+                    stream.read_exact(&mut first).await?;
+                    stream.read_exact(&mut second).await?;
+                    expected.extend(right.then_some(second));
+                    expected.extend(left.then_some(first));
+                    above(&first, &second, is_root)
+                }
+                BaoChunk::Leaf {
+                    start_chunk,
+                    size,
+                    is_root,
+                    ..
+                } => {
+                    let Some(group) = bytes.get_mut(at..at + size) else {
+                        return Ok(None);
+                    };
+                    stream.read_exact(group).await?;
+                    at += size;
+                    group_hash(group, start_chunk.to_bytes(), is_root)
+                }
+            };
+            if found != hash {
+                return Ok(None);
             }
         }
-        (bytes.len() as u64 == length).then_some(bytes)
+        Ok((at == bytes.len()).then_some(bytes))
     }
 
     /// The hashes of what `data` reads, and the digest that they lead to.
@@ -111,9 +142,38 @@ impl Shape {
     }
 }
 
+/// The hash above two hashes.
+fn above(first: &[u8; 32], second: &[u8; 32], is_root: bool) -> [u8; 32] {
+    match is_root {
+        true => hazmat::merge_subtrees_root(first, second, Mode::Hash).into(),
+        false => hazmat::merge_subtrees_non_root(first, second, Mode::Hash),
+    }
+}
+
+/// The hash of a group that begins at `offset` of its blob.
+fn group_hash(group: &[u8], offset: u64, is_root: bool) -> [u8; 32] {
+    if is_root {
+        return blake3::hash(group).into();
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.set_input_offset(offset);
+    hasher.update(group);
+    hasher.finalize_non_root()
+}
+
 #[cfg(test)]
 mod tests {
+    use futures::{FutureExt, io::Cursor};
+
     use super::*;
+
+    /// The piece, if all of `wire` is that piece.
+    fn verify(shape: Shape, digest: &Digest, piece: u64, wire: &[u8]) -> Option<Vec<u8>> {
+        let mut stream = Cursor::new(wire);
+        let read = shape.read(digest, piece, &mut stream).now_or_never();
+        let bytes = read.expect("memory is always ready").ok()??;
+        (stream.position() == wire.len() as u64).then_some(bytes)
+    }
 
     fn blob(length: u64) -> Vec<u8> {
         (0..length).map(|at| (at * 31 + at / 251) as u8).collect()
@@ -142,18 +202,17 @@ mod tests {
                 shape
                     .encode(piece, &bytes[..], &outboard, &mut wire)
                     .unwrap();
-                assert_eq!(wire.len(), shape.encoded(piece), "{length} {piece}");
                 let (start, size) = shape.extent(piece);
                 let (start, end) = (start as usize, (start + size) as usize);
-                let verified = shape.verify(&digest, piece, &wire);
+                let verified = verify(shape, &digest, piece, &wire);
                 assert_eq!(verified.as_deref(), Some(&bytes[start..end]));
                 for at in [0, wire.len() / 2, wire.len() - 1] {
                     wire[at] ^= 1;
-                    assert_eq!(shape.verify(&digest, piece, &wire), None, "{length} {at}");
+                    assert_eq!(verify(shape, &digest, piece, &wire), None, "{length} {at}");
                     wire[at] ^= 1;
                 }
                 let short = &wire[..wire.len() - 1];
-                assert_eq!(shape.verify(&digest, piece, short), None);
+                assert_eq!(verify(shape, &digest, piece, short), None);
             }
         }
     }
@@ -167,11 +226,11 @@ mod tests {
         shape.encode(2, &bytes[..], &outboard, &mut wire).unwrap();
         for lie in [2 * PIECE, 3 * PIECE - 1, 3 * PIECE + 1, 4 * PIECE, MOST] {
             let shape = Shape::of(lie).unwrap();
-            for size in [shape.encoded(shape.last()), wire.len()] {
-                let mut wire = wire.clone();
-                wire.resize(size, 0);
-                assert_eq!(shape.verify(&digest, shape.last(), &wire), None, "{lie}");
-            }
+            let mut wire = wire.clone();
+            wire.resize(wire.len() + 4096, 0);
+            let stream = &mut Cursor::new(&wire);
+            let read = shape.read(&digest, shape.last(), stream).now_or_never();
+            assert!(matches!(read, Some(Ok(None) | Err(_))), "{lie}");
         }
     }
 
