@@ -260,12 +260,7 @@ impl Shared<'_> {
             }
         }
         let proof = self.prove(opened, claimed).await;
-        let mut state = self.state();
-        state.proving = None;
-        if proof.is_ok() {
-            state.shape = Some(claimed);
-        }
-        drop(state);
+        self.proved(claimed, proof.is_ok());
         self.changed.notify_waiters();
         self.give(claimed, claimed.last(), proof?).await;
         Ok(claimed)
@@ -284,6 +279,15 @@ impl Shared<'_> {
             return Turn::Prove;
         }
         Turn::Wait
+    }
+
+    /// A source has proven its length, or failed to: then it is another one's turn.
+    fn proved(&self, claimed: Shape, is_proven: bool) {
+        let mut state = self.state();
+        state.proving = None;
+        if is_proven {
+            state.shape = Some(claimed);
+        }
     }
 
     async fn prove(&self, opened: &mut Opened, claimed: Shape) -> Result<Vec<u8>, End> {
