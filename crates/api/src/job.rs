@@ -44,6 +44,8 @@ pub enum EndingKind {
     Undecided,
     /// A unit put out what the plan cannot go on with.
     Stuck,
+    /// A result that others were built upon turned out to be wrong.
+    Tainted,
     /// Its requester ended it.
     Cancelled,
     /// The deadline came first.

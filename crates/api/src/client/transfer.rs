@@ -60,8 +60,10 @@ pub struct BlobReader {
 
 impl BlobReader {
     pub(super) fn new(reply: Response<Body>, digest: Option<Hex>) -> Self {
+        // Not what the body says of itself: that is nothing where there are no bytes.
+        let header = reply.headers().get("content-length");
+        let len = header.and_then(|len| len.to_str().ok()?.parse().ok());
         let body = reply.into_body();
-        let len = body.content_length();
         // A blob may be of any length; whoever reads has to have room for it.
         let body = body.into_with_config().limit(u64::MAX).reader();
         Self {

@@ -1,0 +1,164 @@
+//! How answers and problems go out, and how bodies and queries come in.
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use opensky_api::{Code, MAX_JSON_BYTES, PageQuery, Problem};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// An answer, or what is wrong.
+pub(crate) type Answer = Result<Response, Fault>;
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub(crate) struct Fault(pub Problem);
+
+impl Fault {
+    /// A problem of that kind, and what happened.
+    pub fn new(code: Code, detail: impl ToString) -> Self {
+        Self(Problem::new(code, detail.to_string()))
+    }
+
+    /// Says what to do about it.
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self(self.0.help(help))
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let Self(problem) = self;
+        if problem.code == Code::Internal {
+            tracing::error!(detail = problem.detail, "a request failed");
+        }
+        let status = StatusCode::from_u16(problem.status);
+        let mut response = bytes(Problem::MEDIA, &problem);
+        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        match problem.code {
+            Code::Unauthorised => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Code::Busy => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// JSON, out.
+pub(crate) fn json(value: &impl Serialize) -> Response {
+    bytes("application/json", value)
+}
+
+fn bytes(media: &'static str, value: &impl Serialize) -> Response {
+    let bytes = serde_json::to_vec(value).expect("the API's types are JSON");
+    ([(header::CONTENT_TYPE, media)], bytes).into_response()
+}
+
+/// JSON, in: of the right media type, and of 16 MiB at most.
+pub(crate) struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
+        let media = request.headers().get(header::CONTENT_TYPE);
+        if !is_media(media, "application/json") {
+            return Err(Fault::new(Code::MediaType, "the body is not JSON")
+                .help("send it with `content-type: application/json`"));
+        }
+        let too_large = || {
+            Fault::new(
+                Code::TooLarge,
+                format!("the body has more than {MAX_JSON_BYTES} bytes"),
+            )
+        };
+        if length(request.headers()).is_some_and(|len| len > MAX_JSON_BYTES as u64) {
+            return Err(too_large());
+        }
+        let body = to_bytes(request.into_body(), MAX_JSON_BYTES).await;
+        let body = body.map_err(|_| too_large())?;
+        let value = serde_json::from_slice(&body);
+        value.map(Self).map_err(|error| {
+            Fault::new(
+                Code::Invalid,
+                format!("the body is not what it has to be: {error}"),
+            )
+        })
+    }
+}
+
+/// Whether a content type is that one, whatever its parameters.
+pub(crate) fn is_media(found: Option<&HeaderValue>, media: &str) -> bool {
+    let text = found.and_then(|found| found.to_str().ok());
+    let essence = text.and_then(|text| text.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media))
+}
+
+/// How long a body says that it is.
+pub(crate) fn length(headers: &axum::http::HeaderMap) -> Option<u64> {
+    let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    text.parse().ok()
+}
+
+/// The one parameter of a path.
+pub(crate) struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let found = Path::<String>::from_request_parts(parts, state).await;
+        let Path(name) = found.map_err(|error| Fault::new(Code::Invalid, error.body_text()))?;
+        Ok(Self(name))
+    }
+}
+
+/// Which part of a list is wanted.
+pub(crate) struct Paged {
+    /// The most entries.
+    pub entries: usize,
+    /// Where to go on.
+    pub after: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Paged {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        let query = Query::<PageQuery>::try_from_uri(&parts.uri);
+        let Query(query) = query.map_err(|error| Fault::new(Code::Invalid, error.body_text()))?;
+        let entries = query.entries().ok_or_else(|| {
+            let most = PageQuery::MAX;
+            Fault::new(
+                Code::Invalid,
+                format!("`limit` is not between 1 and {most}"),
+            )
+        })?;
+        Ok(Self {
+            entries,
+            after: query.after.map(|after| after.to_string()),
+        })
+    }
+}
+
+/// That a place in a list was made up.
+pub(crate) fn no_place() -> Fault {
+    Fault::new(Code::Invalid, "`after` is no place in this list")
+        .help("take it from `next` of the page before")
+}
+
+/// Bytes of known length and media type, from a stream.
+pub(crate) fn stream(media: &'static str, len: u64, body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media)),
+        (header::CONTENT_LENGTH, HeaderValue::from(len)),
+    ];
+    (headers, body).into_response()
+}

@@ -1,0 +1,262 @@
+//! Jobs: listed, looked at, explained, ended, and what came of them.
+
+use std::cmp::Reverse;
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, header},
+    response::IntoResponse,
+};
+use opensky_api::{Code, Cursor, GuestError, Job, JobId, JobResult, Page, ReceiptId, Why};
+use opensky_core::{JobState, JobView, Submission};
+use opensky_protocol::{Digest, codec, names as outputs};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    answer::{Answer, Fault, Named, Paged, json, no_place, stream},
+    blobs,
+    desk::Desk,
+    names, refusal, show,
+};
+
+/// Outputs beside the main one that are listed.
+const OTHERS: usize = 4_096;
+/// The longest error of a program's own that is read.
+const ERROR_BYTES: u64 = 1 << 20;
+
+/// `GET /v1/jobs`.
+pub(crate) async fn list(State(desk): State<Desk>, page: Paged) -> Answer {
+    let mut jobs = names::jobs(&desk).await?;
+    // The newest first; ids tell those of one moment apart.
+    jobs.sort_by_key(place);
+    let start = match &page.after {
+        None => 0,
+        Some(after) => {
+            let after = read_place(after).ok_or_else(no_place)?;
+            jobs.partition_point(|job| place(job) <= after)
+        }
+    };
+    let mut items = Vec::new();
+    let mut last = None;
+    for job in &jobs[start..] {
+        if items.len() == page.entries {
+            break;
+        }
+        last = Some(place(job));
+        // A job that is forgotten between two looks is left out.
+        if let Some(order) = desk.node.submission(job.id).await {
+            items.push(show::summary(job, &order));
+        }
+    }
+    let is_end = start + page.entries >= jobs.len();
+    let next = last.filter(|_| !is_end).and_then(write_place);
+    Ok(json(&Page { items, next }))
+}
+
+type Place = (Reverse<u64>, Digest);
+
+fn place(job: &JobView) -> Place {
+    (Reverse(job.created.0), job.id)
+}
+
+fn write_place((Reverse(created), id): Place) -> Option<Cursor> {
+    Cursor::new(format!("{created}-{id}"))
+}
+
+fn read_place(text: &str) -> Option<Place> {
+    let (created, id) = text.split_once('-')?;
+    Some((Reverse(created.parse().ok()?), id.parse().ok()?))
+}
+
+/// The job whose id begins so, and what was asked for.
+pub(crate) async fn find(desk: &Desk, text: &str) -> Result<(JobView, Submission), Fault> {
+    let job = names::job(desk, text).await?;
+    let order = desk.node.submission(job.id).await;
+    Ok((job, order.ok_or_else(refusal::ended)?))
+}
+
+/// `GET /v1/jobs/{job}`.
+pub(crate) async fn one(State(desk): State<Desk>, Named(job): Named) -> Answer {
+    let (job, order) = find(&desk, &job).await?;
+    Ok(json(&Job {
+        summary: show::summary(&job, &order),
+        spec: show::spec(&order),
+    }))
+}
+
+/// `POST /v1/jobs/{job}/cancel`.
+pub(crate) async fn cancel(State(desk): State<Desk>, Named(job): Named) -> Answer {
+    let (job, _) = find(&desk, &job).await?;
+    if let JobState::Over(ending) = &job.state {
+        let short = JobId::new(job.id).short();
+        return Err(Fault::new(
+            Code::TooLate,
+            format!("the job {short} has ended already: {ending}"),
+        ));
+    }
+    desk.node.cancel(job.id).await;
+    let (job, order) = find(&desk, &JobId::new(job.id).to_string()).await?;
+    Ok(json(&show::summary(&job, &order)))
+}
+
+/// `GET /v1/jobs/{job}/why`.
+pub(crate) async fn why(State(desk): State<Desk>, Named(job): Named, page: Paged) -> Answer {
+    let (job, order) = find(&desk, &job).await?;
+    let why = desk.node.why(job.id).await.ok_or_else(refusal::ended)?;
+    let units = desk.node.units(job.id).await.ok_or_else(refusal::ended)?;
+    let start = match &page.after {
+        None => 0,
+        Some(after) => after.parse().map_err(|_| no_place())?,
+    };
+    let over = show::Over::from(&job);
+    let mut wanted = units.iter().filter(|unit| unit.index >= start);
+    let shown = wanted.by_ref().take(page.entries);
+    let items = shown.map(|unit| show::unit(unit, &order, over)).collect();
+    let next = wanted
+        .next()
+        .and_then(|unit| Cursor::new(unit.index.to_string()));
+    Ok(json(&Why {
+        job: JobId::new(job.id),
+        sentence: sentence(&job, &why),
+        waiting: show::count(why.waiting),
+        left: opensky_api::Amount(why.money.0),
+        turn_price: opensky_api::Amount(why.money.1),
+        needs: show::needs(&why),
+        nodes: show::passed(&why),
+        units: Page { items, next },
+    }))
+}
+
+/// Why a job is where it is, in one sentence.
+fn sentence(job: &JobView, why: &opensky_core::Why) -> String {
+    let fit = why.nodes.iter().filter(|node| node.unfit.is_none()).count();
+    let all = why.nodes.len();
+    match &job.state {
+        JobState::Over(ending) => format!("the job has ended: {ending}"),
+        JobState::Winding(ending) => {
+            format!(
+                "the job ends ({ending}) as soon as what providers have promised is shown and paid"
+            )
+        }
+        JobState::Collecting => "all units have a result, and the outputs are on their way".into(),
+        JobState::Funding => "the ledger has not yet set the money aside".into(),
+        JobState::Running if why.waiting == 0 => {
+            format!(
+                "{} turns are being run, and no unit waits for a provider",
+                job.running
+            )
+        }
+        JobState::Running if all == 0 => "no provider is known".into(),
+        JobState::Running if why.money.0 < why.money.1 => {
+            "what is left of the money does not pay for one more provider".into()
+        }
+        JobState::Running if fit == 0 => match show::needs(why).first() {
+            Some(need) => format!("{} of {} nodes: {}", need.nodes, need.of, need.reason),
+            None => "no provider is free".into(),
+        },
+        JobState::Running => {
+            format!(
+                "{} units wait, and {fit} of {all} nodes can take one",
+                why.waiting
+            )
+        }
+    }
+}
+
+/// `GET /v1/jobs/{job}/logs`.
+pub(crate) async fn logs(State(desk): State<Desk>, Named(job): Named, _: Paged) -> Answer {
+    let (job, _) = find(&desk, &job).await?;
+    let short = JobId::new(job.id).short();
+    Err(Fault::new(
+        Code::Refused,
+        format!("there are no logs of {short} here: providers keep what units log to themselves"),
+    )
+    .help("run the program on this machine to see what it logs, with `opensky run`"))
+}
+
+/// `GET /v1/jobs/{job}/result`.
+pub(crate) async fn result(State(desk): State<Desk>, Named(job): Named) -> Answer {
+    let (job, _) = find(&desk, &job).await?;
+    let JobState::Over(ending) = &job.state else {
+        return Err(not_yet(&job));
+    };
+    // A job that was cancelled, or never began, has none.
+    let found = desk.node.outputs(job.id).await.unwrap_or_default();
+    let receipt = desk.node.receipt(job.id).await.ok();
+    let error = match found.others.get(outputs::ERROR) {
+        Some(error) if error.len <= ERROR_BYTES => guest_error(&desk, error.digest).await,
+        _ => None,
+    };
+    let main = found.main.iter();
+    let others = found.others.iter().take(OTHERS);
+    Ok(json(&JobResult {
+        job: JobId::new(job.id),
+        ending: show::shown_ending(ending),
+        error,
+        parts: main
+            .map(|output| show::output(outputs::OUTPUT, output))
+            .collect(),
+        others: others
+            .map(|(name, output)| show::output(name, output))
+            .collect(),
+        receipt: receipt.map(|bytes| ReceiptId::new(Digest::of(&bytes))),
+    }))
+}
+
+fn not_yet(job: &JobView) -> Fault {
+    let short = JobId::new(job.id).short();
+    Fault::new(Code::NotYet, format!("the job {short} has not ended")).help(format!(
+        "wait for it, or see why with `opensky job why {short}`"
+    ))
+}
+
+/// The program's own error, if its bytes are here.
+async fn guest_error(desk: &Desk, digest: Digest) -> Option<GuestError> {
+    let node = desk.node.clone();
+    let bytes = spawn_blocking(move || node.bytes(&digest))
+        .await
+        .ok()?
+        .ok()?;
+    let error: opensky_protocol::GuestError = codec::decode(&bytes).ok()?;
+    Some(error.into())
+}
+
+/// `GET /v1/jobs/{job}/output`.
+pub(crate) async fn output(State(desk): State<Desk>, Named(job): Named) -> Answer {
+    let (job, _) = find(&desk, &job).await?;
+    if !matches!(job.state, JobState::Over(_)) {
+        return Err(not_yet(&job));
+    }
+    let found = desk
+        .node
+        .outputs(job.id)
+        .await
+        .map_err(refusal::of_receipt)?;
+    let mut parts = Vec::with_capacity(found.main.len());
+    for output in &found.main {
+        let blob = blobs::open(&desk, output.digest).await?;
+        let len = blob.len();
+        parts.push((blob, 0..len));
+    }
+    let len = parts.iter().map(|(blob, _)| blob.len()).sum();
+    Ok(stream(
+        "application/octet-stream",
+        len,
+        blobs::bodies(parts),
+    ))
+}
+
+/// `GET /v1/jobs/{job}/receipt`.
+pub(crate) async fn receipt(State(desk): State<Desk>, Named(job): Named) -> Answer {
+    let (job, _) = find(&desk, &job).await?;
+    if !matches!(job.state, JobState::Over(_)) {
+        return Err(not_yet(&job));
+    }
+    let bytes = desk
+        .node
+        .receipt(job.id)
+        .await
+        .map_err(refusal::of_receipt)?;
+    let media = HeaderValue::from_static("application/vnd.opensky.receipt");
+    Ok(([(header::CONTENT_TYPE, media)], bytes).into_response())
+}

@@ -1,0 +1,169 @@
+//! How the node is, and what others offer.
+
+use axum::{extract::State, http::header, response::IntoResponse};
+use opensky_api::{
+    Amount, Bookkeeping, Count, Cursor, Fuel, Ledger, Network, NodeStatus, Page, Provider,
+    Reachability, Reached, Record, Refusals, Requester,
+};
+use opensky_core::{JobState, WorkerView};
+use opensky_network::Reachability as Known;
+use opensky_node::Status;
+use opensky_protocol::{Digest, Offer};
+
+use crate::{
+    answer::{Answer, Paged, json, no_place},
+    desk::Desk,
+    names, refusal, show,
+};
+
+/// `GET /v1/node`.
+pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
+    let status = desk.node.status().await;
+    let jobs = names::jobs(&desk).await?;
+    let open = jobs
+        .iter()
+        .filter(|job| !matches!(job.state, JobState::Over(_)));
+    let (count, escrow) = open.fold((0u32, 0u128), |(count, escrow), job| {
+        (count + 1, escrow.saturating_add(job.locked))
+    });
+    let work = desk.node.work().await.ok_or_else(refusal::ended)?;
+    let provides = desk.node.config().provide;
+    Ok(json(&NodeStatus {
+        node: status.node.into(),
+        account: status.account.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        started: desk.started,
+        network: network(&status),
+        ledger: ledger(&status),
+        provider: provides.then(|| provider(&status, &work)),
+        requester: Requester {
+            jobs: count,
+            escrow: Amount(escrow),
+            spent: status.turnover.map(|all| Amount(all.spent)),
+        },
+    }))
+}
+
+fn network(status: &Status) -> Network {
+    let Some(network) = &status.network else {
+        return Network {
+            listens: Vec::new(),
+            peers: 0,
+            offers: show::count(status.offers),
+            reachability: Reachability {
+                reached: Reached::No,
+                why: "its part in the network has ended".into(),
+            },
+        };
+    };
+    let (reached, why) = match &network.reachability {
+        Known::Public => (
+            Reached::Directly,
+            "others have tried, or it was told so".into(),
+        ),
+        Known::Private { why } if network.relays.is_empty() => (Reached::No, why.clone()),
+        Known::Private { why } => (
+            Reached::Relayed,
+            format!(
+                "through {} relays; directly not: {why}",
+                network.relays.len()
+            ),
+        ),
+        Known::Unknown { why } => (Reached::Unknown, why.clone()),
+    };
+    Network {
+        listens: network.listen.clone(),
+        peers: show::count(network.connected.len()),
+        offers: show::count(status.offers),
+        reachability: Reachability { reached, why },
+    }
+}
+
+/// The ledger, as far as its state is known.
+pub(crate) fn ledger(status: &Status) -> Ledger {
+    Ledger {
+        id: status.ledger.into(),
+        kind: Bookkeeping::Embedded,
+        answers: status.ledger_away.is_none(),
+        about: match &status.ledger_away {
+            None => EMBEDDED.into(),
+            Some(away) => format!("{EMBEDDED}. It does not answer: {away}"),
+        },
+    }
+}
+
+const EMBEDDED: &str = "one process keeps the books, and everyone on this network trusts it";
+
+fn provider(status: &Status, work: &WorkerView) -> Provider {
+    let own = status.offer.as_ref();
+    Provider {
+        offer: own.map(|offer| show::offer(offer, &status.node)),
+        running: show::count(status.running.max(0)),
+        queued: show::count(status.queued.max(0)),
+        done: Count::saturating(status.executed),
+        aborted: Count::saturating(status.aborted),
+        fuel: Fuel(status.fuel),
+        speed: Fuel(status.speed),
+        earned: status.turnover.map(|all| Amount(all.earned)),
+        owed: Amount(work.earned.saturating_sub(work.claimed)),
+        refused: refusals(work),
+        idle: status.hindrances.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn refusals(work: &WorkerView) -> Vec<Refusals> {
+    let refusals = work.refusals.iter().map(|(why, orders)| Refusals {
+        reason: why.to_string(),
+        orders: Count::saturating(*orders),
+    });
+    refusals.collect()
+}
+
+/// What is known of whoever made an offer.
+async fn record(desk: &Desk, offer: &Offer) -> Option<Record> {
+    let standings = desk.node.standing(offer.operator).await;
+    let standings = || standings.iter().map(|(_, standing)| standing);
+    let excluded = standings().map(|standing| standing.excluded).max()?;
+    Some(Record {
+        in_a_row: standings().map(|standing| standing.row).min()?,
+        wrong: standings().fold(0, |sum, standing| sum.saturating_add(standing.faults)),
+        excluded: (excluded.0 > 0).then(|| show::time(excluded)),
+    })
+}
+
+/// `GET /v1/offers`: the node's own among them.
+pub(crate) async fn offers(State(desk): State<Desk>, page: Paged) -> Answer {
+    let own = desk.node.key();
+    let mut offers: Vec<Offer> = desk.node.offers();
+    offers.extend(desk.node.status().await.offer);
+    offers.sort_by_key(|offer| offer.node);
+    offers.dedup_by_key(|offer| offer.node);
+    let start = match &page.after {
+        None => 0,
+        Some(after) => {
+            let after: Digest = after.parse().map_err(|_| no_place())?;
+            offers.partition_point(|offer| offer.node.0 <= after.0)
+        }
+    };
+    let rest = &offers[start..];
+    let shown = &rest[..rest.len().min(page.entries)];
+    let last = shown.last().filter(|_| rest.len() > shown.len());
+    let mut items = Vec::with_capacity(shown.len());
+    for offer in shown {
+        let record = record(&desk, offer).await;
+        items.push(opensky_api::Offer {
+            record,
+            ..show::offer(offer, &own)
+        });
+    }
+    Ok(json(&Page {
+        items,
+        next: last.and_then(|offer| Cursor::new(offer.node.to_string())),
+    }))
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(desk): State<Desk>) -> Answer {
+    let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, media)], desk.node.metrics()).into_response())
+}

@@ -1,0 +1,114 @@
+//! What the node's errors are to whoever asked.
+
+use std::io;
+
+use opensky_api::{Code, IdError, NotADeployment, NotOne};
+use opensky_core::Refused;
+use opensky_node::{BringError, DeployError, LedgerAway, ReceiptError, SubmitError};
+use opensky_storage::StoreError;
+
+use crate::answer::Fault;
+
+const RUNS: &str = "see that the node runs, with `opensky node status`";
+
+/// A blob could not be read or written.
+pub(crate) fn of_store(error: StoreError) -> Fault {
+    match &error {
+        StoreError::Missing(_) => {
+            Fault::new(Code::NotFound, error).help("put it there first, with `POST /v1/blobs`")
+        }
+        StoreError::Quota { .. } => Fault::new(Code::Full, error)
+            .help("give the node more disk: `disk` under `[capacity]` in its configuration"),
+        StoreError::DiskFull { .. } => Fault::new(Code::Full, error),
+        StoreError::Source(cause) if cause.kind() == io::ErrorKind::TimedOut => {
+            Fault::new(Code::Slow, "the rest of the body did not come").help("send it again")
+        }
+        StoreError::Source(_) => {
+            Fault::new(Code::Invalid, "the body broke off").help("send it again")
+        }
+        _ => Fault::new(Code::Internal, error),
+    }
+}
+
+/// A job was not taken on.
+pub(crate) fn of_submit(error: SubmitError) -> Fault {
+    match error {
+        SubmitError::Refused(refused) => of_core(refused),
+        SubmitError::Missing(_) => Fault::new(Code::NotFound, error),
+        SubmitError::NotPinned(_) => Fault::new(Code::NotFound, error),
+        SubmitError::Bring(BringError::Store(error)) | SubmitError::Store(error) => of_store(error),
+        SubmitError::Bring(_) => Fault::new(Code::NotFound, error)
+            .help("whoever has the program may be away: try again later"),
+        SubmitError::Ended => Fault::new(Code::Draining, error).help(RUNS),
+        SubmitError::Rows(_) => Fault::new(Code::Internal, error),
+    }
+}
+
+/// The core did not take a job on.
+pub(crate) fn of_core(refused: Refused) -> Fault {
+    let code = match refused {
+        Refused::Busy(_) => Code::Busy,
+        Refused::Draining => Code::Draining,
+        _ => Code::Refused,
+    };
+    let fault = Fault::new(code, &refused);
+    match refused {
+        Refused::Price => fault.help("set `max_price`, or a lower cap of each price"),
+        Refused::Busy(_) => fault.help("wait until one has ended"),
+        Refused::Replicas { .. } => fault.help("ask for fewer `replicas`"),
+        _ => fault,
+    }
+}
+
+/// A program was not deployed.
+pub(crate) fn of_deploy(error: DeployError) -> Fault {
+    match error {
+        DeployError::Unbounded => Fault::new(Code::Invalid, error),
+        DeployError::Missing(error) => of_store(error),
+        DeployError::NoProvider => Fault::new(Code::Refused, error)
+            .help("see that the node is connected to others, with `opensky node status`"),
+        DeployError::NotPinned(_) => Fault::new(Code::Refused, error)
+            .help("wait until providers have room, or until there are others"),
+    }
+}
+
+/// The ledger could not be asked.
+pub(crate) fn of_ledger(error: LedgerAway) -> Fault {
+    Fault::new(Code::Ledger, error).help("see that the node which keeps the ledger runs")
+}
+
+/// There is no receipt, or no output.
+pub(crate) fn of_receipt(error: ReceiptError) -> Fault {
+    match error {
+        ReceiptError::Unknown => Fault::new(Code::NotFound, error),
+        ReceiptError::Unfinished => Fault::new(Code::NotYet, error)
+            .help("wait until the job has ended, or see why with `opensky job why`"),
+        ReceiptError::Job(_) | ReceiptError::Rows(_) => Fault::new(Code::Internal, error),
+    }
+}
+
+impl From<NotOne> for Fault {
+    fn from(error: NotOne) -> Self {
+        match &error {
+            NotOne::Nothing { .. } => Self::new(Code::NotFound, error),
+            NotOne::Ambiguous { .. } => Self::new(Code::Ambiguous, error),
+        }
+    }
+}
+
+impl From<IdError> for Fault {
+    fn from(error: IdError) -> Self {
+        Self::new(Code::Invalid, error)
+    }
+}
+
+impl From<NotADeployment> for Fault {
+    fn from(error: NotADeployment) -> Self {
+        Self::new(Code::Invalid, error)
+    }
+}
+
+/// The node has ended, and the gateway will soon.
+pub(crate) fn ended() -> Fault {
+    Fault::new(Code::Draining, "the node has ended").help(RUNS)
+}

@@ -1,0 +1,159 @@
+//! Takes jobs on, or says what they would be.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use opensky_api::{
+    Amount, Code, DeploymentId, JobId, JobRequest, ProgramRef, Quote, Replicas, Submitted,
+};
+use opensky_core::{Effect, Event, Identity, Participant, Policy, Replicas as Wanted, Submission};
+use opensky_node::Wish;
+use opensky_protocol::{Deployment, Digest, Offer, PriceTerms};
+
+use crate::{
+    answer::{Answer, Fault, Json, json},
+    desk::Desk,
+    names, plan, refusal, show,
+};
+
+/// How long a job has where nobody says.
+const TIME: Duration = Duration::from_secs(3_600);
+/// Operators that are asked and paid for one unit at most, where as many are asked as it takes: two that
+/// agree, and two more where they do not.
+const AUTO_CAP: u8 = 4;
+/// And how many more, where so many are asked: those who decide when they differ.
+const MORE: u8 = 2;
+
+/// `POST /v1/jobs`.
+pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequest>) -> Answer {
+    if request.encrypt {
+        return Err(
+            Fault::new(Code::Refused, "this node cannot encrypt jobs yet")
+                .help("leave `encrypt` out: providers will see program, inputs and outputs"),
+        );
+    }
+    let deployment = match &request.program {
+        ProgramRef::Deployment(name) => Some(names::deployment(&desk, name).await?),
+        ProgramRef::Digest(_) => None,
+    };
+    let is_dry = request.dry_run;
+    let wish = wish(&desk, request, deployment.as_ref()).await?;
+    let order = desk.node.order(wish.clone()).map_err(refusal::of_submit)?;
+    let quote = quote(&desk, &order, deployment.as_ref())?;
+    let job = match is_dry {
+        true => None,
+        false => Some(desk.node.submit(wish).await.map_err(refusal::of_submit)?),
+    };
+    Ok(json(&Submitted {
+        job: job.map(JobId::new),
+        quote,
+    }))
+}
+
+async fn wish(
+    desk: &Desk,
+    request: JobRequest,
+    deployment: Option<&Deployment>,
+) -> Result<Wish, Fault> {
+    let manifest = deployment.map(|found| &found.manifest);
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|error| Fault::new(Code::Internal, error))?;
+    let own = manifest.and_then(|manifest| manifest.replicas);
+    let replicas = match request.replicas {
+        Some(Replicas::Exactly(count)) => Wanted::Fixed(count),
+        Some(Replicas::Auto) => Wanted::Auto,
+        None => own.map_or(Wanted::Auto, Wanted::Fixed),
+    };
+    let cap = request.price.map(PriceTerms::from);
+    let cap = cap.or_else(|| manifest.and_then(|manifest| manifest.price));
+    Ok(Wish {
+        nonce,
+        price: cap.unwrap_or_else(|| market_cap(desk)),
+        max_total: request.max_price.map(|most| most.0),
+        replicas,
+        replica_cap: match replicas {
+            Wanted::Auto => AUTO_CAP,
+            // Whoever wants one result does not compare.
+            Wanted::Fixed(1) => 1,
+            Wanted::Fixed(count) => count.saturating_add(MORE),
+        },
+        time: request.deadline.map_or(TIME, Duration::from),
+        require: request.require.clone(),
+        plan: plan::plan(desk, request, deployment).await?,
+    })
+}
+
+/// Twice what is asked in the middle of the market, each price by itself: half of all providers may
+/// become twice as expensive before the job waits. Where nobody offers, twice what this node would ask.
+fn market_cap(desk: &Desk) -> PriceTerms {
+    let offers = desk.node.offers();
+    let own = PriceTerms::from(desk.node.config().price);
+    let cap = |price: fn(&PriceTerms) -> u128| {
+        middle(offers.iter().map(|offer: &Offer| price(&offer.ask)))
+            .unwrap_or(price(&own))
+            .saturating_mul(2)
+    };
+    PriceTerms {
+        dispatch: cap(|price| price.dispatch),
+        per_gfuel: cap(|price| price.per_gfuel),
+        per_gib: cap(|price| price.per_gib),
+    }
+}
+
+/// The larger of both where the number is even.
+fn middle(prices: impl Iterator<Item = u128>) -> Option<u128> {
+    let mut all: Vec<u128> = prices.collect();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied()
+}
+
+/// What a job would be, and what it can cost.
+fn quote(desk: &Desk, order: &Submission, deployment: Option<&Deployment>) -> Result<Quote, Fault> {
+    let (units, escrow) = ask_a_stranger(desk, order)?;
+    let mut spec = show::spec(order);
+    spec.deployment = deployment.map(|found| DeploymentId::new(found.id()));
+    Ok(Quote {
+        spec,
+        units,
+        escrow: Amount(escrow),
+    })
+}
+
+/// What the core would set aside: told by a participant that is made for this question, and knows
+/// nobody. The node's own one takes no notice.
+fn ask_a_stranger(desk: &Desk, order: &Submission) -> Result<(Option<u32>, u128), Fault> {
+    let who = Identity {
+        node: desk.node.key(),
+        operator: desk.node.account(),
+        ledger: Digest([0; 32]),
+    };
+    let stranger = Participant::restore(who, Policy::default(), [0; 32], std::iter::empty());
+    let mut stranger = stranger.map_err(|error| Fault::new(Code::Internal, error))?;
+    let deadline = order.deadline;
+    // The deadline was reckoned from the present, which is before it.
+    let now = opensky_core::Time(deadline.0.saturating_sub(1));
+    stranger.handle(now, Event::Submitted(Box::new(order.clone())));
+    let mut escrow = 0;
+    while let Some(effect) = stranger.poll_effect() {
+        match effect {
+            Effect::OpenEscrow { amount, .. } => escrow = amount,
+            Effect::Refused { reason, .. } => return Err(refusal::of_core(reason)),
+            _ => {}
+        }
+    }
+    let units = stranger.jobs().next().map(|job| show::count(job.planned));
+    Ok((units.filter(|count| *count > 0), escrow))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn middle_is_the_middle() {
+        assert_eq!(middle([].into_iter()), None);
+        assert_eq!(middle([7].into_iter()), Some(7));
+        assert_eq!(middle([9, 1].into_iter()), Some(9));
+        assert_eq!(middle([9, 1, 5].into_iter()), Some(5));
+    }
+}

@@ -1,0 +1,250 @@
+//! The account's money, and its history.
+
+use axum::extract::State;
+use opensky_api::{Amount, Cursor, Entry, EntryKind, JobId, Page, Time, Wallet};
+use opensky_protocol::{
+    Account, Digest,
+    ledger::{Event, Fact, Status},
+};
+
+use crate::{
+    answer::{Answer, Paged, json, no_place},
+    desk::Desk,
+    market, refusal,
+};
+
+/// Events that are asked for at once. Each has an entry, or a few.
+const EVENTS: u32 = 64;
+
+/// `GET /v1/wallet`.
+pub(crate) async fn balance(State(desk): State<Desk>) -> Answer {
+    let state = desk.node.balance().await.map_err(refusal::of_ledger)?;
+    let status = desk.node.status().await;
+    Ok(json(&Wallet {
+        account: desk.node.account().into(),
+        ledger: market::ledger(&status),
+        free: Amount(state.purse.free),
+        held: Amount(state.purse.held),
+        bonded: Amount(state.operator.bond),
+        play_money: status.terms.faucet > 0,
+    }))
+}
+
+/// Where a page ends: the event's number, and how many of its entries were on the page.
+#[derive(Clone, Copy)]
+struct Place {
+    sequence: u64,
+    entries: usize,
+}
+
+impl Place {
+    fn read(text: &str) -> Option<Self> {
+        let (sequence, entries) = text.split_once('-')?;
+        Some(Self {
+            sequence: sequence.parse().ok()?,
+            entries: entries.parse().ok()?,
+        })
+    }
+
+    fn write(self) -> Option<Cursor> {
+        Cursor::new(format!("{}-{}", self.sequence, self.entries))
+    }
+}
+
+/// `GET /v1/wallet/history`.
+pub(crate) async fn history(State(desk): State<Desk>, page: Paged) -> Answer {
+    let account = desk.node.account();
+    let after = match &page.after {
+        None => None,
+        Some(after) => Some(Place::read(after).ok_or_else(no_place)?),
+    };
+    let mut before = after.map_or(u64::MAX, |after| after.sequence.saturating_add(1));
+    let mut items = Vec::new();
+    let mut last = after;
+    loop {
+        let events = desk.node.history(before, EVENTS).await;
+        let events = events.map_err(refusal::of_ledger)?;
+        let Some(oldest) = events.last() else {
+            return Ok(json(&Page::last(items)));
+        };
+        before = oldest.sequence;
+        for event in &events {
+            let seen = match after {
+                Some(after) if after.sequence == event.sequence => after.entries,
+                _ => 0,
+            };
+            let entries = entries(event, &account);
+            for (at, entry) in entries.into_iter().enumerate().skip(seen) {
+                if items.len() == page.entries {
+                    let next = last.and_then(Place::write);
+                    return Ok(json(&Page { items, next }));
+                }
+                items.push(entry);
+                last = Some(Place {
+                    sequence: event.sequence,
+                    entries: at + 1,
+                });
+            }
+        }
+    }
+}
+
+/// What an event was to an account: its fee is told once.
+fn entries(event: &Event, account: &Account) -> Vec<Entry> {
+    let own_fee = |fee: u128| match event.account == *account {
+        true => Amount(fee),
+        false => Amount(0),
+    };
+    let blank = |kind| Entry {
+        at: Time::saturating(event.at),
+        kind,
+        amount: Amount(0),
+        fee: Amount(0),
+        with: None,
+        job: None,
+        note: None,
+    };
+    match &event.status {
+        Status::Pending => Vec::new(),
+        Status::Rejected { fee, reason } => vec![Entry {
+            fee: own_fee(*fee),
+            note: Some(reason.to_string()),
+            ..blank(EntryKind::Rejected)
+        }],
+        Status::Final { fee, facts } => {
+            let told = facts.iter().filter_map(|fact| Told::of(fact, account));
+            let mut entries: Vec<Entry> = told
+                .map(|told| Entry {
+                    amount: Amount(told.amount),
+                    with: told.with.map(Into::into),
+                    job: told.job.map(JobId::new),
+                    note: told.note,
+                    ..blank(told.kind)
+                })
+                .collect();
+            match entries.first_mut() {
+                Some(first) => first.fee = own_fee(*fee),
+                None if *fee > 0 && event.account == *account => entries.push(Entry {
+                    fee: Amount(*fee),
+                    ..blank(EntryKind::Noted)
+                }),
+                None => {}
+            }
+            entries
+        }
+    }
+}
+
+/// What a fact is to an account.
+struct Told {
+    kind: EntryKind,
+    amount: u128,
+    with: Option<Account>,
+    job: Option<Digest>,
+    note: Option<String>,
+}
+
+impl Told {
+    fn new(kind: EntryKind, amount: u128) -> Self {
+        Self {
+            kind,
+            amount,
+            with: None,
+            job: None,
+            note: None,
+        }
+    }
+
+    fn with(self, other: Account) -> Self {
+        Self {
+            with: Some(other),
+            ..self
+        }
+    }
+
+    fn job(self, job: Digest) -> Self {
+        Self {
+            job: Some(job),
+            ..self
+        }
+    }
+
+    fn note(self, note: impl ToString) -> Self {
+        Self {
+            note: Some(note.to_string()),
+            ..self
+        }
+    }
+
+    /// `None` if it is another account's affair.
+    fn of(fact: &Fact, account: &Account) -> Option<Self> {
+        if !fact.accounts().contains(account) {
+            return None;
+        }
+        Some(match *fact {
+            Fact::Made { amount, .. } => Self::new(EntryKind::Given, amount),
+            Fact::Transferred { from, to, amount } if to == *account => {
+                Self::new(EntryKind::Received, amount).with(from)
+            }
+            Fact::Transferred { to, amount, .. } => Self::new(EntryKind::Sent, amount).with(to),
+            Fact::Paid {
+                escrow,
+                payer,
+                operator,
+                amount,
+            } if operator == *account => {
+                Self::new(EntryKind::Earned, amount).with(payer).job(escrow)
+            }
+            Fact::Paid {
+                escrow,
+                operator,
+                amount,
+                ..
+            } => Self::new(EntryKind::Paid, amount)
+                .with(operator)
+                .job(escrow),
+            Fact::Opened { escrow, amount, .. } | Fact::ToppedUp { escrow, amount, .. } => {
+                Self::new(EntryKind::Escrowed, amount).job(escrow)
+            }
+            Fact::Refunded { escrow, amount, .. } => {
+                Self::new(EntryKind::Refunded, amount).job(escrow)
+            }
+            Fact::Closed { escrow, .. } => Self::noted("the job's escrow is closed").job(escrow),
+            Fact::NotPaid { escrow, reason, .. } => {
+                Self::noted(format_args!("a voucher was not paid: {reason}")).job(escrow)
+            }
+            Fact::NotFiled { escrow, reason, .. } => {
+                Self::noted(format_args!("a claim by evidence was not taken: {reason}")).job(escrow)
+            }
+            Fact::Filed { escrow, amount, .. } => Self {
+                amount,
+                ..Self::noted("claimed by evidence").job(escrow)
+            },
+            Fact::Settled { escrow, .. } | Fact::Resolved { escrow, .. } => {
+                Self::noted("claims by evidence are settled").job(escrow)
+            }
+            Fact::Certified { node, .. } => {
+                Self::noted(format_args!("answers for the node {}", short(node)))
+            }
+            Fact::Revoked { node, .. } => Self::noted(format_args!(
+                "no longer answers for the node {}",
+                short(node)
+            )),
+            Fact::Bonded { amount, .. } => Self::new(EntryKind::Bonded, amount),
+            Fact::Unbonding { amount, .. } => Self::new(EntryKind::Unbonding, amount),
+            Fact::Withdrawn { amount, .. } => Self::new(EntryKind::Withdrawn, amount),
+            Fact::Objected { escrow, bond, .. } => Self::new(EntryKind::Staked, bond).job(escrow),
+            Fact::Slashed { amount, .. } => Self::new(EntryKind::Slashed, amount),
+            Fact::Rewarded { amount, .. } => Self::new(EntryKind::Rewarded, amount),
+            Fact::Released { amount, .. } => Self::new(EntryKind::Released, amount),
+        })
+    }
+
+    fn noted(note: impl ToString) -> Self {
+        Self::new(EntryKind::Noted, 0).note(note)
+    }
+}
+
+fn short(node: opensky_protocol::NodeKey) -> String {
+    opensky_api::NodeId::from(node).short()
+}

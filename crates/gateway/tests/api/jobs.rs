@@ -1,0 +1,297 @@
+//! A job through the API, from the first look at its price to its receipt.
+
+use std::{
+    io::Read,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use libtest_mimic::Trial;
+use opensky_api::{
+    Client, ClientError, Code, DeploymentRequest, EndingKind, EntryKind, Hex, JobEvent, JobRequest,
+    JobState, PageQuery, Plan, Prefix, ProgramRef, Replicas, Stage, UnitState, kind,
+};
+use opensky_gateway::Gateway;
+use opensky_protocol::{Digest, JobReceipt, Receipt};
+
+use crate::{launcher, nodes::World, served::runtime};
+
+const JOB: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/job.wasm");
+const MAP_REDUCE: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/map-reduce.wasm");
+const TEXT: &[u8] = include_bytes!("../../../testkit/corpus/inputs/text");
+
+pub fn trials() -> Vec<Trial> {
+    vec![Trial::test(
+        "jobs run from price to receipt, all by the API",
+        || {
+            with_a_network(|client| {
+                let deployed = deploy(client);
+                one_unit(client, &deployed);
+                map_reduce(client);
+                given_up(client);
+            });
+            Ok(())
+        },
+    )]
+}
+
+/// A requester whose API is served, and two providers.
+fn with_a_network(test: impl FnOnce(&Client)) {
+    let runtime = runtime();
+    let (world, nodes, gateway) = runtime.block_on(async {
+        let mut world = World::new(launcher());
+        let ledger = world.ledger().await;
+        let (one, two) = (world.provider("one").await, world.provider("two").await);
+        let mut config = world.config("requester");
+        config.provide = false;
+        config.api.listen = ([127, 0, 0, 1], 0).into();
+        let requester = world.start(config).await;
+        let gateway = Gateway::start(requester.clone()).await.expect("served");
+        (world, [requester, one, two, ledger], gateway)
+    });
+    let client = Client::open(&nodes[0].config().data).expect("it has left its address");
+    let all = PageQuery::default();
+    until("both offers are known", || {
+        client.offers(&all).expect("offers").items.len() == 2
+    });
+    test(&client);
+    runtime.block_on(async {
+        gateway.stop().await.expect("stopped");
+        for node in nodes {
+            node.stop().await;
+        }
+    });
+    drop(world);
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+fn put(client: &Client, bytes: &[u8]) -> Hex {
+    client
+        .put_blob(bytes, Some(bytes.len() as u64))
+        .expect("stored")
+        .digest
+}
+
+fn all(mut reader: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).expect("whole");
+    bytes
+}
+
+fn deploy(client: &Client) -> ProgramRef {
+    let request = DeploymentRequest {
+        name: "letters".into(),
+        program: put(client, JOB),
+        limits: Default::default(),
+        profile: None,
+        replicas: Some(Replicas::Exactly(2)),
+        price: None,
+        about: "counts letters".into(),
+    };
+    let deployed = client.deploy(&request).expect("deployed");
+    assert_eq!(deployed.pinned.len(), 2);
+    let own = "letters".parse().expect("a name");
+    let found = client.deployment(&own).expect("it is found by its name");
+    assert_eq!(found.deployment, deployed.deployment);
+    let listed = client
+        .deployments(&PageQuery::default())
+        .expect("a list")
+        .items;
+    assert_eq!(listed.len(), 1);
+    let short = deployed.deployment.short().parse().expect("a short id");
+    ProgramRef::Deployment(short)
+}
+
+fn one_unit(client: &Client, program: &ProgramRef) {
+    let input = Some(put(client, TEXT));
+    let mut request = JobRequest::new(program.clone(), Plan::One { input });
+    request.limits.memory = Some(opensky_api::Bytes::saturating(64 << 20));
+    request.dry_run = true;
+    let quote = client.submit(&request).expect("a quote");
+    assert!(quote.job.is_none() && quote.quote.escrow.0 > 0);
+    assert!(
+        client
+            .jobs(&PageQuery::default())
+            .expect("jobs")
+            .items
+            .is_empty()
+    );
+
+    request.dry_run = false;
+    let submitted = client.submit(&request).expect("taken on");
+    assert_eq!(submitted.quote.escrow, quote.quote.escrow);
+    let id = submitted.job.expect("a job");
+    let job: Prefix<kind::Job> = id.short().parse().expect("a short id");
+    let events: Result<Vec<JobEvent>, ClientError> = client.watch(&job).expect("events").collect();
+    let events = events.expect("no event is bad");
+    let Some(JobEvent::End(end)) = events.last() else {
+        panic!("{events:?}");
+    };
+    let ending = end.ending.as_ref().map(|ending| ending.kind);
+    assert_eq!(
+        ending,
+        Some(EndingKind::Result(opensky_api::Class::Ok)),
+        "{end:?}"
+    );
+    assert_eq!(
+        (end.state, end.verified, end.units_done),
+        (JobState::Ended, Some(2), 1)
+    );
+    assert!(end.price.0 > 0 && end.price <= quote.quote.escrow);
+    let agreed = |event: &JobEvent| {
+        matches!(event, JobEvent::Unit(unit)
+            if unit.state == UnitState::Agreed && unit.stage == Stage::Whole && unit.turns.len() >= 2)
+    };
+    assert!(events.iter().any(agreed), "{events:?}");
+
+    let result = client.result(&job).expect("a result");
+    let output = all(client.output(&job).expect("the output"));
+    assert_eq!(result.parts.len(), 1);
+    assert_eq!(Digest::from(result.parts[0].digest), Digest::of(&output));
+    let file = all(client.receipt(&job).expect("a receipt"));
+    let receipt = Receipt::from_file(&file).expect("a sound receipt");
+    assert_eq!(receipt.work.unit(), receipt.statement.unit);
+    assert_eq!(
+        result.receipt.map(|id| id.digest()),
+        Some(Digest::of(&file))
+    );
+
+    let shown = client.job(&job).expect("the job");
+    assert_eq!(shown.summary, *end);
+    let why = client
+        .why(&job, &PageQuery::default())
+        .expect("an explanation");
+    assert_eq!(why.units.items.len(), 1);
+    assert!(why.sentence.contains("has ended"), "{}", why.sentence);
+    let late = client.cancel(&job).expect_err("it is over");
+    assert!(matches!(late, ClientError::Problem(problem) if problem.code == Code::TooLate));
+    let page = PageQuery {
+        limit: Some(1),
+        after: None,
+    };
+    let escrowed =
+        |entry: &opensky_api::Entry| entry.kind == EntryKind::Escrowed && entry.job == Some(id);
+    let mut next = Some(page);
+    let mut found = false;
+    while let Some(page) = next {
+        let entries = client.history(&page).expect("a history");
+        assert!(entries.items.len() <= 1);
+        found |= entries.items.iter().any(escrowed);
+        next = entries.next.map(|after| PageQuery {
+            limit: Some(1),
+            after: Some(after),
+        });
+    }
+    assert!(found, "the escrow is in the history");
+}
+
+fn map_reduce(client: &Client) {
+    let shards = [TEXT, b"abcabc", b"hello"];
+    let plan = Plan::Map {
+        inputs: shards.iter().map(|shard| put(client, shard)).collect(),
+        partitions: 2,
+    };
+    let program = ProgramRef::Digest(put(client, MAP_REDUCE));
+    let mut request = JobRequest::new(program, plan);
+    request.replicas = Some(Replicas::Exactly(1));
+    let job = client
+        .submit(&request)
+        .expect("taken on")
+        .job
+        .expect("a job")
+        .into();
+    let events = client.watch(&job).expect("events");
+    let last = events.last().expect("an event").expect("a good one");
+    assert!(matches!(last, JobEvent::End(_)), "{last:?}");
+    let file = all(client.receipt(&job).expect("a receipt"));
+    assert_eq!(
+        JobReceipt::from_file(&file)
+            .expect("a sound receipt")
+            .units
+            .len(),
+        5
+    );
+    let result = client.result(&job).expect("a result");
+    assert_eq!(result.parts.len(), 2);
+    let length: u64 = result.parts.iter().map(|part| part.len.value()).sum();
+    let output = client.output(&job).expect("the output");
+    assert_eq!(output.content_len(), Some(length));
+    assert_eq!(all(output).len() as u64, length);
+
+    let page = PageQuery {
+        limit: Some(2),
+        after: None,
+    };
+    let why = client.why(&job, &page).expect("an explanation");
+    assert_eq!(why.units.items.len(), 2);
+    let rest = PageQuery {
+        limit: None,
+        after: why.units.next,
+    };
+    let rest = client.why(&job, &rest).expect("an explanation").units;
+    assert_eq!((rest.items.len(), rest.next), (3, None));
+    let first = client
+        .jobs(&PageQuery {
+            limit: Some(1),
+            after: None,
+        })
+        .expect("jobs");
+    let second = client
+        .jobs(&PageQuery {
+            limit: Some(1),
+            after: first.next,
+        })
+        .expect("jobs");
+    assert!(first.items[0].submitted >= second.items[0].submitted);
+    assert_eq!((second.items.len(), second.next), (1, None));
+}
+
+/// What nobody can run says why, and can be ended.
+fn given_up(client: &Client) {
+    let program = ProgramRef::Digest(put(client, JOB));
+    let mut request = JobRequest::new(
+        program,
+        Plan::One {
+            input: Some(put(client, TEXT)),
+        },
+    );
+    request.limits.memory = Some(opensky_api::Bytes::saturating(200 << 30));
+    let job = client
+        .submit(&request)
+        .expect("taken on")
+        .job
+        .expect("a job")
+        .into();
+    let expected = "2 of 2 nodes: needs 200 GiB memory, the largest has 4 GiB";
+    until("it says why", || {
+        let why = client
+            .why(&job, &PageQuery::default())
+            .expect("an explanation");
+        why.sentence == expected
+    });
+    let early = client.result(&job).expect_err("it has not ended");
+    assert!(matches!(early, ClientError::Problem(problem) if problem.code == Code::NotYet));
+    client.cancel(&job).expect("ended");
+    let events = client.watch(&job).expect("events");
+    let last = events.last().expect("an event").expect("a good one");
+    let JobEvent::End(end) = last else {
+        panic!("{last:?}");
+    };
+    let ending = end.ending.map(|ending| ending.kind);
+    assert_eq!(ending, Some(EndingKind::Cancelled));
+
+    request.limits.memory = None;
+    request.plan = Plan::Map {
+        inputs: vec![put(client, TEXT)],
+        partitions: 1,
+    };
+    let refused = client.submit(&request).expect_err("it is a job");
+    assert!(matches!(refused, ClientError::Problem(problem) if problem.code == Code::Refused));
+}
