@@ -69,7 +69,7 @@ fn writable(path: &Path) -> Result<(), Problem> {
 /// Writes a receipt where it was asked for, or to the data folder; answers where it is.
 pub fn receipt(asked: Option<&Path>, id: &Digest, bytes: &[u8]) -> Result<PathBuf, Problem> {
     if let Some(path) = asked {
-        write_file(path, bytes, "the receipt")?;
+        file(path, bytes, "the receipt")?;
         return Ok(path.to_owned());
     }
     let name = format!("r-{:.16}.receipt", id.to_string());
@@ -79,14 +79,14 @@ pub fn receipt(asked: Option<&Path>, id: &Digest, bytes: &[u8]) -> Result<PathBu
             .because(error)
             .help("move it away, or name another place with --receipt")
     })?;
-    write_file(&path, bytes, "the receipt")?;
+    file(&path, bytes, "the receipt")?;
     Ok(path)
 }
 
 /// Writes the output to a file, or to stdout.
 pub fn output(asked: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
     match asked.filter(|path| !source::is_dash(path)) {
-        Some(path) => Ok(write_file(path, bytes, "the output")?),
+        Some(path) => Ok(file(path, bytes, "the output")?),
         None => Ok(term::bytes_to_stdout(bytes)?),
     }
 }
@@ -114,8 +114,8 @@ pub fn others(dir: &Path, outputs: &BTreeMap<String, Vec<u8>>) -> Result<(), Pro
     Ok(())
 }
 
-/// Writes a whole file, with the folders above it.
-fn write_file(path: &Path, bytes: &[u8], what: &str) -> Result<(), Problem> {
+/// Writes a whole file, with the folders above it. `what` says what it is, in an error.
+pub fn file(path: &Path, bytes: &[u8], what: &str) -> Result<(), Problem> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

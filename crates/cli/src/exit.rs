@@ -15,18 +15,26 @@ pub enum Exit {
     Usage = 2,
     /// Refused before anything ran; `verify`: it cannot be judged.
     Refused = 3,
-    /// The host failed: disk, memory, a missing tool. Nothing is known about the guest.
+    /// The host failed: disk, memory, a missing tool, no node that answers. Nothing is known about
+    /// the guest.
     Host = 4,
+    /// A job on the network ended without a result: it cannot be run, nobody could decide, it was
+    /// cancelled, too late or too expensive.
+    NoResult = 5,
+    /// Interrupted while waiting: the job goes on.
+    Interrupted = 130,
 }
 
 impl Exit {
     /// Every code, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Success,
         Self::Failure,
         Self::Usage,
         Self::Refused,
         Self::Host,
+        Self::NoResult,
+        Self::Interrupted,
     ];
 }
 
@@ -44,11 +52,16 @@ Exit codes:
      (verify: it does not match; build: it does not compile)
   2  usage: the command line makes no sense, or names what is not there
   3  refused before anything ran (verify: it cannot be judged)
-  4  the host failed: nothing is known about the guest
+  4  the host failed, or no node answers: nothing is known about the guest
+  5  a job on the network ended without a result: it cannot be run, nobody
+     could decide, it was cancelled, too late or too expensive
+  130  interrupted while waiting: the job goes on
 
 Environment:
   OPENSKY_LOG      what is logged to stderr, whatever -v says: `debug`, or
                    `opensky_executor=trace`
+  OPENSKY_NODE     the data folder of the node to talk to (else that of the
+                   devnet that runs, else $XDG_DATA_HOME/opensky/node)
   NO_COLOR         no colours, even on a terminal
   XDG_DATA_HOME    $XDG_DATA_HOME/opensky keeps the key, receipts, and the
                    programs and inputs that receipts are about (else

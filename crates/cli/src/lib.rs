@@ -10,6 +10,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 pub mod command;
 pub mod deliver;
+pub mod devnet;
 pub mod drive;
 pub mod exit;
 pub mod foreign;
@@ -20,6 +21,7 @@ pub mod paths;
 pub mod problem;
 pub mod progress;
 pub mod project;
+pub mod remote;
 pub mod report;
 pub mod request;
 pub mod shards;

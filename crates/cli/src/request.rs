@@ -16,7 +16,7 @@ use crate::{
     value,
 };
 
-/// What influences a result, and how it is computed.
+/// What influences a result.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Unit {
     /// The input, `-` for stdin. For map-reduce, may be given many times: one shard each.
@@ -35,18 +35,18 @@ pub struct Unit {
     /// A parameter for the program.
     #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair)]
     pub param: Vec<(String, String)>,
-    /// The fuel limit of each unit: 5000, 200M, 1.5G.
-    #[arg(long, value_name = "COUNT", value_parser = value::count, default_value = "100G")]
-    pub fuel: u64,
-    /// The memory limit of each unit: 64KiB, 512MiB, 2GiB.
-    #[arg(long, value_name = "SIZE", value_parser = value::bytes, default_value = "1GiB")]
-    pub memory: u64,
-    /// The limit on all outputs of each unit.
-    #[arg(long, value_name = "SIZE", value_parser = value::bytes, default_value = "256MiB")]
-    pub max_output: u64,
-    /// The limit on log and standard error of each unit.
-    #[arg(long, value_name = "SIZE", value_parser = value::bytes, default_value = "1MiB")]
-    pub max_log: u64,
+    /// The fuel limit of each unit: 5000, 200M, 1.5G [default: 100G].
+    #[arg(long, value_name = "COUNT", value_parser = value::count)]
+    pub fuel: Option<u64>,
+    /// The memory limit of each unit: 64KiB, 512MiB, 2GiB [default: 1GiB].
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
+    pub memory: Option<u64>,
+    /// The limit on all outputs of each unit [default: 256MiB].
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
+    pub max_output: Option<u64>,
+    /// The limit on log and standard error of each unit [default: 1MiB].
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
+    pub max_log: Option<u64>,
     /// Entropy for the program's random numbers, in hexadecimal.
     #[arg(long, value_name = "HEX", value_parser = value::seed, default_value = "0")]
     pub seed: [u8; 32],
@@ -68,17 +68,30 @@ pub struct Unit {
     /// Stepper: steps of one unit.
     #[arg(long, value_name = "N", default_value = "1000")]
     pub steps: std::num::NonZeroU32,
+    /// The rules of execution: in 1 the program counts its fuel itself; in 0 the engine does, to
+    /// compare with [default: 1].
+    #[arg(long, value_name = "ID", value_parser = value::profile)]
+    pub profile: Option<&'static Rules>,
+}
+
+/// How units are computed on this machine: nothing that influences a result.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Here {
     /// Units at once, up to 256 [default: one for each processor].
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// What executes the program. The result is the same.
     #[arg(long, value_enum, default_value_t)]
     pub backend: BackendName,
-    /// The rules of execution: in 1 the program counts its fuel itself; in 0 the engine does, to
-    /// compare with.
-    #[arg(long, value_name = "ID", value_parser = value::profile, default_value = Rules::DEFAULT.id)]
-    pub profile: &'static Rules,
 }
+
+/// What a unit may use where nobody says otherwise.
+pub const LIMITS: Limits = Limits {
+    fuel: 100_000_000_000,
+    memory: 1 << 30,
+    output: 256 << 20,
+    log: 1 << 20,
+};
 
 /// What a program exports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -113,11 +126,16 @@ impl Unit {
     /// What each unit may use.
     fn limits(&self) -> Limits {
         Limits {
-            fuel: self.fuel,
-            memory: self.memory,
-            output: self.max_output,
-            log: self.max_log,
+            fuel: self.fuel.unwrap_or(LIMITS.fuel),
+            memory: self.memory.unwrap_or(LIMITS.memory),
+            output: self.max_output.unwrap_or(LIMITS.output),
+            log: self.max_log.unwrap_or(LIMITS.log),
         }
+    }
+
+    /// The rules of execution.
+    pub fn rules(&self) -> &'static Rules {
+        self.profile.unwrap_or(Rules::DEFAULT)
     }
 
     /// The work of a program that is one unit. What it is about goes to the store.
@@ -139,7 +157,7 @@ impl Unit {
             digests.insert(name, inputs.insert(bytes));
         }
         let work = Work {
-            profile: self.profile.profile(),
+            profile: self.rules().profile(),
             program: source.admitted.digest(),
             world: if entry == Entry::Command {
                 World::Command
@@ -175,7 +193,7 @@ impl Unit {
             named.insert(name, inputs.insert(bytes));
         }
         let spec = JobSpec {
-            profile: self.profile.profile(),
+            profile: self.rules().profile(),
             program: source.admitted.digest(),
             inputs: named,
             args: self.args.clone(),
@@ -224,7 +242,7 @@ fn impossible(error: WorkError) -> Problem {
 }
 
 /// The pairs by key. A key that is given twice is refused: one of the values would be lost.
-fn once(flag: &str, pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, Problem> {
+pub fn once(flag: &str, pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, Problem> {
     let mut map = BTreeMap::new();
     for (key, value) in pairs {
         if map.insert(key.clone(), value.clone()).is_some() {

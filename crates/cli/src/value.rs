@@ -4,8 +4,10 @@ use std::{
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt as _,
     path::PathBuf,
+    time::Duration,
 };
 
+use opensky_api::Replicas;
 use opensky_executor::Rules;
 use opensky_protocol::Digest;
 
@@ -42,6 +44,39 @@ fn scaled(text: &str, units: &[(&str, f64)]) -> Option<u64> {
     let number: f64 = text.strip_suffix(suffix)?.trim_end().parse().ok()?;
     let value = (number * scale).round();
     (0.0..9e18).contains(&value).then_some(value as u64)
+}
+
+/// A length of time: `90s`, `10m`, `2h`, `1d`; `500ms` too.
+pub fn span(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, u64); 5] = [
+        ("ms", 1),
+        ("s", 1_000),
+        ("m", 60_000),
+        ("h", 3_600_000),
+        ("d", 86_400_000),
+    ];
+    let at = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(at.unwrap_or(text.len()));
+    let scale = UNITS.iter().find(|(name, _)| *name == unit.trim_start());
+    let number = number.parse::<u64>().ok();
+    let millis = number
+        .zip(scale)
+        .and_then(|(number, (_, scale))| number.checked_mul(*scale));
+    millis
+        .filter(|millis| *millis > 0)
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is no length of time: write 90s, 10m, 2h or 1d"))
+}
+
+/// How many operators run each unit: `auto`, or 1 to 255.
+pub fn replicas(text: &str) -> Result<Replicas, String> {
+    match (text, text.parse()) {
+        ("auto", _) => Ok(Replicas::Auto),
+        (_, Ok(number @ 1..)) => Ok(Replicas::Exactly(number)),
+        _ => Err(format!(
+            "`{text}` is no number of replicas: write auto, or 1 to 255"
+        )),
+    }
 }
 
 /// `KEY=VALUE`; the key is not empty, the value may be.
@@ -98,6 +133,30 @@ mod tests {
         assert_eq!(bytes("64KiB"), Ok(65536));
         assert_eq!(bytes("1.5GiB"), Ok(1_610_612_736));
         assert_eq!(bytes("10MB"), Ok(10_000_000));
+    }
+
+    #[test]
+    fn spans_and_replicas_are_read() {
+        assert_eq!(span("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(span("2 h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(span("500ms"), Ok(Duration::from_millis(500)));
+        for text in [
+            "",
+            "5",
+            "s",
+            "0s",
+            "-1s",
+            "1.5h",
+            "1w",
+            "99999999999999999999d",
+        ] {
+            assert!(span(text).is_err(), "{text}");
+        }
+        assert_eq!(replicas("auto"), Ok(Replicas::Auto));
+        assert_eq!(replicas("3"), Ok(Replicas::Exactly(3)));
+        for text in ["", "0", "-1", "256", "many"] {
+            assert!(replicas(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -6,15 +6,20 @@ use crate::Exit;
 
 pub mod bench;
 pub mod build;
+pub mod deploy;
 pub mod dev;
 pub mod doctor;
 pub mod inspect;
+pub mod job;
 pub mod key;
 pub mod meter;
 pub mod new;
+pub mod node;
+pub mod offers;
 pub mod receipt;
 pub mod run;
 pub mod verify;
+pub mod wallet;
 pub mod worker;
 
 /// What `opensky` can do. A command's own file has its help text.
@@ -25,6 +30,11 @@ pub enum Command {
     Build(build::Args),
     Run(Box<run::Args>),
     Dev(Box<dev::Args>),
+    Deploy(deploy::Args),
+    Node(node::Args),
+    Job(job::Args),
+    Offers(offers::Args),
+    Wallet(wallet::Args),
     Inspect(inspect::Args),
     Meter(meter::Args),
     Verify(verify::Args),
@@ -44,6 +54,11 @@ impl Command {
             Self::Build(args) => build::run(args),
             Self::Run(args) => run::run(*args),
             Self::Dev(args) => dev::run(*args),
+            Self::Deploy(args) => deploy::run(args),
+            Self::Node(args) => node::run(args),
+            Self::Job(args) => job::run(args),
+            Self::Offers(args) => offers::run(args),
+            Self::Wallet(args) => wallet::run(args),
             Self::Inspect(args) => inspect::run(args),
             Self::Meter(args) => meter::run(args),
             Self::Verify(args) => verify::run(args),

@@ -17,7 +17,7 @@ use crate::{
     foreign, local,
     progress::Bar,
     report,
-    request::{self, Given, Unit},
+    request::{self, Given, Here, Unit},
     source::{self, Source},
     term::{self, Format},
 };
@@ -38,9 +38,12 @@ pub struct Args {
     /// A component, a preview-1 module, WebAssembly text, or a project to build first.
     #[arg(default_value = ".")]
     pub target: PathBuf,
-    /// What influences the result, and how it is computed.
+    /// What influences the result.
     #[command(flatten)]
     pub unit: Unit,
+    /// How it is computed.
+    #[command(flatten)]
+    pub here: Here,
     /// Where the output goes, `-` for stdout [default: -].
     #[arg(short, long, value_name = "FILE|-")]
     pub output: Option<PathBuf>,
@@ -96,7 +99,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 fn one_unit(args: &Args, source: &Source, entry: Entry, given: Given) -> anyhow::Result<Exit> {
     let store = local::store()?;
     let (work, inputs) = args.unit.work(source, entry, given, &store)?;
-    let sandbox = local::sandbox(&work.profile, args.unit.backend.into())?;
+    let sandbox = local::sandbox(&work.profile, args.here.backend.into())?;
     let program = local::compile(&sandbox, &source.bytes)?;
     local::keep(&store, &source.bytes)?;
     let key = local::key()?;
@@ -134,7 +137,7 @@ fn one_unit(args: &Args, source: &Source, entry: Entry, given: Given) -> anyhow:
 fn many_units(args: &Args, source: &Source, entry: Entry, given: Given) -> anyhow::Result<Exit> {
     let store = local::store()?;
     let (spec, inputs) = args.unit.spec(source, entry, given, &store)?;
-    let sandbox = local::sandbox(&spec.profile, args.unit.backend.into())?;
+    let sandbox = local::sandbox(&spec.profile, args.here.backend.into())?;
     let program = local::compile(&sandbox, &source.bytes)?;
     local::keep(&store, &source.bytes)?;
 
@@ -144,7 +147,7 @@ fn many_units(args: &Args, source: &Source, entry: Entry, given: Given) -> anyho
         sandbox: &sandbox,
         program: &program,
         key: &key,
-        threads: request::threads(args.unit.jobs),
+        threads: request::threads(args.here.jobs),
         most_steps: usize::MAX,
         progress: &|stage, done, all| bar.set(stage, done, all),
     };

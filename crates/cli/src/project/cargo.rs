@@ -8,7 +8,7 @@ use std::{
 
 use cargo_metadata::{Artifact, CrateType, Message, Metadata, Package, TargetKind};
 
-use super::{Selection, Target, way_out};
+use super::{About, Selection, Target, way_out};
 use crate::{
     Problem, term,
     toolchain::{self, TARGET, Toolchain},
@@ -94,6 +94,25 @@ pub fn build(dir: &Path, selection: &Selection) -> Result<PathBuf, Problem> {
         .arg("--")
         .args(link_args);
     run(command, &candidate)
+}
+
+/// What the package of the selected target says of itself.
+pub fn about(dir: &Path, selection: &Selection) -> Result<About, Problem> {
+    let metadata = metadata(&Toolchain::require(dir)?, dir)?;
+    let candidate = choose(&metadata, dir, selection)?;
+    let package = metadata
+        .packages
+        .iter()
+        .find(|package| package.manifest_path == candidate.manifest);
+    let package = package.expect("the candidate is of one of these packages");
+    Ok(About {
+        name: match &candidate.target {
+            Target::Bin(name) | Target::Example(name) => name.clone(),
+            Target::Only | Target::Lib => candidate.package.clone(),
+        },
+        description: package.description.clone(),
+        metadata: package.metadata.clone(),
+    })
 }
 
 fn metadata(toolchain: &Toolchain, dir: &Path) -> Result<Metadata, Problem> {

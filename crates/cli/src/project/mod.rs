@@ -8,6 +8,7 @@ use std::{
 use crate::Problem;
 
 mod cargo;
+pub mod manifest;
 mod recipe;
 mod way_out;
 
@@ -63,6 +64,35 @@ pub fn build(dir: &Path, selection: &Selection) -> Result<PathBuf, Problem> {
         true => cargo::build(dir, selection),
         false => Err(not_a_project(dir)),
     }
+}
+
+/// What a project says of itself.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// The package's name, or the folder's.
+    pub name: String,
+    /// The package's description.
+    pub description: Option<String>,
+    /// What tools find under `[package.metadata]`.
+    pub metadata: serde_json::Value,
+}
+
+/// What the project in `dir` says of what would be built of it. Only Cargo's say more than their
+/// folder's name.
+pub fn about(dir: &Path, selection: &Selection) -> Result<About, Problem> {
+    if !dir.is_dir() {
+        return Err(not_a_folder(dir));
+    }
+    let is_cargos = dir.join("Cargo.toml").is_file();
+    if is_cargos || (recipe::of(dir).is_none() && is_inside_package(dir)) {
+        return cargo::about(dir, selection);
+    }
+    let folder = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let name = folder.file_name().unwrap_or_default();
+    Ok(About {
+        name: name.to_string_lossy().into_owned(),
+        ..About::default()
+    })
 }
 
 /// Builds the one thing that the project in `dir` makes.

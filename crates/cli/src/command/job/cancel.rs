@@ -1,0 +1,36 @@
+//! `opensky job cancel`: gives a job up.
+
+use super::{Known, next};
+use crate::{
+    Exit,
+    remote::{ending, reach},
+    term::{self, Format},
+};
+
+/// Give a job up. What providers have done until then is paid
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    known: Known,
+    /// How to report on stdout.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Cancels it.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let client = args.known.at.client()?;
+    let job = client.cancel(&args.known.job).map_err(reach::problem)?;
+    match args.format {
+        Format::Json => term::json_to_stdout(&serde_json::to_value(&job)?)?,
+        Format::Text => {
+            let (id, state) = (job.job.short(), ending::state(&job));
+            term::to_stdout(&format!(
+                "  {id}  {state}\n  {}\n",
+                ending::figures(&job, None)
+            ))?;
+        }
+    }
+    next(args.format, job.job, &args.known.at, &[("see it", "show")]);
+    Ok(Exit::Success)
+}

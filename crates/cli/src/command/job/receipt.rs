@@ -1,0 +1,52 @@
+//! `opensky job receipt`: a job's receipt as a file that anyone can check.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Known, result::take};
+use crate::{
+    Exit, deliver,
+    remote::reach,
+    term::{self, Format, NOTE, PLAIN},
+};
+
+/// Save the receipt of a job
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    known: Known,
+    /// Where it goes [default: the data folder].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How to report on stdout.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Saves it.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    deliver::check(None, args.output.as_deref(), None)?;
+    let client = args.known.at.client()?;
+    let job = client.job(&args.known.job).map_err(reach::problem)?.summary;
+    let bytes = take::receipt(&client, job.job)?;
+    let path = deliver::receipt(args.output.as_deref(), &job.job.digest(), &bytes)?;
+    let id = client
+        .result(&job.job.into())
+        .map_err(reach::problem)?
+        .receipt;
+    let id = id.map(|receipt| receipt.to_string());
+    match args.format {
+        Format::Json => term::json_to_stdout(&json!({ "receipt": id, "file": term::path(&path) }))?,
+        Format::Text => {
+            let check = format!("{NOTE}opensky verify {}{PLAIN}", term::typed(&path));
+            let rows = [
+                ("receipt", id.unwrap_or_default()),
+                ("file", path.display().to_string()),
+                ("check it", check),
+            ];
+            term::to_stdout(&term::columns(rows))?;
+        }
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,102 @@
+//! `opensky job show`: one job, as it is or until it ends.
+
+use opensky_api::{EndingKind, Job, JobState};
+
+use super::{Known, next, run::left};
+use crate::{
+    Exit,
+    remote::{
+        board::world_text,
+        ending,
+        follow::{self, Followed, Show},
+        reach, tables,
+    },
+    report::group,
+    term::{self, DIM, Format, NOTE, PLAIN},
+};
+
+/// Show a job
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    known: Known,
+    /// Watch it until it ends. Ctrl-C stops watching: the job goes on.
+    #[arg(long)]
+    wait: bool,
+    /// How to report on stdout.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Shows it.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let client = args.known.at.client()?;
+    let mut job = client.job(&args.known.job).map_err(reach::problem)?;
+    if args.wait && job.summary.state != JobState::Ended {
+        let show = match args.format {
+            Format::Text => Show::Progress,
+            Format::Json => Show::Nothing,
+        };
+        match follow::follow(&client, job.summary.job, "", show)? {
+            Followed::Left => return Ok(left(job.summary.job, &args.known.at)),
+            Followed::Ended(ended) => job.summary = *ended,
+        }
+    }
+    match args.format {
+        Format::Json => term::json_to_stdout(&serde_json::to_value(&job)?)?,
+        Format::Text => term::to_stdout(&text(&job))?,
+    }
+    let kind = job.summary.ending.as_ref().map(|ending| ending.kind);
+    let commands: &[_] = match kind {
+        Some(EndingKind::Result(_)) => &[("output", "result"), ("receipt", "receipt")],
+        Some(_) => &[("why", "why")],
+        None => &[
+            ("wait", "show --wait"),
+            ("why", "why"),
+            ("end it", "cancel"),
+        ],
+    };
+    next(args.format, job.summary.job, &args.known.at, commands);
+    Ok(Exit::Success)
+}
+
+fn text(job: &Job) -> String {
+    let now = tables::now();
+    let summary = &job.summary;
+    let state = match &summary.ending {
+        Some(ending) => ending::sentence(ending),
+        None => ending::state(summary),
+    };
+    let mut rows = vec![
+        ("job", format!("{NOTE}{}{PLAIN}", summary.job)),
+        ("state", state),
+    ];
+    rows.extend(job.spec.deployment.map(|id| ("deployment", id.short())));
+    rows.extend([
+        (
+            "program",
+            format!(
+                "{} {DIM}{}{PLAIN}",
+                summary.program,
+                world_text(job.spec.world)
+            ),
+        ),
+        (
+            "units",
+            format!("{} of {} agreed", summary.units_done, summary.units),
+        ),
+        ("submitted", tables::from_now(summary.submitted, now)),
+    ]);
+    match summary.ended {
+        Some(ended) => rows.push(("ended", tables::from_now(ended, now))),
+        None => rows.push(("deadline", tables::from_now(summary.deadline, now))),
+    }
+    rows.extend([
+        ("fuel", group(summary.fuel.0)),
+        ("price", summary.price.to_string()),
+        ("set aside", summary.escrow.to_string()),
+    ]);
+    let agree = |agreed: u32| format!("{agreed} operators or more agree on each result");
+    rows.extend(summary.verified.map(|agreed| ("verified", agree(agreed))));
+    term::columns(rows)
+}

@@ -1,0 +1,74 @@
+//! `opensky wallet`: the money of the node's account.
+
+use serde_json::json;
+
+use crate::{
+    Exit,
+    remote::{
+        reach::{self, At},
+        tables,
+    },
+    term::{self, DIM, Format, PLAIN},
+};
+
+/// Show what the node's account has, and what happened to it
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// What it has, what is set aside, and what it is owed
+    Balance {
+        /// How to report on stdout.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        at: At,
+    },
+    /// What happened to it, the newest first
+    History {
+        /// The most entries to list.
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        limit: usize,
+        /// How to report on stdout.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// Shows it.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    match args.command {
+        Command::Balance { format, at } => balance(format, &at),
+        Command::History { limit, format, at } => history(limit, format, &at),
+    }
+}
+
+fn balance(format: Format, at: &At) -> anyhow::Result<Exit> {
+    let wallet = at.client()?.wallet().map_err(reach::problem)?;
+    match format {
+        Format::Text => term::to_stdout(&tables::wallet(&wallet))?,
+        Format::Json => term::json_to_stdout(&serde_json::to_value(&wallet)?)?,
+    }
+    Ok(Exit::Success)
+}
+
+fn history(limit: usize, format: Format, at: &At) -> anyhow::Result<Exit> {
+    let client = at.client()?;
+    let (entries, more) = reach::all(limit, |page| client.history(page))?;
+    match format {
+        Format::Json => term::json_to_stdout(&json!({ "entries": entries, "more": more }))?,
+        Format::Text => {
+            term::to_stdout(&tables::history(&entries, tables::now()))?;
+            if more {
+                term::to_stderr(&format!("  {DIM}… and more: --limit N{PLAIN}\n"));
+            }
+        }
+    }
+    Ok(Exit::Success)
+}

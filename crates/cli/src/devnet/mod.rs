@@ -1,0 +1,3 @@
+//! A network of real processes on this machine, for development.
+
+pub mod current;

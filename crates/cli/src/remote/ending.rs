@@ -1,0 +1,246 @@
+//! How a job ended: in a word, in lines for people, as JSON, and as an exit code.
+
+use std::path::Path;
+
+use opensky_api::{
+    Class, Ending, EndingKind, GuestError, JobResult, JobState, JobSummary, ReceiptId,
+};
+use serde_json::{Value, json};
+
+use super::board::{class_text, state_text};
+use crate::{
+    Exit, foreign,
+    report::group,
+    term::{self, BAD, DIM, GOOD, NOTE, PLAIN},
+};
+
+/// The exit code that goes with an ending: a guest's result is as it is for `opensky run`.
+pub fn exit(ending: &Ending) -> Exit {
+    match ending.kind {
+        EndingKind::Result(Class::Ok) => Exit::Success,
+        EndingKind::Result(_) => Exit::Failure,
+        _ => Exit::NoResult,
+    }
+}
+
+/// How far a job is, or how it ended, in a few words.
+pub fn state(job: &JobSummary) -> String {
+    match (&job.ending, job.state) {
+        (None, state) => state_text(state).into(),
+        (Some(ending), JobState::Ended) => word(ending),
+        (Some(ending), state) => format!("{}, {}", word(ending), state_text(state)),
+    }
+}
+
+fn word(ending: &Ending) -> String {
+    let style = match exit(ending) {
+        Exit::Success => GOOD,
+        _ => BAD,
+    };
+    format!("{style}{}{PLAIN}", name(ending.kind))
+}
+
+fn name(kind: EndingKind) -> &'static str {
+    match kind {
+        EndingKind::Result(class) => class_text(class),
+        EndingKind::Unrunnable => "cannot be run",
+        EndingKind::Undecided => "undecided",
+        EndingKind::Stuck => "cannot go on",
+        EndingKind::Tainted => "made of wrong results",
+        EndingKind::Cancelled => "cancelled",
+        EndingKind::Expired => "too late",
+        EndingKind::Unfunded => "no money",
+        EndingKind::OverBudget => "too expensive",
+    }
+}
+
+/// How a job ended, with the reason.
+pub fn sentence(ending: &Ending) -> String {
+    match &ending.detail {
+        Some(detail) => format!("{}: {}", word(ending), foreign::message(detail)),
+        None => word(ending),
+    }
+}
+
+/// What is said after a job: how it ended, what to type next, and the line with the figures.
+pub fn text(
+    job: &JobSummary,
+    result: Option<&JobResult>,
+    receipt: Option<&Path>,
+    at: &str,
+) -> String {
+    let mut rows = Vec::new();
+    if let Some(ending) = &job.ending {
+        let error = result.and_then(|result| result.error.as_ref());
+        let error = error.map_or(String::new(), |error| format!(": {}", error_text(error)));
+        rows.push(("outcome", format!("{}{error}", sentence(ending))));
+    }
+    let parts = result.map_or(&[][..], |result| &result.parts);
+    if !parts.is_empty() {
+        let len = parts.iter().map(|part| part.len.value()).sum();
+        let shown = match parts {
+            [one] => one.digest.to_string(),
+            all => format!("in {} parts", all.len()),
+        };
+        rows.push(("output", format!("{} {DIM}{shown}{PLAIN}", term::size(len))));
+    }
+    let id = result.and_then(|result| result.receipt);
+    rows.push(next(job, id, receipt, at));
+    format!("{}  {}\n", term::columns(rows), figures(job, id))
+}
+
+/// The command that makes sense now.
+fn next(
+    job: &JobSummary,
+    receipt: Option<ReceiptId>,
+    file: Option<&Path>,
+    at: &str,
+) -> (&'static str, String) {
+    let id = job.job.short();
+    let (label, command) = match (file, receipt) {
+        (Some(file), _) => ("check it", format!("opensky verify {}", term::typed(file))),
+        (None, Some(_)) => ("check it", format!("opensky job receipt {id}{at}")),
+        (None, None) => ("why", format!("opensky job why {id}{at}")),
+    };
+    (label, format!("{NOTE}{command}{PLAIN}"))
+}
+
+/// The guest's own words.
+fn error_text(error: &GuestError) -> String {
+    match error {
+        GuestError::InvalidInput(text) => format!("invalid input: {}", foreign::message(text)),
+        GuestError::Failed(text) => foreign::message(text),
+        GuestError::MissingBlob(digest) => format!("it was not given the blob {digest}"),
+        GuestError::Exit(code) => format!("it exited with {code}"),
+    }
+}
+
+/// The line with the figures: fuel, price, how well it is verified, and the receipt.
+pub fn figures(job: &JobSummary, receipt: Option<ReceiptId>) -> String {
+    let mut parts = vec![
+        format!("fuel {}", group(job.fuel.0)),
+        format!("Gfuel {:.3}", job.fuel.0 as f64 / 1e9),
+        format!("price {}", job.price.rounded()),
+    ];
+    parts.extend(
+        job.verified
+            .map(|agreed| format!("verified {agreed}/{agreed}")),
+    );
+    parts.extend(receipt.map(|receipt| format!("receipt {}", receipt.short())));
+    parts.join(" · ")
+}
+
+/// The same for programs.
+pub fn json(job: &JobSummary, result: Option<&JobResult>, receipt: Option<&Path>) -> Value {
+    json!({
+        "kind": "network-job",
+        "job": job,
+        "result": result,
+        "receipt": receipt.map(term::path),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use opensky_protocol::Digest;
+
+    use super::*;
+    use crate::remote::samples;
+
+    fn ended(kind: EndingKind, detail: Option<&str>) -> JobSummary {
+        let mut job = samples::job(JobState::Ended);
+        job.ending = Some(Ending {
+            kind,
+            detail: detail.map(str::to_owned),
+        });
+        job
+    }
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn last_line_has_the_figures() {
+        let mut job = ended(EndingKind::Result(Class::Ok), None);
+        job.verified = Some(2);
+        let result = JobResult {
+            job: job.job,
+            ending: job.ending.clone().expect("it has ended"),
+            error: None,
+            parts: Vec::new(),
+            others: Vec::new(),
+            receipt: Some(ReceiptId::new(Digest([9; 32]))),
+        };
+        expect_test::expect![[r#"
+              outcome   ok
+              check it  opensky job receipt j-040g208104
+              fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY · verified 2/2 · receipt r-144gj28914
+        "#]]
+        .assert_eq(&plain(&text(&job, Some(&result), None, "")));
+        let shown = plain(&text(&job, Some(&result), Some(Path::new("a.receipt")), ""));
+        assert!(
+            shown.contains("check it  opensky verify a.receipt\n"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn program_that_failed_is_quoted() {
+        let job = ended(EndingKind::Result(Class::Err), None);
+        let result = JobResult {
+            job: job.job,
+            ending: job.ending.clone().expect("it has ended"),
+            error: Some(GuestError::InvalidInput("no name\u{1b}[2J".into())),
+            parts: Vec::new(),
+            others: Vec::new(),
+            receipt: None,
+        };
+        let shown = plain(&text(&job, Some(&result), None, ""));
+        assert!(
+            shown.contains("outcome  err: invalid input: no name\\u{1b}[2J\n"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn job_without_a_result_says_why_and_how_to_know_more() {
+        let job = ended(
+            EndingKind::Unrunnable,
+            Some("two machines ran out of memory"),
+        );
+        expect_test::expect![[r#"
+              outcome  cannot be run: two machines ran out of memory
+              why      opensky job why j-040g208104 --node x
+              fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY
+        "#]]
+        .assert_eq(&plain(&text(&job, None, None, " --node x")));
+    }
+
+    #[test]
+    fn every_ending_has_its_exit_code() {
+        let exit = |kind| exit(&Ending { kind, detail: None });
+        assert_eq!(exit(EndingKind::Result(Class::Ok)), Exit::Success);
+        for class in [
+            Class::Err,
+            Class::OutOfFuel,
+            Class::Panic,
+            Class::Trap,
+            Class::Limit,
+        ] {
+            assert_eq!(exit(EndingKind::Result(class)), Exit::Failure);
+        }
+        for kind in [
+            EndingKind::Unrunnable,
+            EndingKind::Undecided,
+            EndingKind::Stuck,
+            EndingKind::Tainted,
+            EndingKind::Cancelled,
+            EndingKind::Expired,
+            EndingKind::Unfunded,
+            EndingKind::OverBudget,
+        ] {
+            assert_eq!(exit(kind), Exit::NoResult);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Waits for a job: redraws a table on a terminal, says what is new elsewhere, and lets go on Ctrl-C.
+
+use std::{
+    io::{IsTerminal, stderr},
+    sync::mpsc::{self, RecvTimeoutError, SyncSender},
+    thread,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use opensky_api::{Client, ClientError, JobEvent, JobId, JobSummary};
+
+use super::{board::Board, reach};
+use crate::{Problem, term};
+
+/// How often the clock in the table moves.
+const TICK: Duration = Duration::from_millis(200);
+/// How often a node that has gone is looked for, and how long between.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
+/// Events that wait to be drawn. The node holds back what does not fit.
+const WAITING: usize = 256;
+
+/// How the waiting ended.
+pub enum Followed {
+    /// The job has ended, like this.
+    Ended(Box<JobSummary>),
+    /// The person does not wait any longer.
+    Left,
+}
+
+/// What comes to whoever waits.
+enum News {
+    Event(JobEvent),
+    Lost(ClientError),
+    Interrupt,
+}
+
+/// Whether somebody looks at a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Show {
+    /// A table, where stderr is a terminal; else lines.
+    Progress,
+    /// Nothing: what is printed is for a program.
+    Nothing,
+}
+
+/// Waits until the job ends, or until Ctrl-C.
+pub fn follow(client: &Client, job: JobId, name: &str, show: Show) -> Result<Followed, Problem> {
+    let (send, news) = mpsc::sync_channel(WAITING);
+    let (client, events) = (client.clone(), send.clone());
+    thread::spawn(move || listen(&client, job, &events));
+    thread::spawn(move || interrupted(&send));
+    let mut screen = Screen::new(name, show);
+    loop {
+        match news.recv_timeout(TICK) {
+            Ok(News::Event(event)) => {
+                let ended = match &event {
+                    JobEvent::End(job) => Some(job.clone()),
+                    _ => None,
+                };
+                screen.hear(event);
+                if let Some(job) = ended {
+                    return Ok(Followed::Ended(Box::new(job)));
+                }
+            }
+            Ok(News::Interrupt) => return Ok(Followed::Left),
+            Ok(News::Lost(error)) => return Err(gone(error, job)),
+            Err(RecvTimeoutError::Timeout) => screen.draw(),
+            Err(RecvTimeoutError::Disconnected) => return Err(gone(ClientError::Lost, job)),
+        }
+    }
+}
+
+fn gone(error: ClientError, job: JobId) -> Problem {
+    match error {
+        ClientError::Problem(_) => reach::problem(error),
+        error => Problem::host("the node is gone")
+            .because(error)
+            .help(format!(
+                "the job goes on when the node does: start it again, then: opensky job show {}",
+                job.short()
+            )),
+    }
+}
+
+/// Tells of all events. A node that is restarted meanwhile is found again: its events say how things
+/// are, so none that was missed matters.
+fn listen(client: &Client, job: JobId, news: &SyncSender<News>) {
+    let mut tries = 0;
+    loop {
+        let mut failure = None;
+        match client.watch(&job.into()) {
+            Err(error) => failure = Some(error),
+            Ok(events) => {
+                for event in events {
+                    match event {
+                        Err(error) => failure = Some(error),
+                        Ok(event) => {
+                            tries = 0;
+                            if news.send(News::Event(event)).is_err() {
+                                return;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let Some(error) = failure else { return };
+        tries += 1;
+        if tries > TRIES || !is_passing(&error) {
+            // Nobody waits any more if it cannot be said.
+            let _ = news.send(News::Lost(error));
+            return;
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn is_passing(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Lost | ClientError::Away { .. } | ClientError::Silent { .. }
+    )
+}
+
+/// Tells of the first Ctrl-C. The process does not die of it any more.
+fn interrupted(news: &SyncSender<News>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    let Ok(runtime) = runtime else { return };
+    if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+        // Nobody waits any more if it cannot be said.
+        let _ = news.send(News::Interrupt);
+    }
+}
+
+/// Where the progress goes.
+struct Screen<'a> {
+    board: Board,
+    name: &'a str,
+    since: Instant,
+    show: Show,
+    table: Option<ProgressBar>,
+}
+
+impl<'a> Screen<'a> {
+    fn new(name: &'a str, show: Show) -> Self {
+        let drawn = show == Show::Progress && stderr().is_terminal();
+        Self {
+            board: Board::default(),
+            name,
+            since: Instant::now(),
+            show,
+            table: drawn.then(table),
+        }
+    }
+
+    fn hear(&mut self, event: JobEvent) {
+        let news = self.board.hear(event);
+        match (&self.table, self.show) {
+            (_, Show::Nothing) => {}
+            (None, Show::Progress) => news.iter().for_each(|news| say(&news.text)),
+            (Some(table), Show::Progress) => {
+                // The table has what is usual; what is not stays above it.
+                let odd = news.iter().filter(|news| news.odd);
+                table.suspend(|| odd.for_each(|news| say(&news.text)));
+                self.draw();
+            }
+        }
+    }
+
+    fn draw(&self) {
+        if let Some(table) = &self.table {
+            let lines = self.board.lines(self.name, self.since.elapsed());
+            table.set_message(crate::foreign::styled(&lines.join("\n")).into_owned());
+        }
+    }
+}
+
+impl Drop for Screen<'_> {
+    fn drop(&mut self) {
+        if let Some(table) = &self.table {
+            table.finish_and_clear();
+        }
+    }
+}
+
+fn say(line: &str) {
+    term::to_stderr(&format!("  {line}\n"));
+}
+
+fn table() -> ProgressBar {
+    let table = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    table.set_style(ProgressStyle::with_template("{msg}").expect("the template is valid"));
+    table
+}

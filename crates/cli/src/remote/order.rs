@@ -1,0 +1,321 @@
+//! From flags to what the node is asked: the same inputs as `opensky run` takes, and the terms.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    time::Duration,
+};
+
+use opensky_api::{
+    Amount, Bytes, Client, Fuel, Hex, JobRequest, Limits, Plan, Replicas, Span, Time, World,
+};
+use opensky_executor::inspect::Entry;
+use opensky_storage::Store;
+
+use super::target::{self, Target};
+use crate::{
+    Problem, local,
+    progress::Bar,
+    request::{self, Family, LIMITS, Unit},
+    shards, value,
+};
+
+/// What is to be run, and on what terms.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Order {
+    /// A deployment (`d-…`, its name, `p-…/name`), or a component, module, or project to build.
+    #[arg(default_value = ".", value_name = "DEPLOYMENT|FILE")]
+    pub target: OsString,
+    /// What influences the result.
+    #[command(flatten)]
+    pub unit: Unit,
+    /// Map-reduce, where the program cannot be looked at here: the same as --world map-reduce.
+    #[arg(long, conflicts_with = "world")]
+    pub map: bool,
+    /// How many operators run each unit: `auto` goes by what is known of them.
+    #[arg(long, value_name = "auto|K", value_parser = value::replicas)]
+    pub replicas: Option<Replicas>,
+    /// The most that the whole job may cost: 5 mSKY, 0.2SKY.
+    #[arg(long, value_name = "AMOUNT")]
+    pub max_price: Option<Amount>,
+    /// How long the job may take: 90s, 10m, 2h.
+    #[arg(long, value_name = "SPAN", value_parser = value::span)]
+    pub deadline: Option<Duration>,
+    /// Labels that a provider must have; a key given again allows another value. Nobody checks what
+    /// providers say of themselves.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair, value_delimiter = ',')]
+    pub require: Vec<(String, String)>,
+    /// Only the chosen providers could read program, input and output. Not built yet: refused.
+    #[arg(long)]
+    pub encrypt: bool,
+}
+
+/// A request that is ready to be sent: the node has every blob that it names.
+pub struct Ready {
+    /// The request.
+    pub request: JobRequest,
+    /// What to call the program.
+    pub name: String,
+}
+
+impl Order {
+    /// Gives the node what the job is about, and makes the request.
+    pub fn prepare(&self, client: &Client, store: &Store) -> Result<Ready, Problem> {
+        if self.encrypt {
+            return Err(
+                Problem::refused("jobs are not encrypted yet: --encrypt cannot be kept")
+                    .help("leave it out, if providers may see the program and the input"),
+            );
+        }
+        let world = self.world();
+        let target = target::find(client, &self.target, world, store)?;
+        let entry = self.entry(&target);
+        let given = request::read_inputs(&self.unit, entry)?;
+        let upload = Upload { client, store };
+        let plan = upload.plan(&self.unit, entry, given.main)?;
+        let inputs = upload.named(given.named)?;
+        let name = target.name.clone();
+        let mut request = self.terms(JobRequest::new(target.program.clone(), plan), &target)?;
+        request.inputs = inputs;
+        request.world = target.entry.map(called);
+        Ok(Ready { request, name })
+    }
+
+    fn world(&self) -> Option<Family> {
+        match self.map {
+            true => Some(Family::MapReduce),
+            false => self.unit.world,
+        }
+    }
+
+    /// What is called. Of a program that nobody here has seen, several inputs are shards.
+    fn entry(&self, target: &Target) -> Entry {
+        let cut = self.unit.shard_lines.is_some() || self.unit.shard_bytes.is_some();
+        let many = self.unit.input.len() > 1 || cut;
+        let map = Entry::MapReduce { finish: false };
+        target.entry.unwrap_or(match (self.world(), many) {
+            (Some(Family::MapReduce), _) | (None, true) => map,
+            (Some(Family::Stepper), _) => Entry::Stepper,
+            (Some(Family::Command), _) => Entry::Command,
+            (Some(Family::Job), _) | (None, false) => Entry::Job,
+        })
+    }
+
+    /// Everything that is no blob. What a deployment's manifest says is left out unless it was given.
+    fn terms(&self, request: JobRequest, target: &Target) -> Result<JobRequest, Problem> {
+        let unit = &self.unit;
+        let given = limits(unit)?;
+        let (limits, rules) = match target.deployed {
+            true => (given, unit.profile),
+            false => (given.or(LIMITS.into()), Some(unit.rules())),
+        };
+        Ok(JobRequest {
+            args: unit.args.clone(),
+            env: request::once("--env", &unit.env)?,
+            params: request::once("--param", &unit.param)?,
+            limits,
+            profile: rules.map(|rules| rules.profile().id().to_owned()),
+            entropy: Some(Hex(unit.seed)),
+            virtual_time: Some(start_of_clock(unit.time)?),
+            replicas: self.replicas,
+            max_price: self.max_price,
+            deadline: self.deadline.map(Span::from),
+            require: require(&self.require),
+            ..request
+        })
+    }
+}
+
+/// What is called, where that is known here. Else the node looks.
+fn called(entry: Entry) -> World {
+    match entry {
+        Entry::Job => World::Job,
+        Entry::Command => World::Command,
+        Entry::MapReduce { finish: false } => World::MapReduce,
+        Entry::MapReduce { finish: true } => World::MapReduceFinish,
+        Entry::Stepper => World::Stepper,
+    }
+}
+
+fn limits(unit: &Unit) -> Result<Limits, Problem> {
+    let bytes = |flag: &str, given: Option<u64>| {
+        given
+            .map(Bytes::try_from)
+            .transpose()
+            .map_err(|error| Problem::usage(format!("{flag} is too large: {error}")))
+    };
+    Ok(Limits {
+        fuel: unit.fuel.map(Fuel),
+        memory: bytes("--memory", unit.memory)?,
+        output: bytes("--max-output", unit.max_output)?,
+        log: bytes("--max-log", unit.max_log)?,
+    })
+}
+
+fn start_of_clock(seconds: u64) -> Result<Time, Problem> {
+    let millis = seconds.checked_mul(1000);
+    let time = millis.and_then(|millis| Time::try_from(millis).ok());
+    time.ok_or_else(|| Problem::usage(format!("--time {seconds} is too late for any clock")))
+}
+
+fn require(pairs: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut required: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (key, value) in pairs {
+        required
+            .entry(key.clone())
+            .or_default()
+            .insert(value.clone());
+    }
+    required
+}
+
+/// Brings inputs to the node, and keeps them here, so that the receipt can be checked.
+struct Upload<'a> {
+    client: &'a Client,
+    store: &'a Store,
+}
+
+impl Upload<'_> {
+    fn plan(&self, unit: &Unit, entry: Entry, main: Vec<Vec<u8>>) -> Result<Plan, Problem> {
+        match entry {
+            Entry::MapReduce { .. } => Ok(Plan::Map {
+                inputs: self.shards(shards::cut(main, unit.shard_lines, unit.shard_bytes)?)?,
+                partitions: unit.partitions.get(),
+            }),
+            Entry::Stepper => Ok(Plan::Steps {
+                input: self.one(&main.into_iter().next().unwrap_or_default())?,
+                steps: unit.steps.get(),
+            }),
+            Entry::Job | Entry::Command => {
+                let input = main.first().map(|bytes| self.one(bytes)).transpose()?;
+                Ok(Plan::One { input })
+            }
+        }
+    }
+
+    fn shards(&self, shards: Vec<Vec<u8>>) -> Result<Vec<Hex>, Problem> {
+        let bar = Bar::start();
+        let all = shards.len();
+        let mut digests = Vec::with_capacity(all);
+        for (done, shard) in shards.into_iter().enumerate() {
+            bar.set("upload", done, all);
+            digests.push(self.one(&shard)?);
+        }
+        Ok(digests)
+    }
+
+    fn named(&self, named: BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Hex>, Problem> {
+        let give = |(name, bytes): (String, Vec<u8>)| Ok((name, self.one(&bytes)?));
+        named.into_iter().map(give).collect()
+    }
+
+    fn one(&self, bytes: &[u8]) -> Result<Hex, Problem> {
+        local::keep(self.store, bytes)?;
+        target::give(self.client, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use opensky_api::ProgramRef;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        order: Order,
+    }
+
+    fn order(args: &[&str]) -> Order {
+        Line::parse_from([&["x"], args].concat()).order
+    }
+
+    fn request(args: &[&str], deployed: bool) -> Result<JobRequest, Problem> {
+        let target = Target {
+            program: ProgramRef::Digest(Hex([1; 32])),
+            entry: None,
+            name: "x".into(),
+            deployed,
+        };
+        let plain = JobRequest::new(target.program.clone(), Plan::One { input: None });
+        order(args).terms(plain, &target)
+    }
+
+    #[test]
+    fn terms_are_those_of_the_flags() {
+        let request = request(
+            &[
+                "p",
+                "--replicas",
+                "2",
+                "--max-price",
+                "5 mSKY",
+                "--deadline",
+                "10m",
+                "--require",
+                "region=eu,region=us,tier=1",
+                "--fuel",
+                "2G",
+                "--arg",
+                "-x",
+                "--param",
+                "a=b",
+                "--seed",
+                "ff",
+                "--time",
+                "7",
+            ],
+            true,
+        )
+        .expect("a request");
+        assert_eq!(request.replicas, Some(Replicas::Exactly(2)));
+        assert_eq!(request.max_price, Some(Amount(5_000_000_000)));
+        assert_eq!(request.deadline.map(Span::value), Some(600_000));
+        assert_eq!(request.require["region"].len(), 2);
+        assert_eq!(request.require["tier"].len(), 1);
+        assert_eq!(request.limits.fuel, Some(Fuel(2_000_000_000)));
+        assert_eq!(request.limits.memory, None);
+        assert_eq!(request.args, ["-x"]);
+        assert_eq!(request.entropy.map(|seed| seed.0[31]), Some(255));
+        assert_eq!(request.virtual_time.map(Time::value), Some(7_000));
+    }
+
+    #[test]
+    fn file_has_the_limits_of_a_local_run_and_a_deployment_its_own() {
+        let of_file = request(&["p"], false).expect("a request");
+        assert_eq!(of_file.limits, LIMITS.into());
+        let deployed = request(&["p"], true).expect("a request");
+        assert_eq!(deployed.limits, Limits::default());
+    }
+
+    #[test]
+    fn what_cannot_be_said_in_json_is_refused() {
+        let large = u64::MAX.to_string();
+        assert!(request(&["p", "--memory", &large], true).is_err());
+        assert!(request(&["p", "--time", &large], true).is_err());
+        assert!(request(&["p", "--param", "a=1", "--param", "a=2"], true).is_err());
+    }
+
+    #[test]
+    fn several_inputs_of_an_unknown_program_are_shards() {
+        let target = Target {
+            program: ProgramRef::Digest(Hex([1; 32])),
+            entry: None,
+            name: "x".into(),
+            deployed: true,
+        };
+        let entry = |args: &[&str]| order(args).entry(&target);
+        assert_eq!(entry(&["p"]), Entry::Job);
+        assert_eq!(entry(&["p", "-i", "a"]), Entry::Job);
+        let map = Entry::MapReduce { finish: false };
+        assert_eq!(entry(&["p", "-i", "a", "-i", "b"]), map);
+        assert_eq!(entry(&["p", "-i", "a", "--shard-lines", "5"]), map);
+        assert_eq!(entry(&["p", "-i", "a", "--map"]), map);
+        assert_eq!(
+            entry(&["p", "-i", "a", "--world", "stepper"]),
+            Entry::Stepper
+        );
+    }
+}
