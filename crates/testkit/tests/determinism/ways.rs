@@ -233,5 +233,9 @@ pub fn results_are_golden(rules: &Rules) {
     };
     // The adapter is a part of these programs, and not of the profile: with another one they are
     // others, so this file is never frozen. The programs of the corpus are kept as bytes.
-    golden::check(file, &format!("{} and the adapter at hand", rules.id), &text);
+    golden::check(
+        file,
+        &format!("{} and the adapter at hand", rules.id),
+        &text,
+    );
 }
