@@ -311,9 +311,9 @@ fn a_full_disk_is_told_as_one_to_all_who_wait_and_to_all_who_come_later() {
     rows.commit(batch(0)).unwrap();
     disk.lock().left = Some(0);
     let first = rows.submit(batch(1)).unwrap();
-    let error = first.wait().unwrap_err();
+    let error = first.wait().expect_err("the disk fails");
     assert!(matches!(error, RowsError::DiskFull { .. }), "{error}");
-    let error = rows.commit(batch(2)).unwrap_err();
+    let error = rows.commit(batch(2)).expect_err("the disk fails");
     assert!(matches!(error, RowsError::DiskFull { .. }), "{error}");
     assert_eq!(contents(&rows), expected()[1], "what is there can be read");
 }

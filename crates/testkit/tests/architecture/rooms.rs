@@ -76,7 +76,9 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &[
             "opensky-api",
             "opensky-executor",
+            "opensky-gateway",
             "opensky-meter",
+            "opensky-node",
             "opensky-protocol",
             "opensky-storage",
         ],
