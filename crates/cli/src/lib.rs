@@ -62,7 +62,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, shown_as: &'static str) ->
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    logging::start(cli.verbose);
+    logging::start(cli.verbose, cli.command.is_service());
     match cli.command.run() {
         Ok(exit) => exit.into(),
         Err(error) => problem::report(&error).into(),

@@ -11,9 +11,13 @@ use crate::term;
 const VARIABLE: &str = "OPENSKY_LOG";
 
 /// Starts logging for this process. `OPENSKY_LOG` wins over `-v`; a second call changes nothing.
-pub fn start(verbose: u8) {
+///
+/// `is_service` is whether it runs for days: then what it does is logged without being asked for, and
+/// when.
+pub fn start(verbose: u8, is_service: bool) {
     // The libraries below have much to say that is of no use to whoever runs a job.
     let filter = match verbose {
+        0 if is_service => "warn,opensky=info",
         0 => "warn",
         1 => "warn,opensky=info",
         2 => "warn,opensky=debug",
@@ -22,9 +26,11 @@ pub fn start(verbose: u8) {
     let started = tracing_subscriber::fmt()
         .with_env_filter(asked().unwrap_or_else(|| EnvFilter::new(filter)))
         .with_writer(io::stderr)
-        .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
-        .without_time()
-        .try_init();
+        .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never);
+    let started = match is_service {
+        true => started.try_init(),
+        false => started.without_time().try_init(),
+    };
     drop(started);
 }
 

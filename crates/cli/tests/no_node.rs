@@ -91,7 +91,22 @@ fn what_cannot_be_meant_is_a_usage_error() {
             "--world",
         ),
         (&["job", "run", "-", "--input", "-"], "more than once"),
+        (&["devnet", "--bad", "honest:1"], "there are lie"),
+        (
+            &["devnet", "--providers", "1", "--bad", "lie:2"],
+            "more than 1 providers",
+        ),
+        (&["node", "start", "--api", "everywhere"], "--api"),
     ] {
         person.opensky(args).is(2, &[word]);
     }
+}
+
+#[test]
+fn configuration_with_an_unknown_key_does_not_start_a_node() {
+    let person = person();
+    person.write("node.toml", "data = \"d\"\nlisen = []\n[ledger.here]\n");
+    person
+        .opensky(&["node", "start", "--config", "node.toml"])
+        .refuses(2, &["line 2", "did you mean `listen`?"]);
 }

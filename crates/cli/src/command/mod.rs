@@ -8,6 +8,7 @@ pub mod bench;
 pub mod build;
 pub mod deploy;
 pub mod dev;
+pub mod devnet;
 pub mod doctor;
 pub mod inspect;
 pub mod job;
@@ -31,6 +32,7 @@ pub enum Command {
     Run(Box<run::Args>),
     Dev(Box<dev::Args>),
     Deploy(deploy::Args),
+    Devnet(devnet::Args),
     Node(node::Args),
     Job(job::Args),
     Offers(offers::Args),
@@ -47,6 +49,11 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it runs for days, and what it does is to be read in its log.
+    pub fn is_service(&self) -> bool {
+        matches!(self, Self::Node(args) if args.is_service())
+    }
+
     /// Does it.
     pub fn run(self) -> anyhow::Result<Exit> {
         match self {
@@ -55,6 +62,7 @@ impl Command {
             Self::Run(args) => run::run(*args),
             Self::Dev(args) => dev::run(*args),
             Self::Deploy(args) => deploy::run(args),
+            Self::Devnet(args) => devnet::run(args),
             Self::Node(args) => node::run(args),
             Self::Job(args) => job::run(args),
             Self::Offers(args) => offers::run(args),

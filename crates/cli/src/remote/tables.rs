@@ -65,7 +65,12 @@ pub fn from_now(moment: Time, now: Time) -> String {
     }
 }
 
+/// A moment that is further than anybody plans is for good.
 fn span_to(moment: Time, now: Time) -> String {
+    const YEARS: u64 = 10 * 365 * 86_400_000;
+    if moment.value() > now.value().saturating_add(YEARS) {
+        return "good".into();
+    }
     span(Duration::from_millis(moment.value().abs_diff(now.value())))
 }
 
@@ -120,7 +125,8 @@ pub fn offers(offers: &[Offer], now: Time) -> String {
             .map(|(key, value)| format!("{key}={value}"));
         vec![
             format!("{NOTE}{}{PLAIN}{own}", offer.provider.short()),
-            format!("{}/{}", offer.free, offer.capacity.cores),
+            offer.free.to_string(),
+            offer.capacity.cores.to_string(),
             term::size(offer.capacity.memory.value()),
             format!("{:.0} Mfuel/s", offer.speed.0 as f64 / 1e6),
             offer.ask.per_gfuel.rounded(),
@@ -132,7 +138,8 @@ pub fn offers(offers: &[Offer], now: Time) -> String {
     };
     let rows: Vec<_> = offers.iter().map(row).collect();
     let heading = [
-        "provider", "free", "memory", "speed", "Gfuel", "dispatch", "record", "ends", "labels",
+        "provider", "free", "cores", "memory", "speed", "Gfuel", "dispatch", "record", "ends",
+        "labels",
     ];
     table(&heading, &rows)
 }
@@ -273,7 +280,7 @@ fn provides(provider: &Provider) -> Vec<(&'static str, String)> {
     let offer = match &provider.offer {
         None => format!("{WARN}nothing at the moment{PLAIN}"),
         Some(offer) => format!(
-            "{} of {} cores free, {} memory, {:.0} Mfuel/s, asks {}",
+            "{} units at once, {} cores, {} memory, {:.0} Mfuel/s, asks {}",
             offer.free,
             offer.capacity.cores,
             term::size(offer.capacity.memory.value()),
@@ -458,9 +465,9 @@ mod tests {
             Time::saturating(0),
         );
         expect_test::expect![[r#"
-              provider      free  memory    speed         Gfuel   dispatch  record                                            ends     labels
-              p-081040g208  1/2   4.00 GiB  1234 Mfuel/s  1 µSKY  1 nSKY    new                                               in 60 s  region=eu\u{1b}[2J
-              p-040g208104  1/2   4.00 GiB  1234 Mfuel/s  2 µSKY  1 nSKY    0 right in a row, 2 wrong, nothing more for 50 s  in 60 s  region=eu\u{1b}[2J
+              provider      free  cores  memory    speed         Gfuel   dispatch  record                                            ends     labels
+              p-081040g208  1     2      4.00 GiB  1234 Mfuel/s  1 µSKY  1 nSKY    new                                               in 60 s  region=eu\u{1b}[2J
+              p-040g208104  1     2      4.00 GiB  1234 Mfuel/s  2 µSKY  1 nSKY    0 right in a row, 2 wrong, nothing more for 50 s  in 60 s  region=eu\u{1b}[2J
         "#]]
         .assert_eq(&plain(&text));
     }

@@ -96,7 +96,8 @@ fn text(job: &Job) -> String {
         ("price", summary.price.to_string()),
         ("set aside", summary.escrow.to_string()),
     ]);
-    let agree = |agreed: u32| format!("{agreed} operators or more agree on each result");
+    let agree =
+        |agreed: u32| format!("on each result at least {agreed} of those who were asked agree");
     rows.extend(summary.verified.map(|agreed| ("verified", agree(agreed))));
     term::columns(rows)
 }

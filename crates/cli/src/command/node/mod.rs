@@ -2,9 +2,10 @@
 
 use crate::Exit;
 
+mod start;
 mod status;
 
-/// Look at the node that takes part in the network for you
+/// Take part in the network: run programs for others, and ask others to run programs
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -13,12 +14,21 @@ pub struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
+    Start(start::Args),
     Status(status::Args),
+}
+
+impl Args {
+    /// Whether it runs for days.
+    pub fn is_service(&self) -> bool {
+        matches!(self.command, Command::Start(_))
+    }
 }
 
 /// Does it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
+        Command::Start(args) => start::run(&args),
         Command::Status(args) => status::run(&args),
     }
 }

@@ -1,0 +1,197 @@
+//! `opensky devnet`: a network of real processes on this machine.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    Exit, Problem,
+    devnet::{
+        Devnet,
+        current::Current,
+        plan::{BadOnes, Plan},
+    },
+    progress::Spinner,
+    term::{self, NOTE, PLAIN},
+};
+
+/// How often the processes are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Start a whole network on this machine: a ledger, providers, and a node to hand jobs to
+///
+/// Every participant is a process of its own, on loopback addresses. While it runs, `opensky job` and
+/// the other commands talk to it. Its money is worth nothing. Ctrl-C ends all of it and leaves nothing
+/// behind.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  opensky devnet                             three honest providers
+  opensky devnet --providers 5 --bad lie:1,silent:1
+                                             five, of which two are bad
+  opensky devnet --data here                 keeps everything in that folder")]
+pub struct Args {
+    /// How many providers, the bad ones among them.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    providers: usize,
+    /// Providers that misbehave: lie, crash, slow, silent or copy, and how many of each.
+    #[arg(long, value_name = "HABIT:N", value_delimiter = ',')]
+    bad: Vec<BadOnes>,
+    /// Makes the same nodes every time: what their keys are made of.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Keeps what the nodes have, and goes on from there [default: a folder that is removed].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Starts it, and ends it when it is told to.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let begun = Instant::now();
+    let plan = plan(&args)?;
+    plan.check()?;
+    let end = told_to_end()?;
+    let folder = Folder::of(args.data.as_deref())?;
+    let spinner = Spinner::start("starting");
+    let mut devnet = Devnet::start(&plan, folder.path(), &|what| spinner.say(what))?;
+    drop(spinner);
+    let current = Current::set(devnet.requester())?;
+    term::to_stderr(&ready(&plan, &devnet, current.is_some(), begun.elapsed()));
+    while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
+        if let Some(casualty) = devnet.casualty() {
+            if args.bad.is_empty() {
+                return Err(Problem::host(casualty).into());
+            }
+            tracing::debug!(casualty, "a process has ended");
+        }
+    }
+    if std::io::stderr().is_terminal() {
+        term::to_stderr("\n  ending\n");
+    }
+    drop(current);
+    drop(devnet);
+    Ok(Exit::Success)
+}
+
+fn plan(args: &Args) -> Result<Plan, Problem> {
+    let bad = args.bad.iter();
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let mut name = [0; 4];
+    getrandom::fill(&mut name)
+        .map_err(|error| Problem::host("the system gives no random numbers").because(error))?;
+    Ok(Plan {
+        providers: args.providers,
+        bad: bad
+            .flat_map(|ones| std::iter::repeat_n(ones.habit, ones.count))
+            .collect(),
+        seed: args.seed,
+        network: format!("opensky-devnet-{:08x}", u32::from_le_bytes(name)),
+        cores: (processors / args.providers.max(1)).max(1),
+    })
+}
+
+/// Where the nodes keep their things.
+enum Folder {
+    /// Removed at the end.
+    Passing(tempfile::TempDir),
+    /// The person's.
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn of(kept: Option<&Path>) -> Result<Self, Problem> {
+        let failed = |error: std::io::Error| {
+            Problem::host("cannot make a folder for the devnet")
+                .because(error)
+                .help("name one with --data")
+        };
+        match kept {
+            Some(folder) => {
+                std::fs::create_dir_all(folder).map_err(failed)?;
+                Ok(Self::Kept(std::path::absolute(folder).map_err(failed)?))
+            }
+            None => {
+                let folder = tempfile::Builder::new().prefix("opensky-devnet-").tempdir();
+                Ok(Self::Passing(folder.map_err(failed)?))
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Passing(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
+}
+
+/// What to type next.
+fn ready(plan: &Plan, devnet: &Devnet, is_current: bool, took: Duration) -> String {
+    let folder = term::typed(devnet.requester());
+    let bad: Vec<_> = plan.bad.iter().map(ToString::to_string).collect();
+    let bad = match bad.is_empty() {
+        true => String::new(),
+        false => format!(", of which bad: {}", bad.join(", ")),
+    };
+    let at = match is_current {
+        true => String::new(),
+        false => format!(" --node {folder}"),
+    };
+    let mut rows = vec![
+        (
+            "ready",
+            format!(
+                "{} providers{bad}, after {:.1} s",
+                plan.providers,
+                took.as_secs_f64()
+            ),
+        ),
+        ("node", folder.clone()),
+        ("see", format!("{NOTE}opensky offers{at}{PLAIN}")),
+        (
+            "run",
+            format!("{NOTE}opensky job run FILE --input FILE{at}{PLAIN}"),
+        ),
+        ("deploy", format!("{NOTE}opensky deploy DIR{at}{PLAIN}")),
+    ];
+    if !is_current {
+        rows.push((
+            "or first",
+            format!("{NOTE}export OPENSKY_NODE={folder}{PLAIN}"),
+        ));
+    }
+    rows.push(("end", "Ctrl-C".into()));
+    term::columns(rows)
+}
+
+/// Tells once when this process is told to end.
+fn told_to_end() -> Result<Receiver<()>, Problem> {
+    let failed = |error: std::io::Error| Problem::host("cannot wait for signals").because(error);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    let runtime = runtime.map_err(failed)?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        (interrupt, signal(SignalKind::terminate()).map_err(failed)?)
+    };
+    let (send, told) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        // Nobody waits any more if it cannot be said.
+        let _ = send.send(());
+    });
+    Ok(told)
+}

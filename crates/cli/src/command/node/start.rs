@@ -1,0 +1,205 @@
+//! `opensky node start`: one participant of the network, as a process of its own.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use opensky_gateway::Gateway;
+use opensky_node::{
+    Config, Node,
+    config::{LedgerConfig, LedgerHere},
+    sandboxed, serve,
+};
+use serde_json::json;
+
+use crate::{
+    Exit, Problem, local,
+    remote::reach,
+    term::{self, Format, NOTE, PLAIN},
+};
+
+/// The configuration that is read where nobody names another.
+const FILE: &str = "node.toml";
+
+/// Run a node until Ctrl-C or SIGTERM
+///
+/// Everything it does is logged to stderr. On the first signal it takes nothing new and finishes what
+/// it runs; on the second it ends at once, and goes on where it was when it is started again.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+The configuration is TOML; every key but `data` and the ledger's has a default:
+
+  data = \"/var/lib/opensky\"
+  bootstrap = [\"/dns4/a.example/tcp/4001/p2p/12D3…\"]
+  labels = { region = \"eu\" }
+  [price]
+  per-gfuel = \"1_000_000\"
+  [capacity]
+  cores = 4
+  memory = \"8GiB\"
+  [ledger.at]
+  node = \"64 hexadecimal digits\"
+  address = \"/ip4/…/tcp/…/p2p/12D3…\"
+
+Without one the node keeps an embedded ledger, which is a bookkeeper that all
+who use it have to trust: for one machine, and for development.")]
+pub struct Args {
+    /// The configuration [default: node.toml in the data folder, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder: key, blobs, what is under way [default: the configuration's].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the HTTP API listens: a loopback address; port 0 is any [default: the configuration's].
+    #[arg(long, value_name = "ADDRESS")]
+    api: Option<SocketAddr>,
+    /// How to say on stdout that it is ready: JSON is one line.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs it to its end.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let config = config(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| Problem::host("the system starts no threads").because(error))?;
+    runtime.block_on(live(config, args.format))?;
+    Ok(Exit::Success)
+}
+
+/// What the file says, and over it what the flags say.
+fn config(args: &Args) -> Result<Config, Problem> {
+    let folder = match &args.data {
+        Some(folder) => folder.clone(),
+        None => reach::default_folder()?,
+    };
+    let file = match &args.config {
+        Some(file) => Some(file.clone()),
+        None => Some(folder.join(FILE)).filter(|file| file.exists()),
+    };
+    let mut config = match &file {
+        Some(file) => read(file)?,
+        None => Config::new(&folder, LedgerConfig::Here(LedgerHere::default())),
+    };
+    if let Some(data) = &args.data {
+        config.data.clone_from(data);
+    }
+    if let Some(api) = args.api {
+        config.api.listen = api;
+    }
+    Ok(config)
+}
+
+fn read(file: &Path) -> Result<Config, Problem> {
+    Config::read(file).map_err(|error| {
+        Problem::usage(format!(
+            "the configuration `{}` makes no sense",
+            file.display()
+        ))
+        .because(error)
+        .help("mend it; an example is in: opensky node start --help")
+    })
+}
+
+/// From the start to the last signal.
+async fn live(config: Config, format: Format) -> Result<(), Problem> {
+    let execute = sandboxed(&config, local::launcher());
+    let data = config.data.clone();
+    let node = Node::start(config, execute).await.map_err(|error| {
+        Problem::host(format!("no node starts in `{}`", data.display())).because(error)
+    })?;
+    let gateway = match Gateway::start(node.clone()).await {
+        Ok(gateway) => gateway,
+        Err(error) => {
+            node.stop().await;
+            return Err(Problem::host("the node's API cannot be served")
+                .because(error)
+                .help("give another address with --api, or `[api] listen` in its configuration"));
+        }
+    };
+    ready(&node, &gateway, format).await?;
+    let served = serve(&node).await;
+    let stopped = gateway.stop().await;
+    served.map_err(|error| Problem::host("the node ended").because(error))?;
+    stopped.map_err(|error| Problem::host("the node's API was not taken away").because(error))
+}
+
+/// Says that it is there, and where.
+async fn ready(node: &Node, gateway: &Gateway, format: Format) -> Result<(), Problem> {
+    let id = opensky_api::NodeId::from(node.key());
+    let data = std::path::absolute(&node.config().data).unwrap_or(node.config().data.clone());
+    let api = gateway.endpoint().address();
+    let addresses = node.addresses().await;
+    let said = match format {
+        Format::Json => {
+            let ready = json!({
+                "node": id,
+                "key": node.key().to_string(),
+                "api": api.to_string(),
+                "data": term::path(&data),
+                "addresses": addresses,
+            });
+            term::to_stdout(&format!("{ready}\n"))
+        }
+        Format::Text => {
+            let typed = term::typed(&data);
+            term::to_stdout(&term::columns([
+                ("node", format!("{NOTE}{id}{PLAIN}")),
+                ("API", api.to_string()),
+                ("addresses", addresses.join("\n             ")),
+                (
+                    "how it is",
+                    format!("{NOTE}opensky node status --node {typed}{PLAIN}"),
+                ),
+            ]))
+        }
+    };
+    said.map_err(|error| Problem::host("cannot say that the node is ready").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(folder: &Path) -> Args {
+        Args {
+            config: None,
+            data: Some(folder.to_owned()),
+            api: None,
+            format: Format::Text,
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let alone = config(&start(folder.path())).expect("a configuration");
+        assert!(matches!(alone.ledger, LedgerConfig::Here(_)) && alone.provide);
+        let text = "data = \"/elsewhere\"\nprovide = false\n[ledger.here]\n[api]\nlisten = \"127.0.0.1:1\"\n";
+        std::fs::write(folder.path().join(FILE), text).expect("written");
+        let mut args = start(folder.path());
+        let read = config(&args).expect("a configuration");
+        assert!(!read.provide);
+        assert_eq!(
+            (read.data.as_path(), read.api.listen.port()),
+            (folder.path(), 1)
+        );
+        args.api = Some(([127, 0, 0, 1], 0).into());
+        assert_eq!(config(&args).expect("a configuration").api.listen.port(), 0);
+    }
+
+    #[test]
+    fn configuration_that_makes_no_sense_is_a_usage_error_that_names_the_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "data = \"/d\"\nlisen = []\n[ledger.here]\n";
+        std::fs::write(folder.path().join(FILE), text).expect("written");
+        let problem = config(&start(folder.path())).expect_err("a problem");
+        assert_eq!(problem.exit(), Exit::Usage);
+        let said = crate::problem::describe(&problem.into());
+        assert!(said.contains("did you mean `listen`?"), "{said}");
+    }
+}

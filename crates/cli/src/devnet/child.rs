@@ -1,0 +1,193 @@
+//! A process of a devnet: it dies with its parent, whatever becomes of that.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{ChildStdout, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{
+    Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
+};
+use serde_json::Value;
+
+use super::plan::Habit;
+use crate::Problem;
+
+/// The testkit's binary, which is built beside this one.
+const BAD: &str = "bad-node";
+/// How often a process that is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Where a node is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ready {
+    /// Its key, in hexadecimal.
+    pub key: String,
+    /// One of its addresses.
+    pub address: String,
+}
+
+/// A process that was started. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Child {
+    /// What it is called.
+    pub name: String,
+    /// Where it logs to.
+    pub log: PathBuf,
+    process: std::process::Child,
+    said: Option<Receiver<String>>,
+}
+
+impl Child {
+    /// An honest node: this very program.
+    pub fn node(name: &str, config: &Path, log: &Path) -> Result<Self, Problem> {
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .args(["node", "start", "--format", "json", "--config"])
+            .arg(config);
+        let mut child = Self::start(name, command, log)?;
+        child.said = child.process.stdout.take().map(first_line);
+        Ok(child)
+    }
+
+    /// A bad one.
+    pub fn bad(name: &str, config: &Path, habit: Habit, log: &Path) -> Result<Self, Problem> {
+        let mut command = Command::new(bad_node()?);
+        command.arg(config).arg(habit.to_string());
+        let mut child = Self::start(name, command, log)?;
+        // It has nothing to say; nobody would read it.
+        child.process.stdout = None;
+        Ok(child)
+    }
+
+    fn start(name: &str, mut command: Command, log: &Path) -> Result<Self, Problem> {
+        let failed = |error: io::Error| {
+            Problem::host(format!("cannot start the node {name}")).because(error)
+        };
+        let errors = File::create(log).map_err(failed)?;
+        // Ctrl-C is for this process: it tells the others in its own way.
+        command.process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors);
+        die_with(&mut command, getpid());
+        let process = command.spawn().map_err(failed)?;
+        Ok(Self {
+            name: name.into(),
+            log: log.into(),
+            process,
+            said: None,
+        })
+    }
+
+    /// Waits until the node says that it is ready, and where.
+    pub fn ready(&mut self, until: Instant) -> Result<Ready, Problem> {
+        let line = self.line(until)?;
+        let said: Value = serde_json::from_str(&line).unwrap_or_default();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        match (text(&said["key"]), text(&said["addresses"][0])) {
+            (Some(key), Some(address)) => Ok(Ready { key, address }),
+            _ => Err(Problem::host(format!(
+                "the node {} does not say where it is",
+                self.name
+            ))),
+        }
+    }
+
+    /// The same for a node that says so and was not asked yet.
+    pub fn ready_if_it_says_so(&mut self, until: Instant) -> Result<(), Problem> {
+        match self.said.is_some() {
+            true => self.ready(until).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    fn line(&mut self, until: Instant) -> Result<String, Problem> {
+        let said = self.said.take();
+        let said = said.ok_or_else(|| Problem::host("a node says only once that it is ready"))?;
+        loop {
+            match said.recv_timeout(LOOK) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.not_ready("has ended")),
+                Err(RecvTimeoutError::Timeout) if Instant::now() > until => {
+                    return Err(self.not_ready("does not become ready"));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn not_ready(&self, what: &str) -> Problem {
+        let last = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let from = last.lines().count().saturating_sub(6);
+        let last: Vec<_> = last.lines().skip(from).collect();
+        Problem::host(format!("the node {} {what}", self.name))
+            .because(format!("its log ends so:\n{}", last.join("\n")))
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().ok().flatten()
+    }
+
+    /// Sends a signal. One that has ended already is none the worse for it.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.process.id().cast_signed()) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Has the process killed when `parent`'s calling thread ends, in whatever way.
+#[allow(unsafe_code)]
+fn die_with(command: &mut Command, parent: Pid) {
+    let prepare = move || -> io::Result<()> {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may have ended before.
+        match getppid() == Some(parent) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    };
+    // SAFETY: between fork and exec it makes two system calls, and allocates nothing.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// The first line of what a node says, from a thread of its own; what follows is read and dropped.
+fn first_line(stdout: ChildStdout) -> Receiver<String> {
+    let (send, said) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stdout).lines();
+        if let Some(Ok(line)) = lines.next() {
+            // Nobody waits any more if it cannot be said.
+            let _ = send.send(line);
+        }
+        lines.for_each(drop);
+    });
+    said
+}
+
+/// Where the bad nodes' program is.
+pub fn bad_node() -> Result<PathBuf, Problem> {
+    let own = std::env::current_exe();
+    let beside = own.ok().and_then(|own| Some(own.parent()?.join(BAD)));
+    beside.filter(|file| file.is_file()).ok_or_else(|| {
+        Problem::usage(format!("the bad nodes' program, `{BAD}`, is not beside this one"))
+            .help("build it in OpenSky's sources, and use the opensky beside it: cargo build -p opensky-testkit -p opensky-cli --bins")
+    })
+}

@@ -1,0 +1,230 @@
+//! A devnet of real processes: what it computes is what `opensky run` computes, whoever lies in it.
+
+mod session;
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use session::{Ran, Session, example, text};
+
+/// Most that a devnet may take to be ready here: three times what it takes on an idle machine of two
+/// cores, where other tests run beside it.
+const READY: Duration = Duration::from_secs(60);
+/// Most that it may take to end.
+const END: Duration = Duration::from_secs(20);
+
+/// A devnet of this person. Killed when dropped.
+struct Devnet {
+    process: Child,
+}
+
+impl Devnet {
+    /// Starts one, and waits until it says what to type next.
+    fn start(person: &Session, args: &[&str]) -> Self {
+        fs::create_dir_all(passing(person)).expect("a folder");
+        let mut command = person.command(&[&["devnet"], args].concat());
+        command
+            .env("TMPDIR", passing(person))
+            .stderr(Stdio::piped());
+        let mut process = command.spawn().expect("it starts");
+        let stderr = process.stderr.take().expect("it is piped");
+        let (send, said) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let devnet = Self { process };
+        let until = Instant::now() + READY;
+        let mut lines = Vec::new();
+        while !lines.iter().any(|line: &String| line.contains("Ctrl-C")) {
+            let left = until.saturating_duration_since(Instant::now());
+            match said.recv_timeout(left) {
+                Ok(line) => lines.push(line),
+                Err(_) => panic!("it is not ready: {}", lines.join("\n")),
+            }
+        }
+        devnet
+    }
+
+    /// Ends it as Ctrl-C in a terminal does, and answers with which code.
+    fn end(mut self) -> Option<i32> {
+        let killed = Command::new("kill")
+            .args(["-INT", &self.process.id().to_string()])
+            .status();
+        assert!(killed.is_ok_and(|status| status.success()));
+        let until = Instant::now() + END;
+        while Instant::now() < until {
+            if let Ok(Some(status)) = self.process.try_wait() {
+                return status.code();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it does not end");
+    }
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Where folders are made that are to be removed.
+fn passing(person: &Session) -> PathBuf {
+    person.folder().join("tmp")
+}
+
+/// Processes that have the person's folder on their command line.
+fn processes(person: &Session) -> usize {
+    let folder = text(person.folder());
+    let all = fs::read_dir("/proc").expect("this is Linux");
+    let lines = all.filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+    lines
+        .filter(|line| String::from_utf8_lossy(line).contains(&folder))
+        .count()
+}
+
+fn gone_within(person: &Session, most: Duration) -> bool {
+    let until = Instant::now() + most;
+    while processes(person) > 0 {
+        if Instant::now() > until {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+fn has_bad_node() -> bool {
+    let own = Path::new(env!("CARGO_BIN_EXE_opensky"));
+    own.with_file_name("bad-node").is_file()
+}
+
+#[test]
+fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
+    let person = Session::with_warm_cache();
+    let bad: &[&str] = match has_bad_node() {
+        true => &["--bad", "lie:1"],
+        false => {
+            println!("without a liar: `cargo build -p opensky-testkit --bins` makes one");
+            &[]
+        }
+    };
+    let devnet = Devnet::start(
+        &person,
+        &[&["--providers", "3", "--seed", "1"], bad].concat(),
+    );
+    person
+        .opensky(&["node", "status"])
+        .is(0, &["nothing: it is a requester only"]);
+    person.opensky(&["offers"]).is(0, &["p-"]);
+
+    hello(&person);
+    census(&person);
+    deployed(&person);
+    person.opensky(&["job", "list"]).is(0, &["j-", "ok"]);
+    person
+        .opensky(&["wallet", "balance"])
+        .is(0, &["SKY", "play money"]);
+    person.opensky(&["wallet", "history"]).is(0, &["SKY"]);
+
+    assert!(
+        processes(&person) >= 5,
+        "a ledger, three providers, a requester"
+    );
+    assert_eq!(devnet.end(), Some(0));
+    assert!(gone_within(&person, Duration::from_secs(5)));
+    let left: Vec<_> = fs::read_dir(passing(&person)).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+    person
+        .opensky(&["job", "list"])
+        .refuses(4, &["no node runs in"]);
+}
+
+fn hello(person: &Session) {
+    let hello = example("hello");
+    person.write("name", "Ada\n");
+    let here = person.opensky(&["run", &hello, "--input", "name"]);
+    let there = person.opensky(&[
+        "job",
+        "run",
+        &hello,
+        "--input",
+        "name",
+        "--replicas",
+        "2",
+        "--receipt",
+        "r",
+    ]);
+    there.is(0, &["fuel", "Gfuel", "price", "verified 2/2", "receipt r-"]);
+    assert_eq!(here.stdout, there.stdout);
+    person.opensky(&["verify", "r"]).is(0, &["match"]);
+    let dry = person.opensky(&["job", "run", &hello, "--input", "name", "--dry-run"]);
+    dry.is(0, &["at most", "job", "replicas"]);
+    let failing = person.opensky(&["job", "run", &hello, "--input", "/dev/null"]);
+    failing.is(1, &["err"]);
+}
+
+fn census(person: &Session) {
+    let census = example("unsafe-census");
+    let inputs: Vec<_> = (0..3)
+        .map(|at| text(&person.write(&format!("{at}.crate"), format!("no archive {at}"))))
+        .collect();
+    let inputs: Vec<_> = inputs
+        .iter()
+        .flat_map(|file| ["-i", file.as_str()])
+        .collect();
+    let more = ["--partitions", "2"];
+    let here = person.opensky(&[&["run", &census], &more[..], &inputs].concat());
+    here.is(0, &[]);
+    let there = [
+        &["job", "run", &census, "--replicas", "2"],
+        &more[..],
+        &inputs,
+    ]
+    .concat();
+    let there = person.opensky(&there);
+    there.is(0, &["verified 2/2"]);
+    assert_eq!(here.stdout, there.stdout);
+}
+
+fn deployed(person: &Session) {
+    let hello = example("hello");
+    person
+        .opensky(&["deploy", &hello, "--name", "greeter"])
+        .is(0, &["d-", "greeter"]);
+    let submitted = person.opensky(&["job", "submit", "greeter", "--input", "name"]);
+    submitted.is(0, &["j-"]);
+    let id = submitted.text().trim().to_owned();
+    let result: Ran = person.opensky(&["job", "result", &id, "--wait"]);
+    assert_eq!(result.is(0, &["verified"]).text(), "Hello, Ada!\n");
+    person.opensky(&["job", "why", &id]).is(0, &["agree"]);
+    person
+        .opensky(&["job", "show", &id])
+        .is(0, &["ok", "agree"]);
+}
+
+#[test]
+fn killed_devnet_takes_its_processes_with_it() {
+    let person = Session::with_warm_cache();
+    let mut devnet = Devnet::start(&person, &["--providers", "1"]);
+    assert!(processes(&person) >= 3);
+    devnet.process.kill().expect("it runs");
+    devnet.process.wait().expect("it ends");
+    assert!(gone_within(&person, Duration::from_secs(5)));
+    person
+        .opensky(&["job", "list"])
+        .refuses(4, &["no node runs in"]);
+}
