@@ -186,6 +186,7 @@ fn held(length: u64, missing: &[Range<u64>]) -> Vec<Range<u64>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // lists of ranges are what is tested
 mod tests {
     use super::*;
 
