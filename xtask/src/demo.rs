@@ -1,13 +1,16 @@
-//! `cargo xtask demo`: a real job on real input, and its receipt checked.
+//! `cargo xtask demo`: a real job on real input, run by machines of which one lies, and its receipt
+//! checked.
 
 use std::{
     fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::{
     binary, report, run,
@@ -22,27 +25,40 @@ const EXAMPLE: &str = "examples/unsafe-census";
 /// Reduce units: enough to show that there are several.
 const PARTITIONS: &str = "4";
 
-/// Run a real job on real input, and check its receipt.
+/// How many machines have to agree on each unit.
+const REPLICAS: &str = "2";
+
+/// The line in which a devnet says that it is ready, and how to end it, ends so.
+const READY: &str = "Ctrl-C";
+
+/// How long a devnet may take to end by itself.
+const END: Duration = Duration::from_secs(15);
+
+/// Run a real job on a network of real processes, one of which lies, and check its receipt.
 ///
 /// Counts what is unsafe in the sources of the crates that this workspace depends on: one shard per
-/// .crate file of cargo's registry cache. Prints a table, then the fuel, the time and the receipt, and
-/// runs everything again to verify the receipt.
+/// .crate file of cargo's registry cache. Three providers run it, each unit on two of them, and one
+/// provider signs wrong results. Prints a table, who was caught, the price and the receipt, and runs
+/// everything again on this machine to verify the receipt.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     consent: Consent,
 }
 
-/// Sets up, builds, runs, shows, verifies.
+/// Sets up, builds, starts a network, runs, shows, verifies.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut stages = Stages::start();
     let opensky = stages.step("build opensky", binary::build)?;
+    stages.run("build a provider that lies", &mut bad_node())?;
     stages.run("set up", &mut setup::doctor(&opensky, args.consent))?;
     let mut build = Command::new(&opensky);
     build.args(["build", EXAMPLE]).current_dir(run::root());
     stages.run("build the job", &mut build)?;
     let files = sources::crate_files()?;
-    let results = results(&opensky)?;
+    let results = Results::of(&opensky)?;
+    let title = "start a ledger, three providers of which one lies, and a requester";
+    let devnet = stages.step(title, || Devnet::start(&opensky, &results))?;
     let title = "run it on the sources of every crate used here";
     stages.step(title, || census(&opensky, &files, &results))?;
     let output = fs::read(&results.output).context("the job left no output")?;
@@ -55,28 +71,101 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         run::shown(&verify)
     )
     .context("cannot print the table")?;
+    let mut offers = Command::new(&opensky);
+    offers.arg("offers").arg("--node").arg(&results.requester);
+    stages.run("who was caught", &mut offers)?;
+    stages.step("end the network", || devnet.end())?;
     stages.run("verify the receipt", &mut verify)?;
     stages.summary();
     Ok(())
 }
 
+/// Beside `opensky`, where a devnet looks for it, and with the features of [`binary::build`].
+fn bad_node() -> Command {
+    let mut command = run::cargo();
+    command.args(["build", "--locked", "--workspace"]);
+    command.args(["--bin", "bad-node", "--test", "architecture"]);
+    command
+}
+
 struct Results {
     output: PathBuf,
     receipt: PathBuf,
+    /// What the network keeps.
+    network: PathBuf,
+    /// What its requester keeps.
+    requester: PathBuf,
 }
 
-/// In the folder of the build, which is never a part of the sources.
-fn results(opensky: &Path) -> anyhow::Result<Results> {
-    let folder = opensky
-        .ancestors()
-        .nth(2)
-        .context("opensky is not in a build folder")?
-        .join("demo");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(Results {
-        output: folder.join("census.json"),
-        receipt: folder.join("census.receipt"),
-    })
+impl Results {
+    /// In the folder of the build, which is never a part of the sources.
+    fn of(opensky: &Path) -> anyhow::Result<Self> {
+        let folder = opensky
+            .ancestors()
+            .nth(2)
+            .context("opensky is not in a build folder")?
+            .join("demo");
+        let network = folder.join("network");
+        if network.exists() {
+            fs::remove_dir_all(&network)
+                .with_context(|| format!("cannot remove {}", network.display()))?;
+        }
+        fs::create_dir_all(&network)
+            .with_context(|| format!("cannot make {}", network.display()))?;
+        Ok(Self {
+            output: folder.join("census.json"),
+            receipt: folder.join("census.receipt"),
+            requester: network.join("requester"),
+            network,
+        })
+    }
+}
+
+/// A network that runs. Killed when dropped; its processes die with it.
+struct Devnet(Child);
+
+impl Devnet {
+    fn start(opensky: &Path, results: &Results) -> anyhow::Result<Self> {
+        let mut command = Command::new(opensky);
+        command.args(["devnet", "--providers", "3", "--bad", "lie:1", "--data"]);
+        command.arg(&results.network).stderr(Stdio::piped());
+        eprintln!("    {}", run::shown(&command));
+        let mut devnet = Self(command.spawn().context("cannot start opensky")?);
+        let stderr = devnet.0.stderr.take().context("stderr was piped above")?;
+        let mut lines = BufReader::new(stderr).lines();
+        for line in lines.by_ref() {
+            let line = line.context("cannot hear what the network says")?;
+            eprintln!("    {}", line.trim());
+            if line.trim().ends_with(READY) {
+                // What it says later has to go somewhere, or it would wait for ever.
+                thread::spawn(move || lines.for_each(drop));
+                return Ok(devnet);
+            }
+        }
+        bail!("the network did not become ready; its own words are above")
+    }
+
+    fn end(mut self) -> anyhow::Result<()> {
+        let id = self.0.id().to_string();
+        run::run(Command::new("kill").args(["-TERM", &id]))?;
+        let until = Instant::now() + END;
+        while Instant::now() < until {
+            let ended = self.0.try_wait().context("cannot wait for the network")?;
+            if ended.is_some() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        bail!("the network does not end")
+    }
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn census(opensky: &Path, files: &[PathBuf], results: &Results) -> anyhow::Result<()> {
@@ -85,7 +174,9 @@ fn census(opensky: &Path, files: &[PathBuf], results: &Results) -> anyhow::Resul
     let mebibytes = bytes as f64 / f64::from(1 << 20);
     eprintln!("    {} shards, {mebibytes:.1} MiB compressed", files.len());
     let mut command = Command::new(opensky);
-    command.args(["run", EXAMPLE, "--partitions", PARTITIONS]);
+    command.args(["job", "run", EXAMPLE, "--partitions", PARTITIONS]);
+    command.args(["--replicas", REPLICAS]);
+    command.arg("--node").arg(&results.requester);
     command.arg("--output").arg(&results.output);
     command.arg("--receipt").arg(&results.receipt);
     for file in files {
