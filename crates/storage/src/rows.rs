@@ -7,7 +7,7 @@ mod row;
 mod sealer;
 
 #[cfg(test)]
-mod faults;
+mod tests;
 
 use std::{
     path::Path,

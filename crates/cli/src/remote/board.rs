@@ -304,15 +304,6 @@ mod tests {
     use super::*;
     use crate::remote::samples;
 
-    fn plain(lines: &[String]) -> String {
-        let plain = anstream::adapter::strip_str(&lines.join("\n")).to_string();
-        plain
-            .lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
     fn texts(news: Vec<News>) -> Vec<String> {
         news.into_iter().map(|news| news.text).collect()
     }
@@ -338,9 +329,12 @@ mod tests {
         );
         assert_eq!(texts(board.hear(JobEvent::Unit(unit.clone()))), [""; 0]);
         expect_test::expect![[r#"
-              j-040g208104  census  running  1/2 units  1:05
-              map 0       running  0/2  p-081040g208 runs it; p-040g208104 has a result"#]]
-        .assert_eq(&plain(&board.lines("census", Duration::from_secs(65))));
+            |   j-040g208104  census  running  1/2 units  1:05
+            |   map 0       running  0/2  p-081040g208 runs it; p-040g208104 has a result
+        "#]]
+        .assert_eq(&samples::screen(
+            &board.lines("census", Duration::from_secs(65)).join("\n"),
+        ));
         (unit.state, unit.agreed) = (UnitState::Agreed, 2);
         assert_eq!(
             texts(board.hear(JobEvent::Unit(unit))),
@@ -388,10 +382,13 @@ mod tests {
             UnitState::Running,
         )));
         expect_test::expect![[r#"
-              j-040g208104  census  running  1/2 units  1:01:40
-              map     ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  20/40 agreed, 1 running
-              map 30      running  0/2"#]]
-        .assert_eq(&plain(&board.lines("census", Duration::from_secs(3700))));
+            |   j-040g208104  census  running  1/2 units  1:01:40
+            |   map     ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  20/40 agreed, 1 running
+            |   map 30      running  0/2
+        "#]]
+        .assert_eq(&samples::screen(
+            &board.lines("census", Duration::from_secs(3700)).join("\n"),
+        ));
     }
 
     #[test]
@@ -402,7 +399,7 @@ mod tests {
         unit.turns = vec![samples::turn(1, "did not show the result that it had promised"); 16];
         board.hear(JobEvent::Unit(unit));
         for line in board.lines(&"n".repeat(64), Duration::from_secs(36_000)) {
-            let line = plain(&[line]);
+            let line = samples::plain(&line);
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }

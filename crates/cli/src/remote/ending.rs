@@ -156,10 +156,6 @@ mod tests {
         job
     }
 
-    fn plain(text: &str) -> String {
-        anstream::adapter::strip_str(text).to_string()
-    }
-
     #[test]
     fn last_line_has_the_figures() {
         let mut job = ended(EndingKind::Result(Class::Ok), None);
@@ -173,12 +169,12 @@ mod tests {
             receipt: Some(ReceiptId::new(Digest([9; 32]))),
         };
         expect_test::expect![[r#"
-              outcome   ok
-              check it  opensky job receipt j-040g208104
-              fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY · verified 2/2 · receipt r-144gj28914
+            |   outcome   ok
+            |   check it  opensky job receipt j-040g208104
+            |   fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY · verified 2/2 · receipt r-144gj28914
         "#]]
-        .assert_eq(&plain(&text(&job, Some(&result), None, "")));
-        let shown = plain(&text(&job, Some(&result), Some(Path::new("a.receipt")), ""));
+        .assert_eq(&samples::screen(&text(&job, Some(&result), None, "")));
+        let shown = samples::plain(&text(&job, Some(&result), Some(Path::new("a.receipt")), ""));
         assert!(
             shown.contains("check it  opensky verify a.receipt\n"),
             "{shown}"
@@ -196,7 +192,7 @@ mod tests {
             others: Vec::new(),
             receipt: None,
         };
-        let shown = plain(&text(&job, Some(&result), None, ""));
+        let shown = samples::plain(&text(&job, Some(&result), None, ""));
         assert!(
             shown.contains("outcome  err: invalid input: no name\\u{1b}[2J\n"),
             "{shown}"
@@ -210,11 +206,11 @@ mod tests {
             Some("two machines ran out of memory"),
         );
         expect_test::expect![[r#"
-              outcome  cannot be run: two machines ran out of memory
-              why      opensky job why j-040g208104 --node x
-              fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY
+            |   outcome  cannot be run: two machines ran out of memory
+            |   why      opensky job why j-040g208104 --node x
+            |   fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY
         "#]]
-        .assert_eq(&plain(&text(&job, None, None, " --node x")));
+        .assert_eq(&samples::screen(&text(&job, None, None, " --node x")));
     }
 
     #[test]

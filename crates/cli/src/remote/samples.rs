@@ -50,3 +50,14 @@ pub(super) fn turn(provider: u8, state: &str) -> Turn {
         state: state.into(),
     }
 }
+
+/// What a terminal without colours shows.
+pub(super) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// Its lines as an `expect!` can hold them: behind a margin, without blanks at their ends.
+pub(super) fn screen(text: &str) -> String {
+    let margin = |line: &str| format!("| {}\n", line.trim_end());
+    plain(text).lines().map(margin).collect()
+}

@@ -400,10 +400,6 @@ mod tests {
     use super::*;
     use crate::remote::samples;
 
-    fn plain(text: &str) -> String {
-        anstream::adapter::strip_str(text).to_string()
-    }
-
     #[test]
     fn moments_are_told_from_now() {
         let now = Time::saturating(1_000_000_000);
@@ -420,10 +416,10 @@ mod tests {
         let now = Time::saturating(1_060_000);
         let text = jobs(&[samples::job(JobState::Running)], now);
         expect_test::expect![[r#"
-              job           program       state    units  price     verified  submitted
-              j-040g208104  020202020202  running  1/2    1.5 µSKY  -         60 s ago
+            |   job           program       state    units  price     verified  submitted
+            |   j-040g208104  020202020202  running  1/2    1.5 µSKY  -         60 s ago
         "#]]
-        .assert_eq(&plain(&text));
+        .assert_eq(&samples::screen(&text));
     }
 
     fn offer(provider: u8, per_gfuel: u128, record: Option<Record>) -> Offer {
@@ -465,15 +461,15 @@ mod tests {
             Time::saturating(0),
         );
         expect_test::expect![[r#"
-              provider      free  cores  memory    speed         Gfuel   dispatch  record                                            ends     labels
-              p-081040g208  1     2      4.00 GiB  1234 Mfuel/s  1 µSKY  1 nSKY    new                                               in 60 s  region=eu\u{1b}[2J
-              p-040g208104  1     2      4.00 GiB  1234 Mfuel/s  2 µSKY  1 nSKY    0 right in a row, 2 wrong, nothing more for 50 s  in 60 s  region=eu\u{1b}[2J
+            |   provider      free  cores  memory    speed         Gfuel   dispatch  record                                            ends     labels
+            |   p-081040g208  1     2      4.00 GiB  1234 Mfuel/s  1 µSKY  1 nSKY    new                                               in 60 s  region=eu\u{1b}[2J
+            |   p-040g208104  1     2      4.00 GiB  1234 Mfuel/s  2 µSKY  1 nSKY    0 right in a row, 2 wrong, nothing more for 50 s  in 60 s  region=eu\u{1b}[2J
         "#]]
-        .assert_eq(&plain(&text));
+        .assert_eq(&samples::screen(&text));
     }
 
     #[test]
     fn empty_table_is_its_heading() {
-        assert_eq!(plain(&table(&["a", "b"], &[])), "  a  b\n");
+        assert_eq!(samples::plain(&table(&["a", "b"], &[])), "  a  b\n");
     }
 }
