@@ -1,5 +1,4 @@
 //! What a sealed store promises: nothing to read on the disk, any damage found, any part readable.
-#![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
 use std::{
     fs,
@@ -14,28 +13,9 @@ use opensky_storage::{KeyError, SealKey, Store, StoreError};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use crate::samples::{bytes, key, store};
+
 const CHUNK: usize = 16 << 10;
-
-fn key() -> SealKey {
-    SealKey::from_bytes([7; 32])
-}
-
-fn store() -> (TempDir, Arc<Store>) {
-    let folder = TempDir::new().unwrap();
-    let store = Store::open_sealed(folder.path(), &key()).unwrap();
-    (folder, Arc::new(store))
-}
-
-/// Bytes that no two blobs and no two places in one have alike.
-fn bytes(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(&seed.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
-    bytes
-}
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -1,26 +1,12 @@
 //! A store whose writer is killed, or whose disk is full, at any moment.
-#![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
-use std::{
-    env, fs,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use opensky_protocol::Digest;
-use opensky_storage::{SealKey, Store, StoreError};
+use opensky_storage::{Store, StoreError};
 use tempfile::TempDir;
 
-const FOLDER: &str = "OPENSKY_STORAGE_TEST_FOLDER";
-
-/// This test binary, started again to run one test of this file as the writer in `folder`.
-fn writer(test: &str, folder: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture"]);
-    command.env(FOLDER, folder).stdout(Stdio::null());
-    command
-}
+use crate::{again, samples::key};
 
 /// The bytes of the `i`th blob: many chunks for some, one write for most.
 fn blob(i: u32) -> Vec<u8> {
@@ -40,7 +26,7 @@ fn blob(i: u32) -> Vec<u8> {
 /// Writes blobs until it is killed, and notes each that was promised to be durable.
 fn write_for_ever(folder: &Path) -> ! {
     let store = Store::open(folder).unwrap();
-    fs::write(folder.join(std::process::id().to_string()), "").unwrap();
+    again::say_ready(folder);
     for i in 0.. {
         let bytes = blob(i);
         let digest = match i % 2 {
@@ -56,27 +42,16 @@ fn write_for_ever(folder: &Path) -> ! {
 
 #[test]
 fn a_writer_killed_at_any_moment_leaves_whole_blobs_and_keeps_its_promises() {
-    const ME: &str = "a_writer_killed_at_any_moment_leaves_whole_blobs_and_keeps_its_promises";
-    if let Some(folder) = env::var_os(FOLDER) {
-        write_for_ever(folder.as_ref());
+    const ME: &str =
+        "crash::a_writer_killed_at_any_moment_leaves_whole_blobs_and_keeps_its_promises";
+    if let Some(folder) = again::folder() {
+        write_for_ever(&folder);
     }
     let folder = TempDir::new().unwrap();
     let (mut blobs, mut unfinished) = (0, 0);
     for round in 0..60u64 {
-        let mut child = writer(ME, folder.path()).spawn().unwrap();
-        // The first rounds end while the process starts, the others at odd moments of writing.
-        let started = folder.path().join(child.id().to_string());
-        while round >= 10 && !started.exists() {
-            assert_eq!(
-                child.try_wait().unwrap(),
-                None,
-                "the writer ended by itself"
-            );
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        std::thread::sleep(Duration::from_micros(997 * round));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let after = Duration::from_micros(997 * round);
+        again::kill(ME, folder.path(), round >= 10, after);
 
         let incoming = folder.path().join("incoming-1");
         unfinished += fs::read_dir(&incoming).map_or(0, Iterator::count);
@@ -98,8 +73,7 @@ fn a_writer_killed_at_any_moment_leaves_whole_blobs_and_keeps_its_promises() {
 fn fill(folder: &Path) {
     fill_one(Store::open(folder).unwrap(), folder);
     let folder = folder.join("sealed");
-    let key = SealKey::from_bytes([7; 32]);
-    fill_one(Store::open_sealed(&folder, &key).unwrap(), &folder);
+    fill_one(Store::open_sealed(&folder, &key()).unwrap(), &folder);
 }
 
 fn fill_one(store: Store, folder: &Path) {
@@ -118,54 +92,29 @@ fn fill_one(store: Store, folder: &Path) {
     assert!(store.has(&small));
 }
 
-/// The shell ignores the signal, sets the limit, and becomes the writer.
 #[test]
 fn a_write_that_the_system_cuts_short_leaves_nothing() {
-    const ME: &str = "a_write_that_the_system_cuts_short_leaves_nothing";
-    if let Some(folder) = env::var_os(FOLDER) {
-        return fill(folder.as_ref());
+    const ME: &str = "crash::a_write_that_the_system_cuts_short_leaves_nothing";
+    if let Some(folder) = again::folder() {
+        return fill(&folder);
     }
     let folder = TempDir::new().unwrap();
-    let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
-    let status = Command::new("sh")
-        .args(["-c", script])
-        .arg(env::current_exe().unwrap())
-        .args([ME, "--exact", "--nocapture"])
-        .env(FOLDER, folder.path())
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
+    again::with_short_files(ME, folder.path(), 1000);
 }
 
-/// A real full disk needs a file system of its own, which needs a user who may mount one.
 #[test]
 fn a_full_disk_is_a_clear_error_and_leaves_nothing() {
-    const ME: &str = "a_full_disk_is_a_clear_error_and_leaves_nothing";
-    if let Some(folder) = env::var_os(FOLDER) {
-        return fill(folder.as_ref());
+    const ME: &str = "crash::a_full_disk_is_a_clear_error_and_leaves_nothing";
+    if let Some(folder) = again::folder() {
+        return fill(&folder);
     }
     let folder = TempDir::new().unwrap();
-    let mount = "mount -t tmpfs -o size=1m none \"$1\" 2>/dev/null || exit 77; shift; exec \"$@\"";
-    let status = Command::new("unshare")
-        .args(["--mount", "--map-root-user", "sh", "-c", mount, "sh"])
-        .arg(folder.path())
-        .arg(env::current_exe().unwrap())
-        .args([ME, "--exact", "--nocapture"])
-        .env(FOLDER, folder.path())
-        .stdout(Stdio::null())
-        .status();
-    match status {
-        Ok(status) if status.code() == Some(77) => eprintln!("skipped: may not mount here"),
-        Ok(status) => assert!(status.success()),
-        Err(error) => eprintln!("skipped: cannot start `unshare`: {error}"),
-    }
+    again::on_small_disk(ME, folder.path(), 1);
 }
 
 /// Puts and removes blobs, most of which the other process puts too.
 fn share(folder: &Path) {
-    let key = SealKey::from_bytes([7; 32]);
-    let store = Store::open_sealed(folder, &key).unwrap();
+    let store = Store::open_sealed(folder, &key()).unwrap();
     for round in 0..3 {
         for i in 0..30 {
             let bytes = blob(i);
@@ -184,18 +133,17 @@ fn share(folder: &Path) {
 
 #[test]
 fn two_processes_share_a_sealed_store() {
-    const ME: &str = "two_processes_share_a_sealed_store";
-    if let Some(folder) = env::var_os(FOLDER) {
-        return share(folder.as_ref());
+    const ME: &str = "crash::two_processes_share_a_sealed_store";
+    if let Some(folder) = again::folder() {
+        return share(&folder);
     }
     let folder = TempDir::new().unwrap();
-    let start = || writer(ME, folder.path()).spawn().unwrap();
+    let start = || again::command(ME, folder.path()).spawn().unwrap();
     let children = [start(), start()];
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    let key = SealKey::from_bytes([7; 32]);
-    let store = Store::open_sealed(folder.path(), &key).unwrap();
+    let store = Store::open_sealed(folder.path(), &key()).unwrap();
     for i in (0..30).filter(|i| i % 5 != 0) {
         assert_eq!(store.get(&Digest::of(&blob(i))).unwrap(), blob(i));
     }

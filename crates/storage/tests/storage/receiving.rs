@@ -1,43 +1,24 @@
 //! Blobs that come in pieces: in any order, from many, over restarts, and checked at their end.
-#![allow(clippy::unwrap_used)] // a helper that fails fails the test
 #![allow(clippy::single_range_in_vec_init)] // ranges are what is compared
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 
 use opensky_protocol::Digest;
-use opensky_storage::{Receiving, SealKey, Store, StoreError};
+use opensky_storage::{Receiving, Store, StoreError};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use crate::{
+    again,
+    samples::{bytes, key, open, store},
+};
+
 const PIECE: usize = Receiving::PIECE as usize;
-const FOLDER: &str = "OPENSKY_STORAGE_TEST_FOLDER";
-
-fn open(folder: &Path) -> Arc<Store> {
-    let key = SealKey::from_bytes([7; 32]);
-    Arc::new(Store::open_sealed(folder, &key).unwrap())
-}
-
-fn store() -> (TempDir, Arc<Store>) {
-    let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
-    (folder, store)
-}
-
-fn bytes(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(&seed.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
-    bytes
-}
 
 fn parts(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder.join("partial-1")).unwrap();
@@ -230,8 +211,7 @@ fn a_blob_has_one_receiver_at_a_time_in_all_processes() {
 fn the_quota_takes_the_whole_blob_at_once_and_once() {
     let folder = TempDir::new().unwrap();
     let open = |quota| {
-        let key = SealKey::from_bytes([7; 32]);
-        let store = Store::open_sealed(folder.path(), &key).unwrap();
+        let store = Store::open_sealed(folder.path(), &key()).unwrap();
         Arc::new(store.with_quota(quota).unwrap())
     };
     let all = bytes(9, 4 * PIECE);
@@ -331,20 +311,12 @@ proptest! {
     }
 }
 
-/// This test binary, started again to run one test of this file in `folder`.
-fn again(test: &str, folder: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture"]);
-    command.env(FOLDER, folder).stdout(Stdio::null());
-    command
-}
-
 const KILLED: usize = 100 * PIECE + 77;
 
 /// Receives one blob, the last pieces first, until it is killed; then the next.
 fn receive_for_ever(folder: &Path) -> ! {
     let store = open(folder);
-    fs::write(folder.join(std::process::id().to_string()), "").unwrap();
+    again::say_ready(folder);
     for seed in 0.. {
         let all = bytes(seed, KILLED);
         let digest = Digest::of(&all);
@@ -365,22 +337,16 @@ fn receive_for_ever(folder: &Path) -> ! {
 
 #[test]
 fn a_receiver_killed_at_any_moment_loses_nothing_and_names_nothing_unfinished() {
-    const ME: &str = "a_receiver_killed_at_any_moment_loses_nothing_and_names_nothing_unfinished";
-    if let Some(folder) = env::var_os(FOLDER) {
-        receive_for_ever(folder.as_ref());
+    const ME: &str =
+        "receiving::a_receiver_killed_at_any_moment_loses_nothing_and_names_nothing_unfinished";
+    if let Some(folder) = again::folder() {
+        receive_for_ever(&folder);
     }
     let folder = TempDir::new().unwrap();
     let (mut resumed, mut whole) = (0, 0);
     for round in 0..25u64 {
-        let mut child = again(ME, folder.path()).spawn().unwrap();
-        let started = folder.path().join(child.id().to_string());
-        while round >= 3 && !started.exists() {
-            assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        std::thread::sleep(Duration::from_micros(3_997 * round));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let after = Duration::from_micros(3_997 * round);
+        again::kill(ME, folder.path(), round >= 3, after);
 
         let store = open(folder.path());
         for (digest, _) in store.list().unwrap() {
@@ -418,22 +384,12 @@ fn fill(folder: &Path) {
     assert_eq!(store.get(&small).unwrap(), b"there is room");
 }
 
-/// The shell ignores the signal, sets the limit, and becomes the receiver.
 #[test]
 fn a_part_that_the_system_cuts_short_is_a_full_disk() {
-    const ME: &str = "a_part_that_the_system_cuts_short_is_a_full_disk";
-    if let Some(folder) = env::var_os(FOLDER) {
-        return fill(folder.as_ref());
+    const ME: &str = "receiving::a_part_that_the_system_cuts_short_is_a_full_disk";
+    if let Some(folder) = again::folder() {
+        return fill(&folder);
     }
     let folder = TempDir::new().unwrap();
-    let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
-    let status = Command::new("sh")
-        .args(["-c", script])
-        .arg(env::current_exe().unwrap())
-        .args([ME, "--exact", "--nocapture"])
-        .env(FOLDER, folder.path())
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
+    again::with_short_files(ME, folder.path(), 1000);
 }

@@ -1,13 +1,11 @@
 //! What rows promise: batches whole and in order, durable when acknowledged, clear errors.
-#![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    fs,
     io::{Seek, SeekFrom, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     task::{Context, Poll, Wake, Waker},
     time::Duration,
@@ -18,9 +16,10 @@ use proptest::prelude::*;
 use redb::ReadableTable;
 use tempfile::TempDir;
 
+use crate::{again, samples::key};
+
 const UNITS: Table = Table::new("units-1");
 const LEASES: Table = Table::new("leases-12");
-const FOLDER: &str = "OPENSKY_STORAGE_TEST_FOLDER";
 
 fn put(table: Table, key: &[u8], value: &[u8]) -> Row {
     let (key, value) = (key.to_vec(), Some(value.to_vec()));
@@ -259,10 +258,6 @@ fn damaged_rows_are_an_error_that_says_what_to_do() {
 
 const SECRET: &[u8] = b"arguments of a job that nobody else should know";
 
-fn key() -> SealKey {
-    SealKey::from_bytes([7; 32])
-}
-
 #[test]
 fn values_of_sealed_rows_are_not_on_the_disk_and_come_back() {
     let folder = TempDir::new().unwrap();
@@ -389,19 +384,11 @@ proptest! {
     }
 }
 
-/// This test binary, started again to run one test of this file in `folder`.
-fn again(test: &str, folder: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture"]);
-    command.env(FOLDER, folder).stdout(Stdio::null());
-    command
-}
-
 /// Hands in batches from several threads until it is killed, and notes what was acknowledged.
 fn write_for_ever(folder: &Path) -> ! {
     let rows = Rows::open(&folder.join("rows")).unwrap();
     let next = load(&rows, UNITS);
-    fs::write(folder.join(std::process::id().to_string()), "").unwrap();
+    again::say_ready(folder);
     std::thread::scope(|scope| {
         for thread in 0..3u8 {
             let (rows, next) = (&rows, &next);
@@ -427,27 +414,16 @@ fn write_for_ever(folder: &Path) -> ! {
 
 #[test]
 fn a_writer_killed_at_any_moment_leaves_whole_batches_and_keeps_its_promises() {
-    const ME: &str = "a_writer_killed_at_any_moment_leaves_whole_batches_and_keeps_its_promises";
-    if let Some(folder) = env::var_os(FOLDER) {
-        write_for_ever(folder.as_ref());
+    const ME: &str =
+        "rows::a_writer_killed_at_any_moment_leaves_whole_batches_and_keeps_its_promises";
+    if let Some(folder) = again::folder() {
+        write_for_ever(&folder);
     }
     let folder = TempDir::new().unwrap();
     let mut reached = 0;
     for round in 0..40u64 {
-        let mut child = again(ME, folder.path()).spawn().unwrap();
-        let started = folder.path().join(child.id().to_string());
-        // The first rounds end while the process starts, the others at odd moments of writing.
-        while round >= 8 && !started.exists() {
-            assert_eq!(
-                child.try_wait().unwrap(),
-                None,
-                "the writer ended by itself"
-            );
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        std::thread::sleep(Duration::from_micros(997 * round));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let after = Duration::from_micros(997 * round);
+        again::kill(ME, folder.path(), round >= 8, after);
 
         let rows = Rows::open(&folder.path().join("rows")).unwrap();
         let spread: BTreeMap<_, _> = load(&rows, LEASES).into_iter().collect();
@@ -488,46 +464,22 @@ fn fill(folder: &Path) {
     assert!(acknowledged > 0 && load(&rows, UNITS).len() as u32 >= acknowledged);
 }
 
-/// The shell ignores the signal, sets the limit, and becomes the writer.
 #[test]
 fn rows_that_the_system_cuts_short_keep_what_was_acknowledged() {
-    const ME: &str = "rows_that_the_system_cuts_short_keep_what_was_acknowledged";
-    if let Some(folder) = env::var_os(FOLDER) {
-        return fill(folder.as_ref());
+    const ME: &str = "rows::rows_that_the_system_cuts_short_keep_what_was_acknowledged";
+    if let Some(folder) = again::folder() {
+        return fill(&folder);
     }
     let folder = TempDir::new().unwrap();
-    let script = "trap '' XFSZ; ulimit -f 8000; exec \"$0\" \"$@\"";
-    let status = Command::new("sh")
-        .args(["-c", script])
-        .arg(env::current_exe().unwrap())
-        .args([ME, "--exact", "--nocapture"])
-        .env(FOLDER, folder.path())
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
+    again::with_short_files(ME, folder.path(), 8000);
 }
 
-/// A real full disk needs a file system of its own, which needs a user who may mount one.
 #[test]
 fn rows_on_a_full_disk_keep_what_was_acknowledged() {
-    const ME: &str = "rows_on_a_full_disk_keep_what_was_acknowledged";
-    if let Some(folder) = env::var_os(FOLDER) {
-        return fill(folder.as_ref());
+    const ME: &str = "rows::rows_on_a_full_disk_keep_what_was_acknowledged";
+    if let Some(folder) = again::folder() {
+        return fill(&folder);
     }
     let folder = TempDir::new().unwrap();
-    let mount = "mount -t tmpfs -o size=6m none \"$1\" 2>/dev/null || exit 77; shift; exec \"$@\"";
-    let status = Command::new("unshare")
-        .args(["--mount", "--map-root-user", "sh", "-c", mount, "sh"])
-        .arg(folder.path())
-        .arg(env::current_exe().unwrap())
-        .args([ME, "--exact", "--nocapture"])
-        .env(FOLDER, folder.path())
-        .stdout(Stdio::null())
-        .status();
-    match status {
-        Ok(status) if status.code() == Some(77) => eprintln!("skipped: may not mount here"),
-        Ok(status) => assert!(status.success()),
-        Err(error) => eprintln!("skipped: cannot start `unshare`: {error}"),
-    }
+    again::on_small_disk(ME, folder.path(), 6);
 }

@@ -1,5 +1,4 @@
 //! What is collected, and what never is.
-#![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
 use std::{
     collections::BTreeSet,
@@ -10,9 +9,11 @@ use std::{
 };
 
 use opensky_protocol::Digest;
-use opensky_storage::{Collected, Keep, PinError, Pins, Receiving, Rows, SealKey, Store};
+use opensky_storage::{Collected, Keep, PinError, Pins, Receiving, Rows, Store};
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+use crate::samples::key;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const ALL: Keep = Keep {
@@ -27,8 +28,7 @@ struct Node {
 }
 
 fn open(folder: &Path) -> (Arc<Store>, Arc<Pins>) {
-    let key = SealKey::from_bytes([7; 32]);
-    let store = Arc::new(Store::open_sealed(&folder.join("store"), &key).unwrap());
+    let store = Arc::new(Store::open_sealed(&folder.join("store"), &key()).unwrap());
     let rows = Arc::new(Rows::open(&folder.join("rows")).unwrap());
     let pins = Pins::open(store.clone(), rows).unwrap();
     (store, Arc::new(pins))
@@ -246,8 +246,7 @@ fn the_rows_do_not_tell_what_is_pinned() {
 #[test]
 fn what_is_collected_is_given_back_to_the_quota() {
     let folder = TempDir::new().unwrap();
-    let key = SealKey::from_bytes([7; 32]);
-    let store = Store::open_sealed(&folder.path().join("store"), &key).unwrap();
+    let store = Store::open_sealed(&folder.path().join("store"), &key()).unwrap();
     let store = Arc::new(store.with_quota(2 * ON_DISK).unwrap());
     let rows = Arc::new(Rows::open(&folder.path().join("rows")).unwrap());
     let pins = Pins::open(store.clone(), rows).unwrap();

@@ -1,5 +1,4 @@
 //! What a store promises: whole blobs or none, checked names, bounds.
-#![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
 
