@@ -4,87 +4,16 @@ mod session;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
-use session::{Ran, Session, example, text};
-
-/// Most that a devnet may take to be ready here: three times what it takes on an idle machine of two
-/// cores, where other tests run beside it.
-const READY: Duration = Duration::from_secs(60);
-/// Most that it may take to end.
-const END: Duration = Duration::from_secs(20);
-
-/// A devnet of this person. Killed when dropped.
-struct Devnet {
-    process: Child,
-}
-
-impl Devnet {
-    /// Starts one, and waits until it says what to type next.
-    fn start(person: &Session, args: &[&str]) -> Self {
-        fs::create_dir_all(passing(person)).expect("a folder");
-        let mut command = person.command(&[&["devnet"], args].concat());
-        command
-            .env("TMPDIR", passing(person))
-            .stderr(Stdio::piped());
-        let mut process = command.spawn().expect("it starts");
-        let stderr = process.stderr.take().expect("it is piped");
-        let (send, said) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        let devnet = Self { process };
-        let until = Instant::now() + READY;
-        let mut lines = Vec::new();
-        while !lines.iter().any(|line: &String| line.contains("Ctrl-C")) {
-            let left = until.saturating_duration_since(Instant::now());
-            match said.recv_timeout(left) {
-                Ok(line) => lines.push(line),
-                Err(_) => panic!("it is not ready: {}", lines.join("\n")),
-            }
-        }
-        devnet
-    }
-
-    /// Ends it as Ctrl-C in a terminal does, and answers with which code.
-    fn end(mut self) -> Option<i32> {
-        let killed = Command::new("kill")
-            .args(["-INT", &self.process.id().to_string()])
-            .status();
-        assert!(killed.is_ok_and(|status| status.success()));
-        let until = Instant::now() + END;
-        while Instant::now() < until {
-            if let Ok(Some(status)) = self.process.try_wait() {
-                return status.code();
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        panic!("it does not end");
-    }
-}
-
-impl Drop for Devnet {
-    fn drop(&mut self) {
-        // Fails where it has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Where folders are made that are to be removed.
-fn passing(person: &Session) -> PathBuf {
-    person.folder().join("tmp")
-}
+use session::{
+    Ran, Session,
+    devnet::{Devnet, passing},
+    example, text,
+};
 
 /// Processes that have the person's folder on their command line.
 fn processes(person: &Session) -> usize {
@@ -219,10 +148,9 @@ fn deployed(person: &Session) {
 #[test]
 fn killed_devnet_takes_its_processes_with_it() {
     let person = Session::with_warm_cache();
-    let mut devnet = Devnet::start(&person, &["--providers", "1"]);
+    let devnet = Devnet::start(&person, &["--providers", "1"]);
     assert!(processes(&person) >= 3);
-    devnet.process.kill().expect("it runs");
-    devnet.process.wait().expect("it ends");
+    devnet.kill();
     assert!(gone_within(&person, Duration::from_secs(5)));
     person
         .opensky(&["job", "list"])

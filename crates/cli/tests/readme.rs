@@ -4,7 +4,7 @@ mod session;
 
 use std::{fs, process::Command};
 
-use session::{Ran, Session, root, text};
+use session::{Ran, Session, devnet::Devnet, root, text};
 
 /// Lines that a test cannot type, and why.
 const NOT_TYPED: &[(&str, &str)] = &[
@@ -95,7 +95,15 @@ fn every_command_does_what_the_readme_shows() {
     let path = std::env::var("PATH").expect("there is a PATH");
     let mut folder = person.folder().to_owned();
     let mut typed = 0;
+    let mut networks = Vec::new();
     for Typed { command, shown } in commands() {
+        if let Some(args) = command.strip_prefix("opensky devnet") {
+            let args: Vec<_> = args.split_whitespace().collect();
+            networks.push(Devnet::start(&person, &args));
+            let said = networks.last().map_or("", |devnet| &devnet.said);
+            shows(&command, &shown, said);
+            continue;
+        }
         if NOT_TYPED.iter().any(|(known, _)| *known == command) {
             continue;
         }
@@ -118,18 +126,22 @@ fn every_command_does_what_the_readme_shows() {
             .env("XDG_CACHE_HOME", caches(&person));
         let ran = Ran::of(&mut shell);
         ran.is(0, &[]);
-        let said = ran.text();
-        let mut lines = said.lines();
-        for pattern in &shown {
-            let found = lines.any(|line| is_shown(pattern, line));
-            assert!(
-                found,
-                "`{command}` does not show `{pattern}`, or not there:\n{said}"
-            );
-        }
+        shows(&command, &shown, &ran.text());
         typed += 1;
     }
-    assert!(typed >= 6, "the README lost its commands: {typed}");
+    assert!(typed >= 12, "the README lost its commands: {typed}");
+    assert_eq!(networks.len(), 1, "the README lost its network");
+}
+
+fn shows(command: &str, shown: &[String], said: &str) {
+    let mut lines = said.lines();
+    for pattern in shown {
+        let found = lines.any(|line| is_shown(pattern, line));
+        assert!(
+            found,
+            "`{command}` does not show `{pattern}`, or not there:\n{said}"
+        );
+    }
 }
 
 /// The person's real cache has the toolchain that `doctor --fix` laid; the compiled code is put

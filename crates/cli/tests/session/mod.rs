@@ -1,6 +1,8 @@
 //! A person at a terminal: folders of their own, the real binary, and programs to run.
 #![allow(dead_code)]
 
+pub mod devnet;
+
 use std::{
     fs,
     path::{Path, PathBuf},
