@@ -1,6 +1,7 @@
 //! Rust projects: cargo builds them, and says in its messages where the component is.
 
 use std::{
+    collections::BTreeSet,
     io::BufReader,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -131,14 +132,16 @@ fn metadata(toolchain: &Toolchain, dir: &Path) -> Result<Metadata, Problem> {
 
 /// Cargo names files of dependencies outside the workspace by their whole path, which would end up
 /// in the component: it would differ with the place of a checkout.
-fn private_paths(metadata: &Metadata) -> impl Iterator<Item = String> {
+fn private_paths(metadata: &Metadata) -> BTreeSet<String> {
     let packages = metadata.packages.iter();
+    // A set: in a workspace many name the same folder.
     packages
         .flat_map(|package| &package.dependencies)
         .filter_map(|dependency| {
             let folder = dependency.path.as_ref()?;
             Some(format!("--remap-path-prefix={folder}=/{}", dependency.name))
         })
+        .collect()
 }
 
 fn cannot_start(error: std::io::Error) -> Problem {
