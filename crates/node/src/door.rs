@@ -34,7 +34,7 @@ const PINS: usize = 4_096;
 const LARGEST_PIN: u64 = 256 << 20;
 
 /// What stands behind the door.
-pub(crate) struct Door {
+pub(crate) struct Rooms {
     pub network: Network,
     pub depot: Depot,
     pub keepsakes: Keepsakes,
@@ -47,24 +47,15 @@ pub(crate) struct Door {
     pub metrics: Metrics,
     /// Whether it keeps programs for others.
     pub provides: bool,
-    tasks: Tasks,
+    pub tasks: Tasks,
+}
+
+/// Where other nodes are answered.
+pub(crate) struct Door {
+    rooms: Rooms,
     checks: Arc<Semaphore>,
     long: Arc<Semaphore>,
     pins: Semaphore,
-}
-
-/// What a door needs to be opened.
-pub(crate) struct Rooms {
-    pub network: Network,
-    pub depot: Depot,
-    pub keepsakes: Keepsakes,
-    pub market: Market,
-    pub deployments: Deployments,
-    pub books: Option<Books>,
-    pub events: mpsc::Sender<Event>,
-    pub metrics: Metrics,
-    pub provides: bool,
-    pub tasks: Tasks,
 }
 
 /// Why a message was not taken.
@@ -77,16 +68,7 @@ impl Door {
     /// A door to these rooms.
     pub fn new(rooms: Rooms) -> Arc<Self> {
         Arc::new(Self {
-            network: rooms.network,
-            depot: rooms.depot,
-            keepsakes: rooms.keepsakes,
-            market: rooms.market,
-            deployments: rooms.deployments,
-            books: rooms.books,
-            events: rooms.events,
-            metrics: rooms.metrics,
-            provides: rooms.provides,
-            tasks: rooms.tasks,
+            rooms,
             checks: Arc::new(Semaphore::new(CHECKS)),
             long: Arc::new(Semaphore::new(1)),
             pins: Semaphore::new(PINNING),
@@ -98,23 +80,23 @@ impl Door {
         while let Some(inbound) = inbox.next().await {
             match inbound {
                 Inbound::Request { from, bytes, reply } => {
-                    self.tasks.spawn(self.clone().answer(from, bytes, reply));
+                    self.rooms.tasks.spawn(self.clone().answer(from, bytes, reply));
                 }
                 Inbound::Announcement {
                     author,
                     bytes,
                     verdict,
-                } => self.market.announced(author, &bytes, verdict),
+                } => self.rooms.market.announced(author, &bytes, verdict),
                 Inbound::Record {
                     key,
                     bytes,
                     verdict,
                     ..
-                } => match self.deployments.learn_bytes(&key, &bytes) {
+                } => match self.rooms.deployments.learn_bytes(&key, &bytes) {
                     true => verdict.accept(),
                     false => verdict.reject(),
                 },
-                Inbound::Connected(node) => self.market.ask(node),
+                Inbound::Connected(node) => self.rooms.market.ask(node),
                 Inbound::Disconnected(node) => tracing::debug!(%node, "disconnected"),
             }
         }
@@ -126,13 +108,13 @@ impl Door {
             Ok(Heard::Other(request)) => self.reply(from, request).await,
             Err(Unfit::Busy) => Reply::Busy,
             Err(Unfit::Bad) => {
-                self.metrics.unsound.inc();
+                self.rooms.metrics.unsound.inc();
                 tracing::debug!(%from, "a request is unsound");
                 Reply::Refused
             }
         };
         if matches!(reply, Reply::Busy) {
-            self.metrics.turned_away.inc();
+            self.rooms.metrics.turned_away.inc();
         }
         place.send(codec::encode(&reply));
     }
@@ -151,8 +133,8 @@ impl Door {
     }
 
     fn pass_on(&self, from: NodeKey, message: Checked) -> Reply {
-        self.metrics.received.inc();
-        match self.events.try_send(Event::Received { from, message }) {
+        self.rooms.metrics.received.inc();
+        match self.rooms.events.try_send(Event::Received { from, message }) {
             Ok(()) => Reply::Heard,
             Err(_) => Reply::Busy,
         }
@@ -161,19 +143,19 @@ impl Door {
     async fn reply(&self, from: NodeKey, request: Request) -> Reply {
         match request {
             Request::Message(_) => Reply::Refused,
-            Request::Offers => Reply::Offers(self.market.told()),
+            Request::Offers => Reply::Offers(self.rooms.market.told()),
             Request::Has(blobs) if blobs.len() <= MOST_ASKED => {
-                let store = self.depot.store();
+                let store = self.rooms.depot.store();
                 Reply::Has(blobs.iter().map(|blob| store.has(blob)).collect())
             }
             Request::Has(_) => Reply::Refused,
             Request::Pin { blob, len, sources } => self.pin(from, blob, len, sources).await,
-            Request::Deployment(id) => Reply::Deployment(self.deployments.find(&id).map(Box::new)),
-            Request::Deploy(record) => match self.deployments.learn(*record) {
+            Request::Deployment(id) => Reply::Deployment(self.rooms.deployments.find(&id).map(Box::new)),
+            Request::Deploy(record) => match self.rooms.deployments.learn(*record) {
                 true => Reply::Heard,
                 false => Reply::Refused,
             },
-            Request::Ledger(request) => match &self.books {
+            Request::Ledger(request) => match &self.rooms.books {
                 Some(books) => match books.ask(*request).await {
                     Ok(reply) => Reply::Ledger(Box::new(reply)),
                     Err(_) => Reply::Busy,
@@ -186,10 +168,10 @@ impl Door {
     /// Heard once the program is here for good.
     async fn pin(&self, from: NodeKey, blob: Digest, len: u64, sources: Vec<NodeKey>) -> Reply {
         let reason = For::Program(blob);
-        if self.keepsakes.has(&reason) && self.depot.store().has(&blob) {
+        if self.rooms.keepsakes.has(&reason) && self.rooms.depot.store().has(&blob) {
             return Reply::Heard;
         }
-        if !self.provides || len > LARGEST_PIN || self.keepsakes.programs() >= PINS {
+        if !self.rooms.provides || len > LARGEST_PIN || self.rooms.keepsakes.programs() >= PINS {
             return Reply::Refused;
         }
         let Ok(_one) = self.pins.acquire().await else {
@@ -197,13 +179,13 @@ impl Door {
         };
         let mut all: Vec<_> = sources.into_iter().take(8).collect();
         all.push(from);
-        let kept = self.keepsakes.keep_for(reason, vec![blob]);
-        let brought = self.depot.bring(&self.network, blob, &all, len).await;
+        let kept = self.rooms.keepsakes.keep_for(reason, vec![blob]);
+        let brought = self.rooms.depot.bring(&self.rooms.network, blob, &all, len).await;
         match (kept, brought) {
             (Ok(()), Ok(())) => Reply::Heard,
             (kept, brought) => {
                 tracing::warn!(%blob, ?kept, ?brought, "a program was not pinned");
-                let _ = self.keepsakes.drop_for(&reason);
+                let _ = self.rooms.keepsakes.drop_for(&reason);
                 Reply::Refused
             }
         }
