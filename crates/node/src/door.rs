@@ -80,7 +80,9 @@ impl Door {
         while let Some(inbound) = inbox.next().await {
             match inbound {
                 Inbound::Request { from, bytes, reply } => {
-                    self.rooms.tasks.spawn(self.clone().answer(from, bytes, reply));
+                    self.rooms
+                        .tasks
+                        .spawn(self.clone().answer(from, bytes, reply));
                 }
                 Inbound::Announcement {
                     author,
@@ -134,7 +136,11 @@ impl Door {
 
     fn pass_on(&self, from: NodeKey, message: Checked) -> Reply {
         self.rooms.metrics.received.inc();
-        match self.rooms.events.try_send(Event::Received { from, message }) {
+        match self
+            .rooms
+            .events
+            .try_send(Event::Received { from, message })
+        {
             Ok(()) => Reply::Heard,
             Err(_) => Reply::Busy,
         }
@@ -150,7 +156,9 @@ impl Door {
             }
             Request::Has(_) => Reply::Refused,
             Request::Pin { blob, len, sources } => self.pin(from, blob, len, sources).await,
-            Request::Deployment(id) => Reply::Deployment(self.rooms.deployments.find(&id).map(Box::new)),
+            Request::Deployment(id) => {
+                Reply::Deployment(self.rooms.deployments.find(&id).map(Box::new))
+            }
             Request::Deploy(record) => match self.rooms.deployments.learn(*record) {
                 true => Reply::Heard,
                 false => Reply::Refused,
@@ -180,7 +188,11 @@ impl Door {
         let mut all: Vec<_> = sources.into_iter().take(8).collect();
         all.push(from);
         let kept = self.rooms.keepsakes.keep_for(reason, vec![blob]);
-        let brought = self.rooms.depot.bring(&self.rooms.network, blob, &all, len).await;
+        let brought = self
+            .rooms
+            .depot
+            .bring(&self.rooms.network, blob, &all, len)
+            .await;
         match (kept, brought) {
             (Ok(()), Ok(())) => Reply::Heard,
             (kept, brought) => {
