@@ -1,5 +1,5 @@
-//! What the sandbox costs: each question is a module, each comparison is made side by side in one
-//! process, and every variant has to give the same answer before its time counts.
+//! What the sandbox and the network cost: each question is a module, each comparison is made side by
+//! side in one process, and every variant has to give the same answer before its time counts.
 
 mod figures;
 mod guest;
@@ -9,6 +9,7 @@ mod layout;
 mod machine;
 mod measure;
 mod meter;
+mod network;
 mod noop;
 mod plain;
 mod sign;
@@ -22,6 +23,7 @@ use opensky_executor::{
 
 pub use figures::{Figures, Impossible};
 pub use measure::Differs;
+pub use network::network;
 
 /// Why there is no answer: whatever failed, as it says it itself.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

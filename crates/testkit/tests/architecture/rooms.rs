@@ -124,8 +124,8 @@ const TECHNOLOGIES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "libp2p",
-        &["opensky-network"],
-        "one task in one crate owns the swarm",
+        &["opensky-network", "opensky-benches"],
+        "one task in one crate owns the swarm (benches compare that crate with a plain stream)",
     ),
     (
         "subxt",

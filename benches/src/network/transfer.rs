@@ -1,6 +1,5 @@
 //! What it costs that every byte of a blob is verified: a fetch beside a plain copy through the same
 //! TCP, Noise and Yamux, and both beside raw TCP. All on loopback, between two peers of one process.
-//! `cargo bench -p opensky-network` prints a table, then one `name: value` line for each figure.
 
 use std::{
     io::{self, Read, Write},
@@ -20,49 +19,43 @@ use opensky_network::{BlobReader, Blobs, Config, Exposure, Inbound, Network, Sin
 use opensky_protocol::{Digest, NodeKey, SecretKey};
 use tokio::runtime::Runtime;
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
+use crate::{Effort, Error, Figures, measure::micros};
 
 const PLAIN: StreamProtocol = StreamProtocol::new("/plain/1");
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
 /// What is written at once: as much as a piece of a blob.
 const BLOCK: usize = 256 << 10;
 
-const BLOB: usize = 256 << 20;
-const ROUNDS: usize = 7;
-const CALLS: usize = 20_000;
-
 /// Measures transfers and control calls. Variants take turns, and the best round of each counts.
-fn main() -> Result<(), Error> {
-    let blob: Arc<[u8]> = bytes(BLOB).into();
-    let runtime = Runtime::new()?;
+pub fn measure(effort: Effort, runtime: &Runtime, figures: &mut Figures) -> Result<(), Error> {
+    let blob: Arc<[u8]> = bytes(effort.pick(4, 256) << 20).into();
     let mut plain = runtime.block_on(Plain::start(blob.clone()))?;
     let nodes = runtime.block_on(Nodes::start(blob.clone()))?;
     // The first fetch works out the blob's tree.
     let cold = runtime.block_on(nodes.fetch())?;
     let (mut raw, mut copy, mut fetch) = (Duration::MAX, Duration::MAX, Duration::MAX);
-    for _ in 0..ROUNDS {
+    for _ in 0..effort.pick(2, 7) {
         raw = raw.min(raw_tcp(&blob)?);
         copy = copy.min(runtime.block_on(plain.copy(blob.len()))?);
         fetch = fetch.min(runtime.block_on(nodes.fetch())?);
     }
     let mib = |time: Duration| blob.len() as f64 / f64::from(1 << 20) / time.as_secs_f64();
-    println!("one blob over loopback            MiB/s");
+    println!("\n{:<40}{:>10}", "one blob over loopback", "MiB/s");
     for (name, time) in [
         ("raw TCP", raw),
         ("plain copy, TCP + Noise + Yamux", copy),
         ("fetch, verified", fetch),
         ("fetch, the tree not yet known", cold),
     ] {
-        println!("{name:<32} {:>7.0}", mib(time));
+        println!("{name:<40}{:>10.0}", mib(time));
     }
-    println!("\nblob_transfer_mib_per_s: {:.0}", mib(fetch));
-    println!("blob_transfer_vs_stream: {:.3}", mib(fetch) / mib(copy));
-    println!("stream_vs_raw_tcp: {:.3}", mib(copy) / mib(raw));
-    let mut calls = runtime.block_on(nodes.calls(CALLS))?;
-    calls.sort();
-    let micros = |percent: usize| calls[calls.len() * percent / 100].as_secs_f64() * 1e6;
-    println!("ask_us_p50: {:.0}", micros(50));
-    println!("ask_us_p99: {:.0}", micros(99));
+    figures.add("blob_transfer_mib_per_s", mib(fetch))?;
+    figures.add("blob_transfer_vs_stream", mib(fetch) / mib(copy))?;
+    figures.add("stream_vs_raw_tcp", mib(copy) / mib(raw))?;
+    let mut calls = runtime.block_on(nodes.calls(effort.pick(200, 20_000)))?;
+    calls.sort_unstable();
+    figures.add("ask_us_p50", micros(calls[calls.len() / 2]))?;
+    figures.add("ask_us_p99", micros(calls[calls.len() * 99 / 100]))?;
     Ok(())
 }
 
