@@ -9,7 +9,7 @@ use std::{
 
 use opensky_core::{Ending, JobState, Plan, Replicas};
 use opensky_executor::{Rules, worker::Launcher};
-use opensky_node::{Node, Wish};
+use opensky_node::{Node, Privacy, Wish};
 use opensky_protocol::{Digest, JobPlan, JobSpec, Limits, PriceTerms, Shard, Work, World, names};
 use tokio::runtime::Runtime;
 
@@ -238,5 +238,6 @@ fn wish(plan: Plan, number: usize) -> Wish {
         replica_cap: 5,
         time: Duration::from_secs(3_600),
         require: BTreeMap::new(),
+        privacy: Privacy::Open,
     }
 }

@@ -22,8 +22,8 @@ use transfer::Hashing;
 
 use crate::{
     Blob, Deployment, DeploymentRef, DeploymentRequest, Endpoint, Entry, Hex, Job, JobEvent,
-    JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, Method, NodeStatus, Offer, Op, Page,
-    PageQuery, Prefix, Problem, Submitted, UnitLog, Wallet, Why, kind, sse,
+    JobKey, JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, Method, NodeStatus, Offer, Op, Page,
+    PageQuery, Prefix, Problem, Submitted, UnitLog, Wallet, Why, kind, operation::escaped, sse,
 };
 
 /// The node is on this machine: if it takes longer, it is not there.
@@ -206,6 +206,23 @@ impl Client {
         Ok(BlobReader::new(reply, None))
     }
 
+    /// The bytes of another output of a job, by the name that the result lists.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn other(&self, job: &JobRef, name: &str) -> Result<BlobReader, ClientError> {
+        let reply = self.ask_for(Op::JobOutput, &[&job.to_string()], ("name", name))?;
+        Ok(BlobReader::new(reply, None))
+    }
+
+    /// The key to an encrypted job.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn key(&self, job: &JobRef) -> Result<JobKey, ClientError> {
+        self.get(Op::JobKey, &[&job.to_string()])
+    }
+
     /// The bytes of a job's receipt file.
     ///
     /// # Errors
@@ -324,17 +341,24 @@ impl Client {
         self.run(op, request.expect("the parts are valid"))
     }
 
+    fn ask_for(
+        &self,
+        op: Op,
+        path: &[&str],
+        (name, value): (&str, &str),
+    ) -> Result<Response<Body>, ClientError> {
+        let uri = format!("{}?{name}={}", op.path(path), escaped(value));
+        let request = self.request_to(op, &uri).body(SendBody::none());
+        self.run(op, request.expect("the parts are valid"))
+    }
+
     fn request(
         &self,
         op: Op,
         path: &[&str],
         page: Option<&PageQuery>,
     ) -> ureq::http::request::Builder {
-        let method = match op.operation().method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-        };
-        let mut uri = format!("http://{}{}", self.address(), op.path(path));
+        let mut uri = op.path(path);
         let mut mark = '?';
         if let Some(page) = page {
             let limit = page.limit.map(|limit| format!("limit={limit}"));
@@ -345,9 +369,17 @@ impl Client {
                 mark = '&';
             }
         }
+        self.request_to(op, &uri)
+    }
+
+    fn request_to(&self, op: Op, uri: &str) -> ureq::http::request::Builder {
+        let method = match op.operation().method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
         Request::builder()
             .method(method)
-            .uri(uri)
+            .uri(format!("http://{}{uri}", self.address()))
             .header("authorization", self.endpoint.token().header())
     }
 

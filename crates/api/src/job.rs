@@ -147,13 +147,23 @@ impl From<opensky_protocol::GuestError> for GuestError {
     }
 }
 
+/// The key to an encrypted job. Whoever has it can read all of the job, if they get its blobs, and
+/// check its receipt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct JobKey {
+    /// The job.
+    pub job: JobId,
+    /// The key.
+    pub key: Hex,
+}
+
 /// One output.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct JobOutput {
     /// Its name.
     pub name: String,
-    /// The digest of its bytes.
+    /// The digest of the blob that has its bytes: encrypted where the job is.
     pub digest: Hex,
-    /// How many there are.
+    /// How many bytes it is.
     pub len: Bytes,
 }

@@ -37,7 +37,9 @@ pub use hex::Hex;
 pub use id::{
     DeploymentId, Id, IdError, JobId, Kind, NodeId, NotOne, Prefix, ReceiptId, UnitId, kind,
 };
-pub use job::{Ending, EndingKind, GuestError, Job, JobOutput, JobResult, JobState, JobSummary};
+pub use job::{
+    Ending, EndingKind, GuestError, Job, JobKey, JobOutput, JobResult, JobState, JobSummary,
+};
 pub use live::JobEvent;
 pub use money::{Amount, NotAnAmount, Prices};
 pub use node::{

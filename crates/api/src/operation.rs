@@ -3,9 +3,9 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::{
-    Blob, Cursor, Deployment, DeploymentRef, DeploymentRequest, Entry, Hex, Job, JobRequest,
-    JobResult, JobSummary, MAX_JSON_BYTES, NodeStatus, Offer, Page, Prefix, Submitted, UnitLog,
-    Wallet, Why, kind,
+    Blob, Cursor, Deployment, DeploymentRef, DeploymentRequest, Entry, Hex, Job, JobKey,
+    JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, NodeStatus, Offer, Page, Prefix, Submitted,
+    UnitLog, Wallet, Why, kind,
     problem::Code::{self, *},
 };
 
@@ -27,6 +27,7 @@ pub enum Op {
     JobOutput,
     JobReceipt,
     JobWhy,
+    JobKey,
     CancelJob,
     Deploy,
     Deployments,
@@ -123,6 +124,12 @@ const PAGE: &[Parameter] = &[
     },
 ];
 
+const NAME: &[Parameter] = &[Parameter {
+    name: "name",
+    about: "The name of the output, as the result lists it; the main one where it is left out.",
+    schema: schema_of::<String>,
+}];
+
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
@@ -183,7 +190,7 @@ impl Operation {
 
 impl Op {
     /// Everything that can be asked.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Document,
         Self::Node,
         Self::Offers,
@@ -198,6 +205,7 @@ impl Op {
         Self::JobOutput,
         Self::JobReceipt,
         Self::JobWhy,
+        Self::JobKey,
         Self::CancelJob,
         Self::Deploy,
         Self::Deployments,
@@ -219,6 +227,7 @@ impl Op {
             | Self::JobOutput
             | Self::JobReceipt
             | Self::JobWhy
+            | Self::JobKey
             | Self::CancelJob => self.of_jobs(),
             _ => self.of_the_rest(),
         }
@@ -293,11 +302,13 @@ impl Op {
             },
             Self::JobOutput => Operation {
                 reply: Body::Bytes(OCTETS),
+                query: NAME,
                 problems: &[NotFound, Ambiguous, NotYet, TooLate],
                 ..get(
                     "getOutput",
                     "/v1/jobs/{job}/output",
-                    "The bytes that came out: the parts in order, readable where the job is encrypted.",
+                    "The bytes that came out, the parts in order, or those of another output; opened where \
+                     the job is encrypted.",
                 )
             },
             Self::JobReceipt => Operation {
@@ -317,6 +328,15 @@ impl Op {
                     "explainJob",
                     "/v1/jobs/{job}/why",
                     "Why a job is where it is, unit by unit and node by node.",
+                )
+            },
+            Self::JobKey => Operation {
+                reply: json::<JobKey>(),
+                problems: &[NotFound, Ambiguous, Refused],
+                ..get(
+                    "getKey",
+                    "/v1/jobs/{job}/key",
+                    "The key to an encrypted job, for whoever shall be able to read and to check it.",
                 )
             },
             _ => Operation {
@@ -417,8 +437,8 @@ impl Op {
     }
 }
 
-/// A part of a path, with everything escaped that could be taken for something else.
-fn escaped(text: &str) -> String {
+/// A part of a path or of a query, with everything escaped that could be taken for something else.
+pub(crate) fn escaped(text: &str) -> String {
     let mut path = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -69,7 +69,9 @@ pub struct JobRequest {
     /// say of themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub require: BTreeMap<String, BTreeSet<String>>,
-    /// Whether only the providers that are chosen can read program, inputs and outputs.
+    /// Whether only the providers that are chosen can read inputs and outputs, and the program unless it
+    /// is deployed, which makes it public. Arguments, variables, parameters and figures are in the
+    /// receipt, for whoever gets it. Each input is in the node's memory as a whole while it is encrypted.
     #[serde(default)]
     pub encrypt: bool,
     /// Whether to say only what would be done, and its price.
@@ -267,7 +269,8 @@ pub struct JobSpec {
     pub deadline: Time,
     /// Labels that a provider must have.
     pub require: BTreeMap<String, BTreeSet<String>>,
-    /// Whether only the chosen providers can read it.
+    /// Whether only the chosen providers can read it. Where the job was submitted its blobs are named by
+    /// the digests of what they were encrypted to.
     pub encrypt: bool,
 }
 

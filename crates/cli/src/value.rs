@@ -9,7 +9,7 @@ use std::{
 
 use opensky_api::Replicas;
 use opensky_executor::Rules;
-use opensky_protocol::Digest;
+use opensky_protocol::{ContentKey, Digest};
 
 /// A number with an optional SI suffix: `5000`, `200M`, `1.5G`, `1_000`.
 pub fn count(text: &str) -> Result<u64, String> {
@@ -77,6 +77,13 @@ pub fn replicas(text: &str) -> Result<Replicas, String> {
             "`{text}` is no number of replicas: write auto, or 1 to 255"
         )),
     }
+}
+
+/// The key to an encrypted job: 64 hexadecimal digits.
+pub fn content_key(text: &str) -> Result<ContentKey, String> {
+    let digits: Result<Digest, _> = text.parse();
+    let digits = digits.map_err(|_| "a key has 64 hexadecimal digits".to_owned())?;
+    Ok(ContentKey::from_bytes(digits.0))
 }
 
 /// `KEY=VALUE`; the key is not empty, the value may be.

@@ -2,7 +2,7 @@
 
 use opensky_protocol::{
     Abort, Assignment, Commit, Digest, NodeKey, Offer, Output, Refusal, Reveal, Signature, Signed,
-    Statement, Ticket, Turn, Verified, Voucher, Work, ledger::PaidTurn,
+    Statement, Ticket, Turn, Verified, Voucher, Work, WrappedKey, ledger::PaidTurn,
 };
 
 use crate::{event::Refused, row::Row, time::Time};
@@ -36,6 +36,8 @@ pub enum Effect {
         work: Box<Work>,
         /// Who may have its blobs; the one who ordered it comes last.
         sources: Vec<NodeKey>,
+        /// The key to its blobs, wrapped by the one who ordered it, where they are encrypted.
+        key: Option<WrappedKey>,
     },
     /// Not wanted any more: what runs may be killed.
     Stop(Turn),
@@ -109,6 +111,8 @@ pub struct Draft {
     pub assignment: Assignment,
     /// Who has inputs.
     pub sources: Vec<NodeKey>,
+    /// Of an encrypted job, its nonce: the key of that job is to be wrapped for the provider.
+    pub encrypted: Option<[u8; 16]>,
 }
 
 /// What this node shows to the ledger to be paid: a [`Showing`](opensky_protocol::ledger::Showing)

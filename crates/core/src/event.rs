@@ -106,6 +106,8 @@ pub struct Submission {
     pub deadline: Time,
     /// Labels that a provider has to have, each with one of these values.
     pub require: BTreeMap<String, BTreeSet<String>>,
+    /// Whether its blobs are encrypted: whoever runs a part of it gets the key.
+    pub is_encrypted: bool,
 }
 
 /// The work of a job.

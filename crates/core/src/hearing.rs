@@ -1,6 +1,8 @@
 //! What providers say to a broker, and what it makes of their silence.
 
-use opensky_protocol::{Abort, Commit, Digest, NodeKey, Refusal, Reveal, Turn, Verified};
+use opensky_protocol::{
+    Abort, Commit, ContentKey, Digest, NodeKey, Refusal, Reveal, Turn, Verified,
+};
 
 use crate::{
     alarm::Alarm,
@@ -192,9 +194,13 @@ impl Broker {
             return;
         };
         let (limits, said) = (*job.limits(), &reveal.statement);
+        let more = match job.order.is_encrypted {
+            true => ContentKey::overhead_of(&reveal.outputs),
+            false => 0,
+        };
         let is_possible = said.profile == *job.profile()
             && said.fuel <= limits.fuel
-            && said.output_len <= limits.output;
+            && said.output_len <= limits.output.saturating_add(more);
         if !is_possible {
             self.caught(turn, index, at);
             return;

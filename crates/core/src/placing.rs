@@ -309,6 +309,7 @@ impl Broker {
                 lease: seat.lease,
             },
             sources: local.into_iter().map(|(node, _)| node).collect(),
+            encrypted: job.order.is_encrypted.then_some(job.order.nonce),
         })
     }
 }

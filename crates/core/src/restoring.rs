@@ -213,6 +213,7 @@ impl Worker {
                 ticket: order.ticket,
                 assignment: order.assignment,
                 sources,
+                key: order.key,
                 state,
             };
             self.tasks.insert(turn, task);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
 use opensky_protocol::{
     Abort, Assignment, Commit, Digest, NodeKey, Order, Refusal, Reveal, Signed, Ticket, Turn, Work,
-    codec,
+    WrappedKey, codec,
 };
 
 use crate::{
@@ -49,6 +49,7 @@ pub(crate) struct Task {
     pub(crate) ticket: Signed<Ticket>,
     pub(crate) assignment: Signed<Assignment>,
     pub(crate) sources: Vec<NodeKey>,
+    pub(crate) key: Option<WrappedKey>,
     pub(crate) state: TaskState,
 }
 
@@ -188,6 +189,7 @@ impl Worker {
             ticket: order.ticket,
             assignment: order.assignment,
             sources,
+            key: order.key,
             state,
         };
         self.tasks.insert(turn, task);
@@ -216,6 +218,7 @@ impl Worker {
                 ticket,
                 assignment,
                 sources,
+                key,
                 state,
             } = task;
             let from = ticket.value.requester;
@@ -237,6 +240,7 @@ impl Worker {
                 ticket,
                 assignment,
                 sources,
+                key,
                 state,
             };
             self.tasks.insert(turn, task);
@@ -285,6 +289,7 @@ impl Worker {
                         turn,
                         work,
                         sources,
+                        key: task.key,
                     });
                 }
                 other => task.state = other,

@@ -23,7 +23,7 @@ pub struct Artifact {
 }
 
 impl Artifact {
-    /// The digest of the component that this was compiled from.
+    /// What works call the component that this was compiled from: its digest, unless it is encrypted.
     pub fn program(&self) -> Digest {
         self.program
     }

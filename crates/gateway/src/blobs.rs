@@ -14,7 +14,7 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use opensky_api::{Code, Hex};
-use opensky_protocol::Digest;
+use opensky_protocol::{ContentKey, Digest};
 use opensky_storage::Blob;
 use tokio::{
     sync::mpsc,
@@ -189,6 +189,47 @@ pub(crate) fn bodies(parts: Vec<(Blob, Range<u64>)>) -> Body {
             }
         }
     });
+    body_of(receiver)
+}
+
+/// What blobs of an encrypted job were, one after the other. Each is in memory as a whole before any of
+/// it is sent.
+pub(crate) fn opened(parts: Vec<Blob>, key: ContentKey) -> Body {
+    let (pieces, receiver) = mpsc::channel(BETWEEN);
+    spawn_blocking(move || {
+        for blob in parts {
+            let opened = whole(&blob).and_then(|sealed| {
+                let opened = key.open(&sealed);
+                opened.ok_or_else(|| io::ErrorKind::InvalidData.into())
+            });
+            match opened {
+                Ok(bytes) => {
+                    if pieces.blocking_send(Ok(Bytes::from(bytes))).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "an output cannot be opened");
+                    // Nobody wants it any more, or sees now that bytes are missing.
+                    let _ = pieces.blocking_send(Err(error));
+                    return;
+                }
+            }
+        }
+    });
+    body_of(receiver)
+}
+
+fn whole(blob: &Blob) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(blob.len()).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    match blob.read_at(0, &mut bytes).map_err(io::Error::other)? {
+        read if read == len => Ok(bytes),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn body_of(receiver: mpsc::Receiver<io::Result<Bytes>>) -> Body {
     Body::from_stream(stream::unfold(receiver, async |mut receiver| {
         let piece: io::Result<Bytes> = receiver.recv().await?;
         Some((piece, receiver))

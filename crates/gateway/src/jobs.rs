@@ -7,22 +7,15 @@ use axum::{
     http::{HeaderValue, header},
     response::IntoResponse,
 };
-use opensky_api::{Code, Cursor, GuestError, Job, JobId, JobResult, Page, ReceiptId, Why};
+use opensky_api::{Code, Cursor, Job, JobId, Page, Why};
 use opensky_core::{JobState, JobView, Submission};
-use opensky_protocol::{Digest, codec, names as outputs};
-use tokio::task::spawn_blocking;
+use opensky_protocol::Digest;
 
 use crate::{
-    answer::{Answer, Fault, Named, Paged, json, no_place, stream},
-    blobs,
+    answer::{Answer, Fault, Named, Paged, json, no_place},
     desk::Desk,
     names, refusal, show,
 };
-
-/// Outputs beside the main one that are listed.
-const OTHERS: usize = 4_096;
-/// The longest error of a program's own that is read.
-const ERROR_BYTES: u64 = 1 << 20;
 
 /// `GET /v1/jobs`.
 pub(crate) async fn list(State(desk): State<Desk>, page: Paged) -> Answer {
@@ -174,75 +167,11 @@ pub(crate) async fn logs(State(desk): State<Desk>, Named(job): Named, _: Paged) 
     .help("run the program on this machine to see what it logs, with `opensky run`"))
 }
 
-/// `GET /v1/jobs/{job}/result`.
-pub(crate) async fn result(State(desk): State<Desk>, Named(job): Named) -> Answer {
-    let (job, _) = find(&desk, &job).await?;
-    let JobState::Over(ending) = &job.state else {
-        return Err(not_yet(&job));
-    };
-    // A job that was cancelled, or never began, has none.
-    let found = desk.node.outputs(job.id).await.unwrap_or_default();
-    let receipt = desk.node.receipt(job.id).await.ok();
-    let error = match found.others.get(outputs::ERROR) {
-        Some(error) if error.len <= ERROR_BYTES => guest_error(&desk, error.digest).await,
-        _ => None,
-    };
-    let main = found.main.iter();
-    let others = found.others.iter().take(OTHERS);
-    Ok(json(&JobResult {
-        job: JobId::new(job.id),
-        ending: show::shown_ending(ending),
-        error,
-        parts: main
-            .map(|output| show::output(outputs::OUTPUT, output))
-            .collect(),
-        others: others
-            .map(|(name, output)| show::output(name, output))
-            .collect(),
-        receipt: receipt.map(|bytes| ReceiptId::new(Digest::of(&bytes))),
-    }))
-}
-
-fn not_yet(job: &JobView) -> Fault {
+/// That a job has not ended.
+pub(crate) fn not_yet(job: &JobView) -> Fault {
     let short = JobId::new(job.id).short();
     Fault::new(Code::NotYet, format!("the job {short} has not ended")).help(format!(
         "wait for it, or see why with `opensky job why {short}`"
-    ))
-}
-
-/// The program's own error, if its bytes are here.
-async fn guest_error(desk: &Desk, digest: Digest) -> Option<GuestError> {
-    let node = desk.node.clone();
-    let bytes = spawn_blocking(move || node.bytes(&digest))
-        .await
-        .ok()?
-        .ok()?;
-    let error: opensky_protocol::GuestError = codec::decode(&bytes).ok()?;
-    Some(error.into())
-}
-
-/// `GET /v1/jobs/{job}/output`.
-pub(crate) async fn output(State(desk): State<Desk>, Named(job): Named) -> Answer {
-    let (job, _) = find(&desk, &job).await?;
-    if !matches!(job.state, JobState::Over(_)) {
-        return Err(not_yet(&job));
-    }
-    let found = desk
-        .node
-        .outputs(job.id)
-        .await
-        .map_err(refusal::of_receipt)?;
-    let mut parts = Vec::with_capacity(found.main.len());
-    for output in &found.main {
-        let blob = blobs::open(&desk, output.digest).await?;
-        let len = blob.len();
-        parts.push((blob, 0..len));
-    }
-    let len = parts.iter().map(|(blob, _)| blob.len()).sum();
-    Ok(stream(
-        "application/octet-stream",
-        len,
-        blobs::bodies(parts),
     ))
 }
 

@@ -14,6 +14,7 @@ mod jobs;
 mod live;
 mod market;
 mod names;
+mod outputs;
 mod plan;
 mod refusal;
 mod route;

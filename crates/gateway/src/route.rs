@@ -13,7 +13,7 @@ use crate::{
     answer::{Answer, Fault, json},
     blobs, deployments,
     desk::Desk,
-    guard, jobs, live, market, submit, wallet,
+    guard, jobs, live, market, outputs, submit, wallet,
 };
 
 /// Everything that is answered.
@@ -46,10 +46,11 @@ fn answer(op: Op) -> MethodRouter<Desk> {
         Op::Job => on(filter, jobs::one),
         Op::JobEvents => on(filter, live::events),
         Op::JobLogs => on(filter, jobs::logs),
-        Op::JobResult => on(filter, jobs::result),
-        Op::JobOutput => on(filter, jobs::output),
+        Op::JobResult => on(filter, outputs::result),
+        Op::JobOutput => on(filter, outputs::output),
         Op::JobReceipt => on(filter, jobs::receipt),
         Op::JobWhy => on(filter, jobs::why),
+        Op::JobKey => on(filter, outputs::key),
         Op::CancelJob => on(filter, jobs::cancel),
         Op::Deploy => on(filter, deployments::deploy),
         Op::Deployments => on(filter, deployments::list),

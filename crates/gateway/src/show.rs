@@ -107,7 +107,7 @@ pub(crate) fn spec(order: &Submission) -> JobSpec {
         max_price: order.max_total.map(Amount),
         deadline: time(order.deadline),
         require: order.require.clone(),
-        encrypt: false,
+        encrypt: order.is_encrypted,
     }
 }
 

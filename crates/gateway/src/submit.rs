@@ -7,7 +7,7 @@ use opensky_api::{
     Amount, Code, DeploymentId, JobId, JobRequest, ProgramRef, Quote, Replicas, Submitted,
 };
 use opensky_core::{Effect, Event, Identity, Participant, Policy, Replicas as Wanted, Submission};
-use opensky_node::Wish;
+use opensky_node::{Privacy, Wish};
 use opensky_protocol::{Deployment, Digest, Offer, PriceTerms};
 
 use crate::{
@@ -26,18 +26,20 @@ const MORE: u8 = 2;
 
 /// `POST /v1/jobs`.
 pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequest>) -> Answer {
-    if request.encrypt {
-        return Err(
-            Fault::new(Code::Refused, "this node cannot encrypt jobs yet")
-                .help("leave `encrypt` out: providers will see program, inputs and outputs"),
-        );
-    }
     let deployment = match &request.program {
         ProgramRef::Deployment(name) => Some(names::deployment(&desk, name).await?),
         ProgramRef::Digest(_) => None,
     };
     let is_dry = request.dry_run;
     let wish = wish(&desk, request, deployment.as_ref()).await?;
+    let wish = match is_dry {
+        true => wish,
+        false => desk
+            .node
+            .encrypted(wish)
+            .await
+            .map_err(refusal::of_submit)?,
+    };
     let order = desk.node.order(wish.clone()).map_err(refusal::of_submit)?;
     let quote = quote(&desk, &order, deployment.as_ref())?;
     let job = match is_dry {
@@ -79,6 +81,12 @@ async fn wish(
         },
         time: request.deadline.map_or(TIME, Duration::from),
         require: request.require.clone(),
+        privacy: match (request.encrypt, deployment) {
+            (false, _) => Privacy::Open,
+            (true, None) => Privacy::All,
+            // Whoever keeps it can read it.
+            (true, Some(_)) => Privacy::Inputs,
+        },
         plan: plan::plan(desk, request, deployment).await?,
     })
 }

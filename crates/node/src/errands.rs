@@ -137,9 +137,10 @@ impl Runner {
                 turn,
                 work,
                 sources,
+                key,
             } => {
                 if let Some(workshop) = &self.workshop {
-                    workshop.take(turn, *work, sources);
+                    workshop.take(turn, *work, sources, key);
                 }
             }
             Effect::Stop(turn) => {

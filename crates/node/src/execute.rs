@@ -25,13 +25,14 @@ pub trait Execute: Send + Sync + 'static {
 
 /// Units of one program for one requester.
 pub struct Batch<'a> {
-    /// Who asks.
+    /// Who asks; of an encrypted job, a name that stands for that job of theirs alone.
     pub requester: NodeKey,
     /// The units. All name the same program and profile.
     pub works: &'a [Arc<Work>],
     /// All that they take in.
     pub inputs: &'a Inputs,
-    /// Reads the component, for whoever has not compiled it yet.
+    /// Reads the component, for whoever has not compiled it yet. Where that is encrypted its bytes have
+    /// another digest than the works name.
     pub component: &'a (dyn Fn() -> Result<Vec<u8>, Abort> + Sync),
 }
 
@@ -49,9 +50,12 @@ const PROGRAMS: usize = 64;
 /// What was compiled last, by program and profile. A refusal is remembered too.
 #[derive(Default)]
 struct Programs {
-    known: BTreeMap<(Digest, Profile), (u64, Result<Artifact, Abort>)>,
+    known: BTreeMap<Key, (u64, Result<Artifact, Abort>)>,
     uses: u64,
 }
+
+/// A program and its profile; and for whom it was opened, if it is encrypted: others do not get it.
+type Key = (Digest, Profile, Option<NodeKey>);
 
 impl Sandboxed {
     /// A place for `cores` units at once, that starts workers with `launcher` and keeps compiled code
@@ -74,24 +78,31 @@ impl Sandboxed {
 
     /// The program's code. Compiles one program at a time: each compilation takes all processors.
     fn program(&self, batch: &Batch<'_>, work: &Work) -> Result<Artifact, Abort> {
-        let key = (work.program, work.profile.clone());
+        let key = |of| (work.program, work.profile.clone(), of);
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = programs.find(&key) {
+        let mut keys = [key(None), key(Some(batch.requester))].into_iter();
+        if let Some(known) = keys.find_map(|key| programs.find(&key)) {
             return known;
         }
-        let made = self.compile(batch, &work.profile);
+        let component = (batch.component)()?;
+        let is_public = Digest::of(&component) == work.program;
+        let made = self.compile(&component, work, is_public);
         // Only what follows from the component's bytes is true of it next time too.
         if matches!(made, Ok(_) | Err(Abort::Compile(_))) {
-            programs.keep(key, made.clone());
+            let of = (!is_public).then_some(batch.requester);
+            programs.keep(key(of), made.clone());
         }
         made
     }
 
-    fn compile(&self, batch: &Batch<'_>, profile: &Profile) -> Result<Artifact, Abort> {
-        let component = (batch.component)()?;
-        admit(&component).map_err(|refusal| Abort::Compile(refusal.to_string()))?;
-        let engine = self.engine(profile)?;
-        let artifact = self.compiler.artifact(&engine, &component);
+    /// What is not public leaves no trace on the disk.
+    fn compile(&self, component: &[u8], work: &Work, is_public: bool) -> Result<Artifact, Abort> {
+        admit(component).map_err(|refusal| Abort::Compile(refusal.to_string()))?;
+        let engine = self.engine(&work.profile)?;
+        let artifact = match is_public {
+            true => self.compiler.artifact(&engine, component),
+            false => self.compiler.secret(&engine, component, work.program),
+        };
         artifact.map_err(|error| match error {
             CompileError::Refused(reason) => Abort::Compile(reason),
             CompileError::Abort(abort) => abort,
@@ -135,14 +146,14 @@ impl Execute for Sandboxed {
 }
 
 impl Programs {
-    fn find(&mut self, key: &(Digest, Profile)) -> Option<Result<Artifact, Abort>> {
+    fn find(&mut self, key: &Key) -> Option<Result<Artifact, Abort>> {
         self.uses += 1;
         let (used, program) = self.known.get_mut(key)?;
         *used = self.uses;
         Some(program.clone())
     }
 
-    fn keep(&mut self, key: (Digest, Profile), program: Result<Artifact, Abort>) {
+    fn keep(&mut self, key: Key, program: Result<Artifact, Abort>) {
         let oldest = self.known.iter().min_by_key(|(_, (used, _))| *used);
         if self.known.len() >= PROGRAMS
             && let Some(oldest) = oldest.map(|(key, _)| key.clone())

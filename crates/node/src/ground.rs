@@ -37,8 +37,8 @@ impl Ground {
         let data = config.data.as_path();
         make_folder(data)?;
         let identity = Identity::open(data)?;
-        let rows = Arc::new(Rows::open(&data.join("rows.redb"))?);
         let key = SealKey::open(&data.join("seal.key"))?;
+        let rows = Arc::new(Rows::open_sealed(&data.join("rows.redb"), &key)?);
         let store = Store::open_sealed(&data.join("store"), &key)?;
         let store = Arc::new(store.with_quota(machine::disk(config))?);
         let keepsakes = Keepsakes::load(store.clone(), rows.clone())?;

@@ -10,11 +10,12 @@ use opensky_core::{
     WorkerView,
 };
 use opensky_protocol::{
-    Account, Digest, JobPlan, NodeKey, PriceTerms, Profile, Reply, Request, Reveal, codec,
+    Account, ContentKey, Digest, NodeKey, PriceTerms, Profile, Reply, Request, Reveal, codec,
 };
 use opensky_storage::StoreError;
 
 use crate::{
+    content::{inputs, program, rename, seal_all},
     error::SubmitError,
     keepsake::For,
     node::Node,
@@ -48,6 +49,22 @@ pub struct Wish {
     pub time: Duration,
     /// Labels that a provider has to have, each with one of these values.
     pub require: BTreeMap<String, BTreeSet<String>>,
+    /// Who can read it.
+    pub privacy: Privacy,
+}
+
+/// Who can read the blobs of a job. What is no blob (arguments, variables, parameters, fuel, how long
+/// things are) those who run it can read in any case, and whoever gets its receipt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Privacy {
+    /// Whoever knows their digests.
+    Open,
+    /// Whoever runs a part of it: inputs and outputs are to be encrypted, the program is public.
+    Inputs,
+    /// The same, and the program is to be encrypted too.
+    All,
+    /// What the plan names is encrypted: see [`Node::encrypted`].
+    Encrypted,
 }
 
 /// Blobs.
@@ -85,18 +102,60 @@ impl Node {
     }
 }
 
+/// Encrypted jobs.
+impl Node {
+    /// The key to the blobs of an own job, if that is encrypted. Whoever gets it can read all of the
+    /// job, and check its receipt.
+    pub fn content_key(&self, order: &Submission) -> Option<ContentKey> {
+        let key = || self.0.content.of(&order.nonce);
+        order.is_encrypted.then(key)
+    }
+
+    /// The wish as it can be submitted: where blobs are to be encrypted they are, into this node's
+    /// store, and the plan names what they are encrypted to. Each is in memory as a whole meanwhile.
+    /// The same wish gives the same.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn encrypted(&self, mut wish: Wish) -> Result<Wish, SubmitError> {
+        let mut blobs: Vec<Digest> = inputs(&wish.plan).copied().collect();
+        match wish.privacy {
+            Privacy::Open | Privacy::Encrypted => return Ok(wish),
+            Privacy::Inputs => {}
+            Privacy::All => {
+                self.bring_program(program(&wish.plan)).await?;
+                blobs.push(*program(&wish.plan));
+            }
+        }
+        blobs.sort_unstable();
+        blobs.dedup();
+        let (store, key) = (self.0.depot.store().clone(), self.0.content.of(&wish.nonce));
+        let sealed = tokio::task::spawn_blocking(move || seal_all(&store, &key, &blobs)).await;
+        let sealed = sealed.map_err(|_| SubmitError::Ended)??;
+        rename(&mut wish.plan, &sealed);
+        wish.privacy = Privacy::Encrypted;
+        Ok(wish)
+    }
+}
+
 /// Jobs.
 impl Node {
-    /// What the core would be told, if the wish were submitted now. Nothing is done.
+    /// What the core would be told, if the wish were submitted now. Nothing is done: what is to be
+    /// encrypted is still under its old name, and as long as it will be.
     ///
     /// # Errors
     /// [`SubmitError::Missing`].
     pub fn order(&self, wish: Wish) -> Result<Submission, SubmitError> {
         let store = self.0.depot.store();
+        let more = match wish.privacy {
+            Privacy::Open | Privacy::Encrypted => 0,
+            Privacy::Inputs | Privacy::All => ContentKey::OVERHEAD,
+        };
         let mut lengths = BTreeMap::new();
         for digest in inputs(&wish.plan) {
             let len = store.len(digest);
-            lengths.insert(*digest, len.map_err(|_| SubmitError::Missing(*digest))?);
+            let len = len.map_err(|_| SubmitError::Missing(*digest))?;
+            lengths.insert(*digest, len.saturating_add(more));
         }
         let program_len = store.len(program(&wish.plan)).unwrap_or_default();
         let time = u64::try_from(wish.time.as_millis()).unwrap_or(u64::MAX);
@@ -111,6 +170,7 @@ impl Node {
             replica_cap: wish.replica_cap,
             deadline: Time(self.0.clock.now().saturating_add(time)),
             require: wish.require,
+            is_encrypted: wish.privacy != Privacy::Open,
         })
     }
 
@@ -119,6 +179,7 @@ impl Node {
     /// # Errors
     /// [`SubmitError`].
     pub async fn submit(&self, wish: Wish) -> Result<Digest, SubmitError> {
+        let wish = self.encrypted(wish).await?;
         self.bring_program(program(&wish.plan)).await?;
         let order = self.order(wish)?;
         let job = order.id(&self.0.who);
@@ -135,7 +196,7 @@ impl Node {
     }
 
     /// Whoever runs the job's units asks this node for what they lack.
-    async fn bring_program(&self, program: &Digest) -> Result<(), SubmitError> {
+    pub(crate) async fn bring_program(&self, program: &Digest) -> Result<(), SubmitError> {
         if self.0.depot.store().has(program) {
             return Ok(());
         }
@@ -247,26 +308,4 @@ impl Node {
         let (order, results) = self.results(job).await?;
         receipts::file(&self.0.secret, &order, results)
     }
-}
-
-fn program(plan: &Plan) -> &Digest {
-    match plan {
-        Plan::Single(work) => &work.program,
-        Plan::Job(spec) => &spec.program,
-    }
-}
-
-/// The blobs that a plan names as inputs.
-fn inputs(plan: &Plan) -> impl Iterator<Item = &Digest> {
-    let (named, planned) = match plan {
-        Plan::Single(work) => (&work.inputs, &[][..]),
-        Plan::Job(spec) => {
-            let planned = match &spec.plan {
-                JobPlan::MapReduce { shards, .. } => shards.as_slice(),
-                JobPlan::Stepper { input, .. } => std::slice::from_ref(input),
-            };
-            (&spec.inputs, planned)
-        }
-    };
-    named.values().chain(planned)
 }

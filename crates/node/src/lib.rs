@@ -7,6 +7,7 @@
 
 mod clock;
 pub mod config;
+mod content;
 mod deploy;
 mod deployments;
 mod depot;
@@ -41,7 +42,7 @@ pub use depot::BringError;
 pub use error::{DeployError, Failure, StartError, SubmitError};
 pub use execute::{Batch, Execute, Sandboxed};
 pub use identity::KeyError;
-pub use jobs::Wish;
+pub use jobs::{Privacy, Wish};
 pub use ledger::LedgerAway;
 pub use node::Node;
 pub use receipts::{JobOutputs, ReceiptError};

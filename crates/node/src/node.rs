@@ -19,6 +19,7 @@ use tracing::Instrument;
 use crate::{
     clock::Clock,
     config::{Config, LedgerConfig},
+    content::ContentKeys,
     deployments::Deployments,
     depot::Depot,
     door::{Door, Rooms},
@@ -64,6 +65,7 @@ pub(crate) struct Parts {
     pub who: Who,
     pub config: Config,
     pub secret: Arc<SecretKey>,
+    pub content: Arc<ContentKeys>,
     pub terms: Terms,
     pub clock: Clock,
     pub rows: Arc<Rows>,
@@ -257,6 +259,7 @@ impl Building {
             keepsakes,
         } = ground;
         let secret = Arc::new(identity.secret());
+        let content = Arc::new(ContentKeys::new(identity.derive("opensky content 1")));
         let who = Who {
             node: secret.node(),
             operator: secret.node().into(),
@@ -315,6 +318,7 @@ impl Building {
             post: Post::new(
                 network.clone(),
                 secret.clone(),
+                content.clone(),
                 local_events.clone(),
                 metrics.clone(),
                 tasks.clone(),
@@ -384,6 +388,7 @@ impl Building {
             who,
             config,
             secret,
+            content,
             terms: genesis.terms,
             clock,
             rows,

@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{metrics::Metrics, seal::seal, tasks::Tasks};
+use crate::{content::ContentKeys, metrics::Metrics, seal::seal, tasks::Tasks};
 
 /// Messages that wait for one node. The core says again what nobody answers, so what is beyond this
 /// is dropped.
@@ -36,6 +36,7 @@ pub(crate) struct Post(Arc<Office>);
 struct Office {
     network: Network,
     secret: Arc<SecretKey>,
+    content: Arc<ContentKeys>,
     events: mpsc::Sender<Event>,
     metrics: Metrics,
     tasks: Tasks,
@@ -43,10 +44,11 @@ struct Office {
 }
 
 impl Post {
-    /// Messages are signed with `secret`. What becomes of them is told to `events`.
+    /// Messages are signed with `secret`, and the keys of encrypted jobs wrapped. What becomes of them is told to `events`.
     pub fn new(
         network: Network,
         secret: Arc<SecretKey>,
+        content: Arc<ContentKeys>,
         events: mpsc::Sender<Event>,
         metrics: Metrics,
         tasks: Tasks,
@@ -54,6 +56,7 @@ impl Post {
         Self(Arc::new(Office {
             network,
             secret,
+            content,
             events,
             metrics,
             tasks,
@@ -108,7 +111,7 @@ impl Post {
 
     async fn deliver(&self, to: NodeKey, message: Outgoing, wants_trip: bool) {
         let office = &self.0;
-        let request = Request::Message(seal(&office.secret, message));
+        let request = Request::Message(seal(&office.secret, &office.content, message));
         let bytes = codec::encode(&request);
         let start = Instant::now();
         let mut answer = office.network.ask(to, bytes.clone()).await;

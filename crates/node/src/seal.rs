@@ -1,4 +1,4 @@
-//! Puts signatures under what the core wants to be said: one for each batch.
+//! Puts signatures under what the core wants to be said, one for each batch, and wraps keys.
 
 use opensky_core::{Draft, Outgoing, Proof};
 use opensky_protocol::{
@@ -6,10 +6,12 @@ use opensky_protocol::{
     ledger::{Evidence, Showing},
 };
 
+use crate::content::ContentKeys;
+
 /// The message with this node's signatures.
-pub(crate) fn seal(secret: &SecretKey, outgoing: Outgoing) -> Message {
+pub(crate) fn seal(secret: &SecretKey, content: &ContentKeys, outgoing: Outgoing) -> Message {
     match outgoing {
-        Outgoing::Assign(drafts) => Message::Assign(orders(secret, drafts)),
+        Outgoing::Assign(drafts) => Message::Assign(orders(secret, content, drafts)),
         Outgoing::Accept(turns) => Message::Accept(turns),
         Outgoing::Refuse(turns) => Message::Refuse(turns),
         Outgoing::Commit(commits) => Message::Commit(sign_all(secret, commits)),
@@ -35,24 +37,30 @@ fn sign_all<T: Signable>(secret: &SecretKey, values: Vec<T>) -> Vec<Signed<T>> {
     signed.into_iter().map(Verified::into_signed).collect()
 }
 
-fn orders(secret: &SecretKey, drafts: Vec<Draft>) -> Vec<Order> {
+fn orders(secret: &SecretKey, content: &ContentKeys, drafts: Vec<Draft>) -> Vec<Order> {
     let mut rest = Vec::with_capacity(drafts.len());
     let (mut tickets, mut assignments) = (Vec::new(), Vec::new());
     for draft in drafts {
+        let turn = &draft.assignment;
+        let key = draft.encrypted.and_then(|nonce| {
+            let key = content.of(&nonce);
+            secret.wrap(&key, &turn.provider, &turn.job)
+        });
         tickets.push(draft.ticket);
         assignments.push(draft.assignment);
-        rest.push((draft.work, draft.sources));
+        rest.push((draft.work, draft.sources, key));
     }
     let tickets = sign_all(secret, tickets);
     let assignments = sign_all(secret, assignments);
     let signed = tickets.into_iter().zip(assignments);
     rest.into_iter()
         .zip(signed)
-        .map(|((work, sources), (ticket, assignment))| Order {
+        .map(|((work, sources, key), (ticket, assignment))| Order {
             work,
             ticket,
             assignment,
             sources,
+            key,
         })
         .collect()
 }

@@ -11,11 +11,14 @@ use std::{
 use opensky_core::{Done, Event};
 use opensky_executor::{Inputs, Run};
 use opensky_network::Network;
-use opensky_protocol::{Abort, Digest, NodeKey, Outputs, Receipt, SecretKey, Turn, Work};
+use opensky_protocol::{
+    Abort, ContentKey, Digest, NodeKey, Outputs, Receipt, SecretKey, Turn, Work, WrappedKey,
+};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::Instrument;
 
 use crate::{
+    content::concealed,
     depot::Depot,
     execute::{Batch, Execute},
     keepsake::{For, Keepsakes},
@@ -70,7 +73,9 @@ struct State {
 struct Task {
     turn: Turn,
     work: Arc<Work>,
+    /// Who asks; of an encrypted job, a name for that job of theirs.
     requester: NodeKey,
+    content: Option<ContentKey>,
 }
 
 impl Workshop {
@@ -94,10 +99,16 @@ impl Workshop {
     }
 
     /// Takes a unit on, unless it is here already. `sources` may have its blobs; the last of them
-    /// ordered it.
-    pub fn take(&self, turn: Turn, work: Work, sources: Vec<NodeKey>) {
+    /// ordered it, and has wrapped `key` for this node if they are encrypted.
+    pub fn take(&self, turn: Turn, work: Work, sources: Vec<NodeKey>, key: Option<WrappedKey>) {
         let Some(requester) = sources.last().copied() else {
             return;
+        };
+        let on_behalf_of = on_behalf_of(requester, &turn.job, key.as_ref());
+        let content = match key.map(|key| self.0.content_key(&key, &requester, &turn.job)) {
+            None => None,
+            Some(Ok(content)) => Some(content),
+            Some(Err(abort)) => return self.0.give_up(turn, abort),
         };
         if !self.0.lock().known.insert(turn) {
             return;
@@ -106,7 +117,8 @@ impl Workshop {
         let task = Task {
             turn,
             work: Arc::new(work),
-            requester,
+            requester: on_behalf_of,
+            content,
         };
         let span = tracing::info_span!("unit", unit = %short(&turn.unit), job = %short(&turn.job), attempt = turn.attempt);
         let prepare = self.0.clone().prepare(task, sources).instrument(span);
@@ -147,6 +159,27 @@ pub(crate) fn short(digest: &Digest) -> String {
 impl Floor {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn content_key(
+        &self,
+        key: &WrappedKey,
+        from: &NodeKey,
+        job: &Digest,
+    ) -> Result<ContentKey, Abort> {
+        let key = self.tools.secret.unwrap(key, from, job);
+        key.ok_or_else(|| Abort::MissingInput("the key".into()))
+    }
+
+    /// Says that there will be no result of a unit that was not taken on.
+    fn give_up(self: &Arc<Self>, turn: Turn, abort: Abort) {
+        let floor = self.clone();
+        self.tools.tasks.spawn(async move {
+            tracing::warn!(%abort, "a unit is not taken on");
+            floor.tools.metrics.aborted.inc();
+            // The core ends before those who tell it things.
+            let _ = floor.tools.events.send(executed(turn, Err(abort))).await;
+        });
     }
 
     /// Brings all that a unit needs, and puts it where a core finds it.
@@ -233,12 +266,17 @@ impl Floor {
 
     fn run(&self, batch: &[Task]) {
         let works: Vec<_> = batch.iter().map(|task| task.work.clone()).collect();
-        let results = match self.inputs(&works) {
+        let content = batch[0].content.as_ref();
+        let results = match self.inputs(&works, content) {
             Ok(inputs) => {
                 let program = works[0].program;
                 let component = || {
-                    let read = self.tools.depot.store().get(&program);
-                    read.map_err(|_| Abort::MissingInput("the program".into()))
+                    let name = "the program";
+                    let blob = self.read(&program, name)?;
+                    match content.filter(|_| ContentKey::is_sealed(&blob)) {
+                        Some(key) => opened(key, &blob, name),
+                        None => Ok(blob),
+                    }
                 };
                 self.tools.execute.run(&Batch {
                     requester: batch[0].requester,
@@ -257,14 +295,24 @@ impl Floor {
         }
     }
 
-    fn inputs(&self, works: &[Arc<Work>]) -> Result<Inputs, Abort> {
+    fn read(&self, digest: &Digest, name: &str) -> Result<Vec<u8>, Abort> {
+        let read = self.tools.depot.store().get(digest);
+        read.map_err(|_| Abort::MissingInput(name.into()))
+    }
+
+    /// What the units take in, as they see it: found by the digests of the blobs, which are opened
+    /// here and nowhere else if they are encrypted.
+    fn inputs(&self, works: &[Arc<Work>], key: Option<&ContentKey>) -> Result<Inputs, Abort> {
         let mut inputs = Inputs::default();
         for (name, digest) in works.iter().flat_map(|work| &work.inputs) {
             if inputs.get(digest).is_some() {
                 continue;
             }
-            let bytes = self.tools.depot.store().get(digest);
-            let bytes = bytes.map_err(|_| Abort::MissingInput(name.clone()))?;
+            let blob = self.read(digest, name)?;
+            let bytes = match key {
+                Some(key) => opened(key, &blob, name)?,
+                None => blob,
+            };
             inputs.insert_verified(*digest, Arc::new(bytes));
         }
         Ok(inputs)
@@ -281,6 +329,10 @@ impl Floor {
             ..
         } = &self.tools;
         let failed = |error: &dyn std::fmt::Display| Abort::Internal(error.to_string());
+        let run = match &task.content {
+            Some(key) => concealed(key, &task.turn.unit, run),
+            None => run,
+        };
         let outputs = Outputs::of(&run.outputs);
         let digests = outputs.0.values().map(|output| output.digest).collect();
         // First, so that nobody removes an equal blob that is there already.
@@ -323,6 +375,20 @@ impl Floor {
         // The core ends before those who tell it things.
         let _ = self.tools.events.blocking_send(executed(turn, result));
     }
+}
+
+/// Who shares a worker process: of an encrypted job nobody but its own units, so that whoever else
+/// names its blobs finds none of them opened.
+fn on_behalf_of(requester: NodeKey, job: &Digest, key: Option<&WrappedKey>) -> NodeKey {
+    match key {
+        Some(key) => NodeKey(Digest::derive("opensky worker 1", &(requester, job, key)).0),
+        None => requester,
+    }
+}
+
+fn opened(key: &ContentKey, blob: &[u8], name: &str) -> Result<Vec<u8>, Abort> {
+    let opened = key.open(blob);
+    opened.ok_or_else(|| Abort::MissingInput(name.into()))
 }
 
 fn executed(turn: Turn, result: Result<Box<Done>, Abort>) -> Event {

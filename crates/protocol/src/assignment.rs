@@ -6,7 +6,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
     Account, Class, Digest, NodeKey, Outputs, PriceTerms, Receipt, Signable, Signature, Signed,
-    Statement, Ticket, Transcript, Work, compare_key,
+    Statement, Ticket, Transcript, Work, WrappedKey, compare_key,
 };
 
 /// The broker's word that this provider shall run the unit now, and will be paid its ask for it.
@@ -50,6 +50,8 @@ pub struct Order {
     /// Nodes that have blobs of the inputs, at most [`Order::MAX_SOURCES`]; the broker's node has the
     /// rest.
     pub sources: Vec<NodeKey>,
+    /// The key to the job's blobs, wrapped by the broker for the provider, where they are encrypted.
+    pub key: Option<WrappedKey>,
 }
 
 impl Order {

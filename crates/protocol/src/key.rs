@@ -10,6 +10,7 @@ use curve25519_dalek::{
 use ed25519_dalek::Signer;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use sha2::{Digest as _, Sha512};
+use zeroize::Zeroizing;
 
 use crate::Digest;
 
@@ -35,6 +36,15 @@ impl SecretKey {
     /// The public half.
     pub fn node(&self) -> NodeKey {
         NodeKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// The secret that this node and another one have in common: X25519 between their keys. Nothing
+    /// where the other's is no point, or one of small order, with which everybody has the same.
+    pub(crate) fn shared_with(&self, node: &NodeKey) -> Option<Zeroizing<[u8; 32]>> {
+        let point = CompressedEdwardsY(node.0).decompress()?.to_montgomery();
+        let mine = Zeroizing::new(self.0.to_scalar_bytes());
+        let shared = Zeroizing::new(point.mul_clamped(*mine).to_bytes());
+        (*shared != [0; 32]).then_some(shared)
     }
 
     /// Signs `H(domain, value)`.

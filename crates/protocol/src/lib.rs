@@ -11,6 +11,7 @@ extern crate alloc;
 mod account;
 mod assignment;
 pub mod codec;
+mod content;
 mod deployment;
 mod digest;
 mod job;
@@ -32,6 +33,7 @@ mod work;
 
 pub use account::Account;
 pub use assignment::{Assignment, Commit, Order, Reveal, Turn};
+pub use content::{ContentKey, WrappedKey};
 pub use deployment::{Deployment, Manifest};
 pub use digest::{Digest, ParseDigestError};
 pub use job::{JobError, JobPlan, JobReceipt, JobSpec};

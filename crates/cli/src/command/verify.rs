@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use opensky_protocol::{Digest, JobPlan, JobReceipt, JobSpec, Receipt, codec::FileKind, names};
+use opensky_protocol::{
+    ContentKey, Digest, JobPlan, JobReceipt, JobSpec, Receipt, codec::FileKind, names,
+};
 use serde_json::json;
 
 use self::{
@@ -51,6 +53,10 @@ pub struct Args {
     /// A named input, if the store does not have it.
     #[arg(long = "in", value_name = "NAME=FILE", value_parser = value::pair)]
     pub named: Vec<(String, String)>,
+    /// Of an encrypted job, its key, as `opensky job key` shows it. Files are given as they were before
+    /// they were encrypted.
+    #[arg(long, value_name = "HEX", value_parser = value::content_key)]
+    pub content_key: Option<ContentKey>,
     /// What executes the program.
     #[arg(long, value_enum, default_value_t)]
     pub backend: BackendName,
@@ -149,12 +155,18 @@ impl Verdict {
 }
 
 fn judge_unit(args: &Args, receipt: &Receipt) -> Result<Verdict, Problem> {
-    let blobs = Blobs::new(args.given())?;
+    let blobs = Blobs::new(args.given(), args.content_key.clone())?;
     let sandbox = local::sandbox(&receipt.work.profile, args.backend.into())?;
     let component = args.component.as_deref();
     let program = blobs.program(&sandbox, &receipt.work.program, component)?;
     let inputs = blobs.of(&receipt.work.inputs)?;
-    let again = Again::new(&sandbox, &program, threads(args.jobs), 1);
+    let again = Again::new(
+        &sandbox,
+        &program,
+        threads(args.jobs),
+        1,
+        args.content_key.as_ref(),
+    );
     let found = again.unit(receipt, &inputs)?;
     Ok(Verdict {
         what: format!("unit {}", receipt.statement.unit),
@@ -166,13 +178,19 @@ fn judge_unit(args: &Args, receipt: &Receipt) -> Result<Verdict, Problem> {
 }
 
 fn judge_job(args: &Args, job: &JobReceipt) -> Result<Verdict, Problem> {
-    let blobs = Blobs::new(args.given())?;
+    let blobs = Blobs::new(args.given(), args.content_key.clone())?;
     let sandbox = local::sandbox(&job.spec.profile, args.backend.into())?;
     let component = args.component.as_deref();
     let program = blobs.program(&sandbox, &job.spec.program, component)?;
     let units = job.units.len();
     let count = args.sample.map_or(units, |sample| sample.get().min(units));
-    let again = Again::new(&sandbox, &program, threads(args.jobs), count);
+    let again = Again::new(
+        &sandbox,
+        &program,
+        threads(args.jobs),
+        count,
+        args.content_key.as_ref(),
+    );
     let found = match args.sample {
         Some(_) => sample(job, &again, &blobs, count)?,
         None => whole(job, &again, &blobs)?,

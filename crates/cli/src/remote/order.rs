@@ -45,7 +45,8 @@ pub struct Order {
     /// providers say of themselves.
     #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair, value_delimiter = ',')]
     pub require: Vec<(String, String)>,
-    /// Only the chosen providers could read program, input and output. Not built yet: refused.
+    /// Only the providers that are chosen can read input and output, and the program unless it is
+    /// deployed. What is said in flags is in the receipt.
     #[arg(long)]
     pub encrypt: bool,
 }
@@ -61,12 +62,6 @@ pub struct Ready {
 impl Order {
     /// Gives the node what the job is about, and makes the request.
     pub fn prepare(&self, client: &Client, store: &Store) -> Result<Ready, Problem> {
-        if self.encrypt {
-            return Err(
-                Problem::refused("jobs are not encrypted yet: --encrypt cannot be kept")
-                    .help("leave it out, if providers may see the program and the input"),
-            );
-        }
         let world = self.world();
         let target = target::find(client, &self.target, world, store)?;
         let entry = self.entry(&target);
@@ -121,6 +116,7 @@ impl Order {
             max_price: self.max_price,
             deadline: self.deadline.map(Span::from),
             require: require(&self.require),
+            encrypt: self.encrypt,
             ..request
         })
     }
@@ -266,6 +262,7 @@ mod tests {
                 "ff",
                 "--time",
                 "7",
+                "--encrypt",
             ],
             true,
         )
@@ -276,6 +273,7 @@ mod tests {
         assert_eq!(request.require["region"].len(), 2);
         assert_eq!(request.require["tier"].len(), 1);
         assert_eq!(request.limits.fuel, Some(Fuel(2_000_000_000)));
+        assert!(request.encrypt);
         assert_eq!(request.limits.memory, None);
         assert_eq!(request.args, ["-x"]);
         assert_eq!(request.entropy.map(|seed| seed.0[31]), Some(255));

@@ -92,6 +92,7 @@ fn order(nonce: u8, plan: Plan, inputs: Vec<Digest>) -> Submission {
         replica_cap: 7,
         deadline: Time(1_000_000 + HOUR),
         require: BTreeMap::new(),
+        is_encrypted: false,
     }
 }
 

@@ -477,6 +477,7 @@ fn seal(message: Outgoing) -> Message {
         ticket: sealed(draft.ticket),
         assignment: sealed(draft.assignment),
         sources: draft.sources,
+        key: None,
     };
     match message {
         Outgoing::Assign(drafts) => Message::Assign(drafts.into_iter().map(order).collect()),

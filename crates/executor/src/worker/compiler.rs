@@ -103,12 +103,20 @@ impl Compiler {
                 native
             }
         };
-        Ok(Artifact {
-            native: Arc::new(native),
-            program,
-            profile: sandbox.rules().profile(),
-            backend: sandbox.backend(),
-        })
+        Ok(made(sandbox, program, native))
+    }
+
+    /// The native code of a component that nobody else may see: it is neither looked for in the cache
+    /// nor kept there. Works call it `program`, which is no digest of its bytes. Blocks while it
+    /// compiles.
+    pub fn secret(
+        &self,
+        sandbox: &Sandbox,
+        component: &[u8],
+        program: Digest,
+    ) -> Result<Artifact, CompileError> {
+        let native = self.in_worker(sandbox, component)?;
+        Ok(made(sandbox, program, native))
     }
 
     fn in_worker(&self, sandbox: &Sandbox, component: &[u8]) -> Result<Sealed, CompileError> {
@@ -150,5 +158,14 @@ impl Compiler {
             return Err(Abort::Compile(text.into()).into());
         }
         Ok(native)
+    }
+}
+
+fn made(sandbox: &Sandbox, program: Digest, native: Sealed) -> Artifact {
+    Artifact {
+        native: Arc::new(native),
+        program,
+        profile: sandbox.rules().profile(),
+        backend: sandbox.backend(),
     }
 }

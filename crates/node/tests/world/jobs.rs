@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use libtest_mimic::Trial;
 use opensky_core::{Ending, JobState, Plan, Replicas};
 use opensky_executor::{Backend, Inputs, Rules, Run, Sandbox, worker::Compiler};
-use opensky_node::{Batch, Execute, Node, SubmitError, Wish, sandboxed};
+use opensky_node::{Batch, Execute, Node, Privacy, SubmitError, Wish, sandboxed};
 use opensky_protocol::{
     Abort, Digest, JobPlan, JobReceipt, JobSpec, Limits, Manifest, PriceTerms, Receipt, Shard,
     Work, World as Calls, names,
@@ -16,7 +16,7 @@ use crate::{
     nodes::{World, until},
 };
 
-const JOB: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/job.wasm");
+pub const JOB: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/job.wasm");
 const MAP_REDUCE: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/map-reduce.wasm");
 const TEXT: &[u8] = include_bytes!("../../../testkit/corpus/inputs/text");
 
@@ -35,7 +35,10 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn trial<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial {
+pub fn trial<F: Future<Output = ()>>(
+    name: &str,
+    test: impl FnOnce() -> F + Send + 'static,
+) -> Trial {
     Trial::test(name, move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -54,7 +57,7 @@ fn limits() -> Limits {
     }
 }
 
-fn wish(plan: Plan, replicas: u8) -> Wish {
+pub fn wish(plan: Plan, replicas: u8) -> Wish {
     Wish {
         nonce: [1; 16],
         plan,
@@ -68,11 +71,12 @@ fn wish(plan: Plan, replicas: u8) -> Wish {
         replica_cap: 5,
         time: Duration::from_secs(300),
         require: BTreeMap::new(),
+        privacy: Privacy::Open,
     }
 }
 
 /// The letters of a text, as one unit.
-fn letters(node: &Node) -> Work {
+pub fn letters(node: &Node) -> Work {
     Work {
         profile: Rules::DEFAULT.profile(),
         program: node.put(JOB).unwrap(),
@@ -89,7 +93,7 @@ fn letters(node: &Node) -> Work {
 }
 
 /// Who follows whom, of four texts in two partitions.
-fn followers(node: &Node) -> JobSpec {
+pub fn followers(node: &Node) -> JobSpec {
     let shards = [TEXT, b"abcabc", b"hello", b"a quick brown fox"];
     JobSpec {
         profile: Rules::DEFAULT.profile(),
@@ -110,25 +114,25 @@ fn followers(node: &Node) -> JobSpec {
 }
 
 /// What the work gives on this machine, without a network.
-fn alone(world: &World, component: &[u8], work: &Work, inputs: &[&[u8]]) -> Run {
+pub fn alone(world: &World, component: &[u8], work: &Work, inputs: &[(Digest, &[u8])]) -> Run {
     let cache = opensky_executor::Cache::open(&world.path().join("alone"), 1 << 30);
     let sandbox = Sandbox::new(&work.profile, Backend::Cranelift).unwrap();
     let compiler = Compiler::new(cache, launcher());
     let program = compiler.compile(&sandbox, component).unwrap();
     let mut all = Inputs::default();
-    for bytes in inputs {
-        all.insert(*bytes);
+    for (digest, bytes) in inputs {
+        all.insert_verified(*digest, Arc::new(bytes.to_vec()));
     }
     sandbox
         .run(&program, &Arc::new(work.clone()), &all, None)
         .unwrap()
 }
 
-async fn offers(node: &Node, count: usize) {
+pub async fn offers(node: &Node, count: usize) {
     until("offers are known", async || node.offers().len() >= count).await;
 }
 
-async fn done(node: &Node, job: Digest) {
+pub async fn done(node: &Node, job: Digest) {
     let over = async || {
         let view = node.job(job).await.expect("the job is known");
         matches!(view.state, JobState::Over(_))
@@ -138,7 +142,7 @@ async fn done(node: &Node, job: Digest) {
     assert_eq!(view.state, JobState::Over(Ending::Done), "{view:?}");
 }
 
-async fn output(node: &Node, job: Digest) -> Vec<u8> {
+pub async fn output(node: &Node, job: Digest) -> Vec<u8> {
     let outputs = node.outputs(job).await.unwrap();
     let parts = outputs.main.iter().map(|part| node.bytes(&part.digest));
     parts.map(Result::unwrap).collect::<Vec<_>>().concat()
@@ -160,7 +164,7 @@ async fn one_unit() {
     offers(&requester, 2).await;
 
     let work = letters(&requester);
-    let expected = alone(&world, JOB, &work, &[TEXT]);
+    let expected = alone(&world, JOB, &work, &[(Digest::of(TEXT), TEXT)]);
     let plan = Plan::Single(Box::new(work.clone()));
     let job = requester.submit(wish(plan, 2)).await.unwrap();
     done(&requester, job).await;
@@ -203,7 +207,12 @@ async fn map_reduce() {
     let receipt = JobReceipt::from_file(&receipt).unwrap();
     assert_eq!(receipt.spec, spec);
     assert_eq!(receipt.units.len(), 6);
-    let again = alone(&world, MAP_REDUCE, &receipt.units[1].work, &[b"abcabc"]);
+    let again = alone(
+        &world,
+        MAP_REDUCE,
+        &receipt.units[1].work,
+        &[(Digest::of(b"abcabc"), b"abcabc")],
+    );
     assert_eq!(again.fuel, receipt.units[1].statement.fuel);
     let text = String::from_utf8(output(&requester, job).await).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
@@ -254,7 +263,7 @@ async fn liar() {
     offers(&requester, 3).await;
 
     let work = letters(&requester);
-    let expected = alone(&world, JOB, &work, &[TEXT]);
+    let expected = alone(&world, JOB, &work, &[(Digest::of(TEXT), TEXT)]);
     let plan = Plan::Single(Box::new(work));
     let job = requester.submit(wish(plan, 3)).await.unwrap();
     done(&requester, job).await;

@@ -6,6 +6,7 @@
 
 mod jobs;
 mod nodes;
+mod private;
 
 use std::env;
 
@@ -17,7 +18,10 @@ fn main() {
     match args.get(1).map(String::as_str) {
         Some("worker") if args[2] == Kind::Compile.name() => worker::main(Kind::Compile),
         Some("worker") => worker::main(Kind::Run),
-        _ => libtest_mimic::run(&Arguments::from_args(), jobs::trials()).exit(),
+        _ => {
+            let trials = jobs::trials().into_iter().chain(private::trials());
+            libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit()
+        }
     }
 }
 

@@ -64,6 +64,14 @@ impl World {
         node
     }
 
+    /// From now on nodes settle with this one, and reach it at that address.
+    pub fn settle_at(&mut self, node: &Node, address: String) {
+        self.ledger = Some(LedgerAt {
+            node: node.key(),
+            address,
+        });
+    }
+
     pub async fn provider(&self, name: &str) -> Node {
         self.start(self.config(name)).await
     }

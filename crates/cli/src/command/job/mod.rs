@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod cancel;
+mod key;
 mod list;
 mod logs;
 mod receipt;
@@ -43,6 +44,7 @@ enum Command {
     Result(result::Args),
     Receipt(receipt::Args),
     Why(why::Args),
+    Key(key::Args),
     Cancel(cancel::Args),
 }
 
@@ -67,6 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Result(args) => result::run(args),
         Command::Receipt(args) => receipt::run(args),
         Command::Why(args) => why::run(args),
+        Command::Key(args) => key::run(args),
         Command::Cancel(args) => cancel::run(args),
     }
 }

@@ -93,9 +93,14 @@ pub mod take {
         client: &Client,
         result: &JobResult,
     ) -> Result<BTreeMap<String, Vec<u8>>, Problem> {
+        let job = result.job.into();
+        let is_encrypted = client.job(&job).map_err(reach::problem)?.spec.encrypt;
         let get = |output: &opensky_api::JobOutput| {
-            let bytes = bytes(client.blob(output.digest, 0), "an output")?;
-            Ok((output.name.clone(), bytes))
+            let reply = match is_encrypted {
+                true => client.other(&job, &output.name),
+                false => client.blob(output.digest, 0),
+            };
+            Ok((output.name.clone(), bytes(reply, "an output")?))
         };
         result.others.iter().map(get).collect()
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use opensky_executor::{Blob, Inputs, Observer, Program, Run, Sandbox, Within, on_guest_thread};
-use opensky_protocol::{Class, Digest, Outputs, Receipt, Statement, Transcript};
+use opensky_protocol::{Class, ContentKey, Digest, Outputs, Receipt, Statement, Transcript};
 
 use crate::{
     Problem, foreign,
@@ -23,6 +23,7 @@ use crate::{
 pub struct Again<'a> {
     sandbox: &'a Sandbox,
     program: &'a Program,
+    content: Option<&'a ContentKey>,
     threads: NonZeroUsize,
     watcher: Arc<Watcher>,
     finished: AtomicUsize,
@@ -58,10 +59,12 @@ impl<'a> Again<'a> {
         program: &'a Program,
         threads: NonZeroUsize,
         all: usize,
+        content: Option<&'a ContentKey>,
     ) -> Self {
         Self {
             sandbox,
             program,
+            content,
             threads,
             watcher: Arc::new(Watcher(Bar::start())),
             finished: AtomicUsize::new(0),
@@ -127,8 +130,14 @@ impl<'a> Again<'a> {
             .run_within(self.program, &work, inputs, observer, most)
             .map_err(failed)?;
         Ok(match run {
-            Within::Ended(run) => found(receipt, run),
-            Within::Stopped(transcript) => stopped(receipt, &transcript),
+            Within::Ended(run) => found(receipt, run, self.content),
+            Within::Stopped(transcript) => {
+                let unit = &receipt.statement.unit;
+                let salted = self
+                    .content
+                    .map(|key| key.salt_transcript(unit, &transcript));
+                stopped(receipt, &salted.unwrap_or(transcript))
+            }
         })
     }
 }
@@ -158,7 +167,18 @@ fn stopped(receipt: &Receipt, so_far: &Transcript) -> Found {
     }
 }
 
-fn found(receipt: &Receipt, run: Run) -> Found {
+/// What a unit came to here, as its receipt has it: of an encrypted job, encrypted again.
+fn found(receipt: &Receipt, run: Run, content: Option<&ContentKey>) -> Found {
+    let unit = &receipt.statement.unit;
+    let run = match content {
+        Some(key) => Run {
+            outputs: key.seal_outputs(run.outputs),
+            transcript: key.salt_transcript(unit, &run.transcript),
+            states: key.salt_all(&run.states),
+            ..run
+        },
+        None => run,
+    };
     let outputs = Outputs::of(&run.outputs);
     let said = &receipt.statement;
     let here = Statement::new(
@@ -169,7 +189,12 @@ fn found(receipt: &Receipt, run: Run) -> Found {
         &run.transcript,
         &outputs,
     );
-    let blobs = outputs.0.values().zip(run.outputs.into_values());
+    // What units after this one take in is named by what it was encrypted to, and seen as it was.
+    let opened = |bytes: Vec<u8>| content.and_then(|key| key.open(&bytes)).unwrap_or(bytes);
+    let blobs = outputs
+        .0
+        .values()
+        .zip(run.outputs.into_values().map(opened));
     Found {
         fuel: here.fuel,
         differences: differences(receipt, &here, &run.transcript),

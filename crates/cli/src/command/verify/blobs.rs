@@ -1,9 +1,9 @@
 //! Where the program and the inputs come from: given files first, then the store.
 
-use std::{cell::OnceCell, collections::HashMap, path::Path};
+use std::{cell::OnceCell, collections::HashMap, path::Path, sync::Arc};
 
 use opensky_executor::{Inputs, Program, Sandbox};
-use opensky_protocol::{Digest, Work};
+use opensky_protocol::{ContentKey, Digest, Work};
 use opensky_storage::Store;
 
 use crate::{Problem, local, source};
@@ -12,19 +12,25 @@ use crate::{Problem, local, source};
 /// the files needs none.
 pub struct Blobs {
     given: HashMap<Digest, Vec<u8>>,
+    content: Option<ContentKey>,
     store: OnceCell<Store>,
 }
 
 impl Blobs {
-    /// Reads the inputs that were given.
-    pub fn new<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<Self, Problem> {
+    /// Reads the inputs that were given. With the key of an encrypted job they are those of that job as
+    /// they were before.
+    pub fn new<'a>(
+        files: impl IntoIterator<Item = &'a Path>,
+        content: Option<ContentKey>,
+    ) -> Result<Self, Problem> {
         let mut given = HashMap::new();
         for file in files {
             let bytes = source::read(file, "the input")?;
-            given.insert(Digest::of(&bytes), bytes);
+            given.insert(name(&bytes, content.as_ref()), bytes);
         }
         Ok(Self {
             given,
+            content,
             store: OnceCell::new(),
         })
     }
@@ -52,14 +58,28 @@ impl Blobs {
     }
 
     fn get(&self, digest: &Digest, what: &str, help: &str) -> Result<Vec<u8>, Problem> {
-        match self.given.get(digest) {
+        let bytes = match self.given.get(digest) {
             Some(bytes) => Ok(bytes.clone()),
             None => self.store(help)?.get(digest).map_err(|error| {
                 Problem::refused(format!("cannot judge: {what} {digest} is not here"))
                     .because(error)
                     .help(help)
             }),
+        }?;
+        self.open(bytes, what)
+    }
+
+    /// What was encrypted, if it was.
+    fn open(&self, bytes: Vec<u8>, what: &str) -> Result<Vec<u8>, Problem> {
+        if !ContentKey::is_sealed(&bytes) {
+            return Ok(bytes);
         }
+        let key = self.content.as_ref().ok_or_else(|| {
+            Problem::refused(format!("cannot judge: {what} is encrypted"))
+                .help("ask the requester for the job's key, and give it with --content-key")
+        })?;
+        let opened = key.open(&bytes);
+        opened.ok_or_else(|| Problem::refused(format!("the key given is not that of {what}")))
     }
 
     /// The inputs of those names.
@@ -71,7 +91,8 @@ impl Blobs {
         for (name, digest) in needed {
             if inputs.get(digest).is_none() {
                 let what = format!("the input `{name}`,");
-                inputs.insert(self.get(digest, &what, GIVE_INPUT)?);
+                let bytes = self.get(digest, &what, GIVE_INPUT)?;
+                inputs.insert_verified(*digest, Arc::new(bytes));
             }
         }
         Ok(inputs)
@@ -88,7 +109,8 @@ impl Blobs {
             Some(file) => source::component(file)?,
             None => self.get(id, "the program", "give the file with --component")?,
         };
-        if Digest::of(&component) != *id {
+        let is_it = |named: Digest| named == *id;
+        if !is_it(Digest::of(&component)) && !is_it(name(&component, self.content.as_ref())) {
             return Err(
                 Problem::refused("cannot judge: the component is another program")
                     .help(format!("the receipt is about {id}")),
@@ -98,6 +120,14 @@ impl Blobs {
             Problem::refused("the sandbox refuses the program").because(refusal.to_string())
         })?;
         local::compile(sandbox, &component)
+    }
+}
+
+/// How works name such bytes: by what they are encrypted to, if they are.
+fn name(bytes: &[u8], content: Option<&ContentKey>) -> Digest {
+    match content {
+        Some(key) => Digest::of(&key.seal(bytes)),
+        None => Digest::of(bytes),
     }
 }
 

@@ -1,0 +1,198 @@
+//! What came out of jobs: listed, and given out; opened where the job is encrypted.
+
+use axum::extract::{Query, State, rejection::QueryRejection};
+use opensky_api::{Bytes, Code, GuestError, JobId, JobKey, JobOutput, JobResult, ReceiptId};
+use opensky_core::JobState;
+use opensky_node::JobOutputs;
+use opensky_protocol::{ContentKey, Digest, Output, codec, names};
+use serde::Deserialize;
+use tokio::task::spawn_blocking;
+
+use crate::{
+    answer::{Answer, Fault, Named, json, stream},
+    blobs::{self, died},
+    desk::Desk,
+    jobs::{find, not_yet},
+    refusal, show,
+};
+
+const OCTETS: &str = "application/octet-stream";
+/// Outputs beside the main one that are listed.
+const OTHERS: usize = 4_096;
+/// The longest error of a program's own that is read.
+const ERROR_BYTES: u64 = 1 << 20;
+
+/// `GET /v1/jobs/{job}/result`.
+pub(crate) async fn result(State(desk): State<Desk>, Named(job): Named) -> Answer {
+    let (job, order) = find(&desk, &job).await?;
+    let JobState::Over(ending) = &job.state else {
+        return Err(not_yet(&job));
+    };
+    // A job that was cancelled, or never began, has none.
+    let found = desk.node.outputs(job.id).await.unwrap_or_default();
+    let receipt = desk.node.receipt(job.id).await.ok();
+    let key = desk.node.content_key(&order);
+    let error = match found.others.get(names::ERROR) {
+        Some(error) if error.len <= ERROR_BYTES => {
+            guest_error(&desk, key.clone(), error.digest).await
+        }
+        _ => None,
+    };
+    let parts = found.main.iter().map(|output| JobOutput {
+        len: Bytes::saturating(plain_len(output, key.as_ref())),
+        ..show::output(names::OUTPUT, output)
+    });
+    Ok(json(&JobResult {
+        job: JobId::new(job.id),
+        ending: show::shown_ending(ending),
+        error,
+        parts: parts.collect(),
+        others: others(&desk, key, found).await?,
+        receipt: receipt.map(|bytes| ReceiptId::new(Digest::of(&bytes))),
+    }))
+}
+
+/// How long an output is that has no name of the guest's, once it is opened.
+fn plain_len(output: &Output, key: Option<&ContentKey>) -> u64 {
+    match key {
+        Some(_) => output.len.saturating_sub(ContentKey::OVERHEAD),
+        None => output.len,
+    }
+}
+
+/// The other outputs as a list. Of an encrypted job their names are in what was encrypted; those that
+/// are not here keep the names that they have in the receipt.
+async fn others(
+    desk: &Desk,
+    key: Option<ContentKey>,
+    found: JobOutputs,
+) -> Result<Vec<JobOutput>, Fault> {
+    let others = found.others.into_iter().take(OTHERS);
+    let Some(key) = key else {
+        let all = others.map(|(name, output)| show::output(&name, &output));
+        return Ok(all.collect());
+    };
+    let node = desk.node.clone();
+    let list = move |(name, output): (String, Output)| {
+        let sealed = node.bytes(&output.digest).ok();
+        let opened = sealed.and_then(|sealed| key.open_output(&name, &sealed));
+        match opened {
+            Some((name, bytes)) => JobOutput {
+                len: Bytes::saturating(bytes.len() as u64),
+                ..show::output(&name, &output)
+            },
+            None => show::output(&name, &output),
+        }
+    };
+    let listed = spawn_blocking(move || others.map(list).collect()).await;
+    listed.map_err(died)
+}
+
+/// The program's own error, if its bytes are here.
+async fn guest_error(desk: &Desk, key: Option<ContentKey>, digest: Digest) -> Option<GuestError> {
+    let node = desk.node.clone();
+    let bytes = spawn_blocking(move || node.bytes(&digest))
+        .await
+        .ok()?
+        .ok()?;
+    let bytes = match key {
+        Some(key) => key.open(&bytes)?,
+        None => bytes,
+    };
+    let error: opensky_protocol::GuestError = codec::decode(&bytes).ok()?;
+    Some(error.into())
+}
+
+/// Which output is wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// `GET /v1/jobs/{job}/output`.
+pub(crate) async fn output(
+    State(desk): State<Desk>,
+    Named(job): Named,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Answer {
+    let wanted = wanted.map_err(|error| Fault::new(Code::Invalid, error.body_text()))?;
+    let (job, order) = find(&desk, &job).await?;
+    if !matches!(job.state, JobState::Over(_)) {
+        return Err(not_yet(&job));
+    }
+    let found = desk.node.outputs(job.id).await;
+    let found = found.map_err(refusal::of_receipt)?;
+    let key = desk.node.content_key(&order);
+    match (wanted.0.name.as_deref(), key) {
+        (None | Some(names::OUTPUT), key) => main(&desk, key, found).await,
+        (Some(name), None) => {
+            let output = named(&found, name, name)?;
+            let blob = blobs::open(&desk, output.digest).await?;
+            let len = blob.len();
+            let body = blobs::bodies(vec![(blob, 0..len)]);
+            Ok(stream(OCTETS, len, body))
+        }
+        (Some(name), Some(key)) => {
+            let stored = key.name_of(name);
+            let output = named(&found, &stored, name)?;
+            opened(&desk, key, stored, output.digest).await
+        }
+    }
+}
+
+fn named(found: &JobOutputs, stored: &str, name: &str) -> Result<Output, Fault> {
+    let none = || {
+        let name: String = name.chars().take(200).collect();
+        Fault::new(Code::NotFound, format!("there is no output `{name}`"))
+    };
+    found.others.get(stored).copied().ok_or_else(none)
+}
+
+/// The parts of the main output, one after the other.
+async fn main(desk: &Desk, key: Option<ContentKey>, found: JobOutputs) -> Answer {
+    let mut parts = Vec::with_capacity(found.main.len());
+    for output in &found.main {
+        let blob = blobs::open(desk, output.digest).await?;
+        let len = blob.len();
+        parts.push((blob, 0..len));
+    }
+    let lens = found.main.iter();
+    let len = lens.map(|output| plain_len(output, key.as_ref())).sum();
+    let body = match key {
+        None => blobs::bodies(parts),
+        Some(key) => {
+            let parts = parts.into_iter().map(|(blob, _)| blob).collect();
+            blobs::opened(parts, key)
+        }
+    };
+    Ok(stream(OCTETS, len, body))
+}
+
+/// One output of an encrypted job, whole.
+async fn opened(desk: &Desk, key: ContentKey, name: String, digest: Digest) -> Answer {
+    let node = desk.node.clone();
+    let read = spawn_blocking(move || {
+        let sealed = node.bytes(&digest)?;
+        Ok(key.open_output(&name, &sealed))
+    });
+    let read = read.await.map_err(died)?.map_err(refusal::of_store)?;
+    let broken = || Fault::new(Code::Internal, "the job's key does not open the output");
+    let (_, bytes) = read.ok_or_else(broken)?;
+    Ok(stream(OCTETS, bytes.len() as u64, bytes.into()))
+}
+
+/// `GET /v1/jobs/{job}/key`.
+pub(crate) async fn key(State(desk): State<Desk>, Named(job): Named) -> Answer {
+    let (job, order) = find(&desk, &job).await?;
+    let id = JobId::new(job.id);
+    let key = desk.node.content_key(&order).ok_or_else(|| {
+        let short = id.short();
+        Fault::new(Code::Refused, format!("the job {short} is not encrypted"))
+    })?;
+    Ok(json(&JobKey {
+        job: id,
+        key: opensky_api::Hex(*key.bytes()),
+    }))
+}
