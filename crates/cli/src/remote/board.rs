@@ -1,9 +1,6 @@
 //! How a job is going, from its events: a table that is drawn again and again, and lines of news.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use opensky_api::{Class, JobEvent, JobState, JobSummary, Stage, Unit, UnitState, World};
 
@@ -25,8 +22,8 @@ const WIDTH: usize = 80;
 pub struct Board {
     job: Option<JobSummary>,
     units: BTreeMap<(Stage, u32), Unit>,
-    /// Stage by stage, the quarters that were told of.
-    quarters: BTreeMap<Stage, usize>,
+    /// The quarters of the job that were told of.
+    quarters: u32,
 }
 
 /// A line about what has happened.
@@ -55,13 +52,24 @@ impl Board {
 
     fn hear_job(&mut self, job: JobSummary) -> Vec<News> {
         let before = self.job.as_ref().map(|job| job.state);
-        let state = job.state;
-        self.job = Some(job);
-        match state {
-            state if before == Some(state) => Vec::new(),
-            JobState::Ended => Vec::new(),
-            state => vec![News::usual(state_text(state).to_owned())],
+        let mut news = Vec::new();
+        if before != Some(job.state) && job.state != JobState::Ended {
+            news.push(News::usual(state_text(job.state).to_owned()));
         }
+        news.extend(self.quarter(&job));
+        self.job = Some(job);
+        news
+    }
+
+    /// A line for each quarter of a job of many units.
+    fn quarter(&mut self, job: &JobSummary) -> Option<News> {
+        let (done, all) = (u64::from(job.units_done), u64::from(job.units));
+        let quarter = (4 * done).checked_div(all).unwrap_or(0) as u32;
+        if quarter <= self.quarters || job.units as usize <= ROWS {
+            return None;
+        }
+        self.quarters = quarter;
+        Some(News::usual(format!("{done} of {all} units agreed")))
     }
 
     fn hear_unit(&mut self, unit: Unit) -> Vec<News> {
@@ -75,10 +83,7 @@ impl Board {
         let was_agreed = before.is_some_and(|unit| unit.state == UnitState::Agreed);
         if unit.state == UnitState::Agreed && !was_agreed {
             match many {
-                true => {
-                    news.extend(detour(&unit));
-                    news.extend(self.quarter(key.0));
-                }
+                true => news.extend(detour(&unit)),
                 false => news.push(News::usual(format!("{}: {}", place(&unit), agreed(&unit)))),
             }
         }
@@ -89,29 +94,6 @@ impl Board {
     fn planned(&self) -> usize {
         let planned = self.job.as_ref().map_or(0, |job| job.units as usize);
         planned.max(self.units.len())
-    }
-
-    /// A line for each quarter of a stage that is done.
-    fn quarter(&mut self, stage: Stage) -> Option<News> {
-        let (done, all) = self.count(stage);
-        let quarter = 4 * done / all.max(1);
-        let told = self.quarters.entry(stage).or_default();
-        if quarter <= *told {
-            return None;
-        }
-        *told = quarter;
-        Some(News::usual(format!(
-            "{}: {done} of {all} agreed",
-            stage_text(stage)
-        )))
-    }
-
-    /// Agreed ones, and all.
-    fn count(&self, stage: Stage) -> (usize, usize) {
-        let of = self.units.values().filter(|unit| unit.stage == stage);
-        of.fold((0, 0), |(done, all), unit| {
-            (done + usize::from(unit.state == UnitState::Agreed), all + 1)
-        })
     }
 
     /// The table as it is now: lines that fit a terminal of 80 columns.
@@ -130,34 +112,27 @@ impl Board {
         )];
         match self.planned() <= ROWS {
             true => lines.extend(self.units.values().map(row)),
-            false => lines.extend(self.many()),
+            false => lines.extend(self.many(job)),
         }
         lines
     }
 
-    fn many(&self) -> Vec<String> {
-        let stages: BTreeSet<Stage> = self.units.keys().map(|(stage, _)| *stage).collect();
-        let stages = stages.into_iter().map(|stage| self.stage_line(stage));
+    fn many(&self, job: &JobSummary) -> Vec<String> {
+        const BAR: u64 = 30;
+        let (done, all) = (u64::from(job.units_done), u64::from(job.units));
+        let full = (BAR * done).checked_div(all).unwrap_or(0).min(BAR);
+        let bar = |len| "━".repeat(len as usize);
         let mut busy: Vec<&Unit> = self.units.values().filter(|unit| is_busy(unit)).collect();
+        let mut lines = vec![format!(
+            "  {GOOD}{}{PLAIN}{DIM}{}{PLAIN}  {done}/{all} agreed, {} running",
+            bar(full),
+            bar(BAR - full),
+            busy.len(),
+        )];
         // The one that takes the most turns is the one to look at.
         busy.sort_by_key(|unit| (usize::MAX - unit.turns.len(), unit.stage, unit.index));
-        stages.chain(busy.into_iter().take(BUSY).map(row)).collect()
-    }
-
-    fn stage_line(&self, stage: Stage) -> String {
-        const BAR: usize = 30;
-        let (done, all) = self.count(stage);
-        let full = BAR * done / all.max(1);
-        let (bar, rest) = ("━".repeat(full), "━".repeat(BAR - full));
-        let busy = self
-            .units
-            .values()
-            .filter(|unit| unit.stage == stage && is_busy(unit));
-        format!(
-            "  {:<7} {GOOD}{bar}{PLAIN}{DIM}{rest}{PLAIN}  {done}/{all} agreed, {} running",
-            stage_text(stage),
-            busy.count(),
-        )
+        lines.extend(busy.into_iter().take(BUSY).map(row));
+        lines
     }
 }
 
@@ -180,9 +155,9 @@ fn turns(before: Option<&Unit>, unit: &Unit) -> Vec<News> {
     told.collect()
 }
 
-/// A unit that took more turns than were wanted, and what became of each.
+/// A unit of which not every turn gave the result, and what became of each.
 fn detour(unit: &Unit) -> Option<News> {
-    if unit.turns.len() <= unit.wanted as usize {
+    if unit.turns.len() <= unit.agreed as usize {
         return None;
     }
     let each = unit.turns.iter().map(|turn| {
@@ -354,17 +329,20 @@ mod tests {
             )));
         }
         let mut news = Vec::new();
+        let mut job = samples::job(JobState::Running);
+        job.units = 40;
         for index in 0..20 {
             let mut unit = samples::unit(Stage::Map, index, UnitState::Agreed);
             unit.agreed = 2;
+            unit.turns = vec![samples::turn(1, "agreed"), samples::turn(3, "agreed")];
             if index == 5 {
-                unit.turns = vec![
-                    samples::turn(1, "agreed"),
-                    samples::turn(2, "had another result than the others"),
-                    samples::turn(3, "agreed"),
-                ];
+                unit.wanted = 3;
+                let wrong = samples::turn(2, "had another result than the others");
+                unit.turns.insert(1, wrong);
             }
+            job.units_done = index + 1;
             news.extend(board.hear(JobEvent::Unit(unit)));
+            news.extend(board.hear(JobEvent::Job(job.clone())));
         }
         let odd: Vec<_> = news.iter().map(|news| news.odd).collect();
         assert_eq!(odd, [true, false, false]);
@@ -373,8 +351,8 @@ mod tests {
                 p-040g208104 agreed
                 p-081040g208 had another result than the others
                 p-0c1g60r30c agreed
-            map: 10 of 40 agreed
-            map: 20 of 40 agreed"#]]
+            10 of 40 units agreed
+            20 of 40 units agreed"#]]
         .assert_eq(&texts(news).join("\n"));
         board.hear(JobEvent::Unit(samples::unit(
             Stage::Map,
@@ -382,8 +360,8 @@ mod tests {
             UnitState::Running,
         )));
         expect_test::expect![[r#"
-            |   j-040g208104  census  running  1/2 units  1:01:40
-            |   map     ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  20/40 agreed, 1 running
+            |   j-040g208104  census  running  20/40 units  1:01:40
+            |   ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  20/40 agreed, 1 running
             |   map 30      running  0/2
         "#]]
         .assert_eq(&samples::screen(
