@@ -1,4 +1,4 @@
-//! The commands behind the README: set-up, demo, test, bench, fuzz.
+//! The commands behind the README: set-up, demo, test, bench, fuzz, sim.
 
 mod bench;
 mod binary;
@@ -7,6 +7,7 @@ mod fuzz;
 mod report;
 mod run;
 mod setup;
+mod sim;
 mod sources;
 mod stages;
 mod test;
@@ -29,6 +30,7 @@ enum Xtask {
     Test(test::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Sim(sim::Args),
     Setup(setup::Args),
 }
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Xtask::Test(args) => test::run(args),
         Xtask::Bench(args) => bench::run(args),
         Xtask::Fuzz(args) => fuzz::run(args),
+        Xtask::Sim(args) => sim::run(args),
         Xtask::Setup(args) => setup::run(args),
     };
     match done {

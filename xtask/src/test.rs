@@ -7,10 +7,11 @@ use std::process::Command;
 use crate::{
     binary, run,
     setup::{self, Consent},
+    sim,
     stages::Stages,
 };
 
-/// Set up, then check formatting, lints, documentation, and run all tests.
+/// Set up, then check formatting, lints and documentation, run all tests and simulate 200 networks.
 ///
 /// What is quick to fail comes first. Stops at the first failure and prints the command that repeats
 /// it. Uses cargo-nextest where it is installed, else `cargo test`.
@@ -30,6 +31,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     stages.run("documentation", &mut doc())?;
     stages.run_tests("documentation's examples", &mut doctests())?;
     stages.run_tests("tests", &mut tests())?;
+    stages.run("simulation", sim::command().args(["--seeds", "200"]))?;
     stages.summary();
     Ok(())
 }

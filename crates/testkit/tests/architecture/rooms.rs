@@ -107,7 +107,12 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
 ];
 
 /// May use every crate of ours; nothing uses them.
-const TOPS: &[&str] = &["opensky-testkit", "opensky-benches", "opensky-cli"];
+const TOPS: &[&str] = &[
+    "opensky-testkit",
+    "opensky-benches",
+    "opensky-cli",
+    "opensky-simulator",
+];
 
 /// Families of dependencies, the members that may name them, and why only those.
 const TECHNOLOGIES: &[(&str, &[&str], &str)] = &[
@@ -145,7 +150,12 @@ const TECHNOLOGIES: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Who may print: tools for people. Everybody else returns values or logs with tracing.
-const PRINTERS: &[&str] = &["opensky-cli", "opensky-xtask", "opensky-benches"];
+const PRINTERS: &[&str] = &[
+    "opensky-cli",
+    "opensky-xtask",
+    "opensky-benches",
+    "opensky-simulator",
+];
 
 fn is_example(package: &Package) -> bool {
     folder(package).starts_with(root().join("examples"))

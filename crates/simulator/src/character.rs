@@ -1,0 +1,69 @@
+//! How a node behaves. All of them are driven by the same core; what differs is what it is told, and
+//! what of its words goes out.
+
+/// A node's behaviour.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Character {
+    /// As it should.
+    Honest,
+    /// A provider whose results are wrong: all liars of one number say the same.
+    Liar(u8),
+    /// A provider whose results are wrong so often of 1,000 times, each of its kind in its own way.
+    Sometimes {
+        /// Which lie it tells.
+        lie: u8,
+        /// How often.
+        parts: u16,
+    },
+    /// A provider that runs nothing. It promises something, and shows what others have shown; where
+    /// nobody has, something made up.
+    Copier,
+    /// A provider of a ring, which knows who has the seats of a unit: it lies, and all in the same way,
+    /// where these are all of the ring. The broker's mind is the only thing that it cannot read.
+    Ring,
+    /// One identity of a flood: it lies as all others of it do, and as soon as it is caught it is gone,
+    /// and another one comes with a fresh key and a fresh bond.
+    Sybil,
+    /// A provider that takes orders and never answers again.
+    Silent,
+    /// A provider that promises results and never shows them.
+    Hiding,
+    /// A provider whose machine fails at everything.
+    Failing,
+    /// A provider that takes so many times as long.
+    Slow(u16),
+    /// A provider that is honest so often, and lies from then on.
+    Turncoat(u32),
+    /// A provider that is gone for ever as soon as it is asked to reduce.
+    Mapper,
+    /// A requester that never vouches: whoever works for it has to show that to the ledger.
+    Stingy,
+    /// A requester whose own sybils outvote whoever else works for it, so that it need not pay.
+    Crony,
+    /// Such a sybil.
+    Shill,
+}
+
+impl Character {
+    /// Whether it does no wrong on purpose: it must never lose its bond.
+    pub fn is_honest(self) -> bool {
+        matches!(
+            self,
+            Self::Honest | Self::Silent | Self::Failing | Self::Slow(_) | Self::Mapper
+        )
+    }
+
+    /// Whether others say the same wrong thing: then a unit's result can be wrong although it was
+    /// compared.
+    pub fn colludes(self) -> bool {
+        matches!(self, Self::Ring | Self::Sybil | Self::Shill)
+    }
+
+    /// Whether some of its results are wrong.
+    pub fn lies(self) -> bool {
+        match self {
+            Self::Liar(_) | Self::Sometimes { .. } | Self::Copier | Self::Turncoat(_) => true,
+            _ => self.colludes(),
+        }
+    }
+}
