@@ -3,8 +3,8 @@
 use std::{fmt::Debug, sync::LazyLock};
 
 use opensky_api::{
-    Blob, Deployment, DeploymentRequest, Entry, Job, JobEvent, JobRequest, JobResult, JobSummary,
-    NodeStatus, Offer, Page, Problem, Submitted, UnitLog, Wallet, Why, document,
+    Blob, Deployment, DeploymentRequest, Entry, Job, JobEvent, JobKey, JobRequest, JobResult,
+    JobSummary, NodeStatus, Offer, Page, Problem, Submitted, UnitLog, Wallet, Why, document,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde::{Serialize, de::DeserializeOwned};
@@ -73,6 +73,7 @@ decoders! {
     deployment_request_is_read: DeploymentRequest = "DeploymentRequest";
     submitted_is_read: Submitted = "Submitted";
     job_is_read: Job = "Job";
+    key_is_read: JobKey = "JobKey";
     jobs_are_read: Page<JobSummary> = "JobSummaryPage";
     summary_is_read: JobSummary = "JobSummary";
     result_is_read: JobResult = "JobResult";

@@ -18,6 +18,7 @@ use crate::{launcher, nodes::World, served::runtime};
 
 const JOB: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/job.wasm");
 const MAP_REDUCE: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/map-reduce.wasm");
+const FILES: &[u8] = include_bytes!("../../../testkit/corpus/rust-wasip2/files.wasm");
 const TEXT: &[u8] = include_bytes!("../../../testkit/corpus/inputs/text");
 
 pub fn trials() -> Vec<Trial> {
@@ -28,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
                 let deployed = deploy(client);
                 one_unit(client, &deployed);
                 map_reduce(client);
+                encrypted(client);
                 given_up(client);
             });
             Ok(())
@@ -251,6 +253,66 @@ fn map_reduce(client: &Client) {
         .expect("jobs");
     assert!(first.items[0].submitted >= second.items[0].submitted);
     assert_eq!((second.items.len(), second.next), (1, None));
+}
+
+/// What came out is readable, what is kept is not, and the key can be had.
+fn encrypted(client: &Client) {
+    let program = ProgramRef::Digest(put(client, FILES));
+    let input = put(client, TEXT);
+    let mut request = JobRequest::new(program, Plan::One { input: Some(input) });
+    request.replicas = Some(Replicas::Exactly(2));
+    let run = |request: &JobRequest| {
+        let submitted = client.submit(request).expect("taken on");
+        let job = submitted.job.expect("a job").into();
+        let events = client.watch(&job).expect("events");
+        let last = events.last().expect("an event").expect("a good one");
+        let JobEvent::End(end) = last else {
+            panic!("{last:?}");
+        };
+        let ending = end.ending.map(|ending| ending.kind);
+        let ok = EndingKind::Result(opensky_api::Class::Ok);
+        assert_eq!(ending, Some(ok));
+        (job, submitted.quote)
+    };
+    let (open, _) = run(&request);
+    let refused = client.key(&open).expect_err("it has no key");
+    assert!(matches!(refused, ClientError::Problem(problem) if problem.code == Code::Refused));
+
+    request.encrypt = true;
+    request.dry_run = true;
+    let quote = client.submit(&request).expect("a quote").quote;
+    assert!(quote.spec.encrypt);
+    assert_eq!(quote.spec.plan, request.plan);
+    request.dry_run = false;
+    let (secret, submitted) = run(&request);
+    assert_eq!(submitted.escrow, quote.escrow);
+    assert_ne!(submitted.spec.plan, request.plan);
+    assert!(client.job(&secret).expect("the job").spec.encrypt);
+
+    let opened = client.output(&secret).expect("the output");
+    let len = opened.content_len();
+    let opened = all(opened);
+    assert_eq!(opened, all(client.output(&open).expect("the output")));
+    assert_eq!(len, Some(opened.len() as u64));
+    let result = client.result(&secret).expect("a result");
+    let expected = client.result(&open).expect("a result");
+    let names = |result: &opensky_api::JobResult| {
+        let others = result.others.iter();
+        let mut names: Vec<_> = others.map(|one| (one.name.clone(), one.len)).collect();
+        names.sort();
+        names
+    };
+    assert!(!expected.others.is_empty());
+    assert_eq!(names(&result), names(&expected));
+    for output in &expected.others {
+        let bytes = all(client.other(&secret, &output.name).expect("an output"));
+        assert_eq!(Digest::of(&bytes), Digest::from(output.digest));
+    }
+
+    let key = client.key(&secret).expect("a key").key;
+    let kept = all(client.blob(result.parts[0].digest, 0).expect("the blob"));
+    let key = opensky_protocol::ContentKey::from_bytes(key.0);
+    assert_eq!(key.open(&kept), Some(opened));
 }
 
 /// What nobody can run says why, and can be ended.
