@@ -213,7 +213,8 @@ impl Broker {
             seat.state = SeatState::Shown { key, amount };
         }
         if let Some(job) = self.jobs.get_mut(&turn.job) {
-            job.shown.entry((index, key)).or_insert(reveal);
+            let shown = job.shown.entry((index, key));
+            shown.or_insert_with(|| Box::new(reveal));
         }
         self.advance(turn.job, index, at);
     }

@@ -123,7 +123,7 @@ pub(crate) struct Job {
     /// Units that somebody is at, or will be.
     pub(crate) open: BTreeSet<u32>,
     /// Results that were shown and are not judged, by unit and compare key.
-    pub(crate) shown: BTreeMap<(u32, Digest), Reveal>,
+    pub(crate) shown: BTreeMap<(u32, Digest), Box<Reveal>>,
     /// Units whose result is the word of that operator alone.
     pub(crate) alone: BTreeMap<Account, BTreeSet<u32>>,
     /// Units whose result several agreed on: some of them, to test others with.

@@ -41,10 +41,12 @@ impl Broker {
             Stage::Gathering | Stage::Closed => return,
         }
         let unit_id = unit.id;
+        let mut is_asked = false;
         for (attempt, seat) in (0..).zip(&mut unit.seats) {
             let SeatState::Committed(hash) = seat.state else {
                 continue;
             };
+            is_asked = true;
             seat.state = SeatState::Opened(hash, 0);
             let turn = Turn {
                 job: id,
@@ -52,6 +54,8 @@ impl Broker {
                 attempt,
             };
             at.to(seat.node).open.push(turn);
+        }
+        if is_asked {
             at.wake(Alarm::Reveals(id, index), self.policy.first_retry);
         }
     }
@@ -236,7 +240,9 @@ impl Broker {
         job.fuel = Some(agreement.fuel);
         job.note_voices(index);
         if let Some(reveal) = reveal.filter(|_| !is_same) {
-            at.out.rows.push(Stored::Result(id, index).holding(&reveal));
+            at.out
+                .rows
+                .push(Stored::Result(id, index).holding(&*reveal));
             match agreement.class {
                 Class::Ok => job.outputs.insert(index, reveal.outputs),
                 _ => job.outputs.remove(&index),
@@ -373,7 +379,7 @@ impl Broker {
         job.end_seat(index, turn.attempt, ends);
     }
 
-    fn take_result(&mut self, id: Digest, index: u32, key: &Digest) -> Option<Reveal> {
+    fn take_result(&mut self, id: Digest, index: u32, key: &Digest) -> Option<Box<Reveal>> {
         let job = self.jobs.get_mut(&id)?;
         let least = (index, Digest([0; 32]));
         let most = (index, Digest([255; 32]));

@@ -216,7 +216,7 @@ impl Worker {
                 key: order.key,
                 state,
             };
-            self.tasks.insert(turn, task);
+            self.tasks.insert(turn, Box::new(task));
         }
         Ok(())
     }

@@ -25,7 +25,8 @@ pub(crate) struct Worker {
     pub(crate) policy: Policy,
     pub(crate) draws: Draws,
     pub(crate) terms: Option<Terms>,
-    pub(crate) tasks: BTreeMap<Turn, Task>,
+    /// Boxed, because a map moves what is in it.
+    pub(crate) tasks: BTreeMap<Turn, Box<Task>>,
     pub(crate) queue: VecDeque<Turn>,
     pub(crate) running: BTreeSet<Turn>,
     /// Bytes of memory that running turns may use.
@@ -192,7 +193,7 @@ impl Worker {
             key: order.key,
             state,
         };
-        self.tasks.insert(turn, task);
+        self.tasks.insert(turn, Box::new(task));
         if is_funded {
             at.to(from).accept.push(turn);
             self.queue.push_back(turn);
@@ -201,8 +202,12 @@ impl Worker {
         }
     }
 
+    /// Asks for a job's escrow, once for all orders that come together.
     fn find_escrow(&self, job: Digest, at: &mut Moment<'_>) {
-        at.want(Effect::FindEscrow { job });
+        let wish = Effect::FindEscrow { job };
+        if at.out.effects.last() != Some(&wish) {
+            at.want(wish);
+        }
     }
 
     /// The ledger has said what pays for a job.
@@ -211,39 +216,26 @@ impl Worker {
             self.funding.insert(job, funding);
         }
         for turn in self.turns_of(&job) {
-            let Some(task) = self.tasks.remove(&turn) else {
+            let Some(task) = self.tasks.get_mut(&turn) else {
                 continue;
             };
-            let Task {
-                ticket,
-                assignment,
-                sources,
-                key,
-                state,
-            } = task;
-            let from = ticket.value.requester;
-            let state = match state {
-                TaskState::Unfunded(work) => {
-                    if !found.is_some_and(|funding| is_paid(&funding, &ticket.value)) {
-                        at.to(from).refuse.push((turn, Refusal::Escrow));
-                        *self.refusals.entry(Refusal::Escrow).or_default() += 1;
-                        at.out.rows.push(Stored::Order(turn).row(None));
-                        continue;
-                    }
-                    at.to(from).accept.push(turn);
-                    self.queue.push_back(turn);
-                    TaskState::Queued(work)
-                }
-                other => other,
-            };
-            let task = Task {
-                ticket,
-                assignment,
-                sources,
-                key,
-                state,
-            };
-            self.tasks.insert(turn, task);
+            if !matches!(task.state, TaskState::Unfunded(_)) {
+                continue;
+            }
+            let from = task.ticket.value.requester;
+            if !found.is_some_and(|funding| is_paid(&funding, &task.ticket.value)) {
+                self.tasks.remove(&turn);
+                at.to(from).refuse.push((turn, Refusal::Escrow));
+                *self.refusals.entry(Refusal::Escrow).or_default() += 1;
+                at.out.rows.push(Stored::Order(turn).row(None));
+                continue;
+            }
+            let state = core::mem::replace(&mut task.state, TaskState::Running);
+            if let TaskState::Unfunded(work) = state {
+                task.state = TaskState::Queued(work);
+            }
+            at.to(from).accept.push(turn);
+            self.queue.push_back(turn);
         }
     }
 
@@ -401,7 +393,7 @@ impl Worker {
 
     /// That requester's turn.
     pub(crate) fn task_of(&mut self, from: NodeKey, turn: &Turn) -> Option<&mut Task> {
-        let task = self.tasks.get_mut(turn);
+        let task = self.tasks.get_mut(turn).map(|task| &mut **task);
         task.filter(|task| task.ticket.value.requester == from)
     }
 

@@ -26,33 +26,45 @@ pub(crate) fn effects(out: Out, broker: &Broker, worker: &Worker, policy: &Polic
     if !rows.is_empty() {
         effects.push(Effect::Persist(rows));
     }
+    effects.reserve(out.mail.len() + out.effects.len());
     for (to, letters) in out.mail {
-        let messages = write(to, letters, broker, policy).into_iter();
-        effects.extend(messages.map(|message| Effect::Send { to, message }));
+        let send = |message| effects.push(Effect::Send { to, message });
+        write(to, letters, broker, policy, send);
     }
     effects.extend(out.effects);
     effects
 }
 
-fn write(to: NodeKey, letters: Letters, broker: &Broker, policy: &Policy) -> Vec<Outgoing> {
-    let mut all = Vec::new();
-    let drafts = letters.assign.iter().filter_map(|turn| broker.draft(turn));
+/// Writes what is to be said to one node, in the order in which it is to be said.
+fn write(
+    to: NodeKey,
+    letters: Letters,
+    broker: &Broker,
+    policy: &Policy,
+    mut send: impl FnMut(Outgoing),
+) {
     let (most, bytes) = (policy.batch, policy.batch_bytes);
-    let orders = parcels(drafts, most, bytes, weight_of_draft);
-    all.extend(orders.map(Outgoing::Assign));
-    all.extend(parts(letters.accept, Outgoing::Accept));
-    all.extend(parts(letters.refuse, Outgoing::Refuse));
-    all.extend(parts(letters.commit, Outgoing::Commit));
-    all.extend(parts(letters.open, Outgoing::Open));
-    let reveals = parcels(letters.reveal.into_iter(), TURNS, bytes, weight_of_reveal);
-    all.extend(reveals.map(Outgoing::Reveal));
-    all.extend(parts(letters.abort, Outgoing::Abort));
+    let drafts = letters.assign.iter().filter_map(|turn| broker.draft(turn));
+    parcels(drafts, most, bytes, weight_of_draft, |orders| {
+        send(Outgoing::Assign(orders));
+    });
+    parts(letters.accept, |turns| send(Outgoing::Accept(turns)));
+    parts(letters.refuse, |turns| send(Outgoing::Refuse(turns)));
+    parts(letters.commit, |commits| send(Outgoing::Commit(commits)));
+    parts(letters.open, |turns| send(Outgoing::Open(turns)));
+    parcels(
+        letters.reveal.into_iter(),
+        TURNS,
+        bytes,
+        weight_of_reveal,
+        |reveals| send(Outgoing::Reveal(reveals)),
+    );
+    parts(letters.abort, |turns| send(Outgoing::Abort(turns)));
     for (job, (paid, refused)) in letters.settle {
-        all.push(settle(to, job, paid, refused, broker));
+        send(settle(to, job, paid, refused, broker));
     }
-    all.extend(parts(letters.release, Outgoing::Release));
-    all.extend(parts(letters.over, Outgoing::Over));
-    all
+    parts(letters.release, |turns| send(Outgoing::Release(turns)));
+    parts(letters.over, |jobs| send(Outgoing::Over(jobs)));
 }
 
 fn settle(
@@ -70,9 +82,14 @@ fn settle(
     }
 }
 
-fn parts<T: Clone>(all: Vec<T>, message: fn(Vec<T>) -> Outgoing) -> impl Iterator<Item = Outgoing> {
-    let chunks: Vec<_> = all.chunks(TURNS).map(<[T]>::to_vec).collect();
-    chunks.into_iter().map(message)
+fn parts<T>(mut all: Vec<T>, mut send: impl FnMut(Vec<T>)) {
+    while all.len() > TURNS {
+        let rest = all.split_off(TURNS);
+        send(core::mem::replace(&mut all, rest));
+    }
+    if !all.is_empty() {
+        send(all);
+    }
 }
 
 /// Puts values together until there are enough of them or of their bytes.
@@ -81,23 +98,22 @@ fn parcels<T>(
     most: usize,
     bytes: usize,
     weight: impl Fn(&T) -> usize,
-) -> impl Iterator<Item = Vec<T>> {
-    let mut parcels: Vec<Vec<T>> = Vec::new();
-    let mut left = 0;
+    mut send: impl FnMut(Vec<T>),
+) {
+    let mut parcel = Vec::new();
+    let mut left = bytes;
     for one in all {
         let weight = weight(&one);
-        match parcels.last_mut() {
-            Some(parcel) if parcel.len() < most && weight <= left => {
-                left -= weight;
-                parcel.push(one);
-            }
-            _ => {
-                left = bytes.saturating_sub(weight);
-                parcels.push(vec![one]);
-            }
+        if !parcel.is_empty() && (parcel.len() >= most || weight > left) {
+            send(core::mem::take(&mut parcel));
+            left = bytes;
         }
+        left = left.saturating_sub(weight);
+        parcel.push(one);
     }
-    parcels.into_iter()
+    if !parcel.is_empty() {
+        send(parcel);
+    }
 }
 
 /// About the bytes of an order with its two seals.
