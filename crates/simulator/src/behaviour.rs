@@ -72,11 +72,13 @@ impl World {
         }
     }
 
-    /// Whether everyone who was asked to run the unit is of the ring.
+    /// Whether all who are to run the unit by its ticket were asked, and are of the ring.
     fn is_among_friends(&self, turn: &Turn) -> bool {
-        let seats = self.gossip.seats.get(&(turn.job, turn.unit));
         let is_friend = |place: &usize| self.nodes[*place].character == Character::Ring;
-        seats.is_some_and(|seats| seats.iter().all(is_friend))
+        let seats = self.gossip.seats.get(&(turn.job, turn.unit));
+        seats.is_some_and(|(replicas, seats)| {
+            seats.len() >= usize::from(*replicas) && seats.iter().all(is_friend)
+        })
     }
 
     /// What a node really says where the core wants it to say this.

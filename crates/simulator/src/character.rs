@@ -19,7 +19,8 @@ pub enum Character {
     /// nobody has, something made up.
     Copier,
     /// A provider of a ring, which knows who has the seats of a unit: it lies, and all in the same way,
-    /// where these are all of the ring. The broker's mind is the only thing that it cannot read.
+    /// where these are as many as the ticket says and all of the ring. The broker's mind is the only
+    /// thing that it cannot read.
     Ring,
     /// One identity of a flood: it lies as all others of it do, and as soon as it is caught it is gone,
     /// and another one comes with a fresh key and a fresh bond.

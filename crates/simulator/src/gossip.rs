@@ -11,8 +11,8 @@ use crate::character::Character;
 pub(crate) struct Gossip {
     /// The compare key of each unit that was run, as it should be.
     pub truth: HashMap<Digest, Digest>,
-    /// Who was asked to run a unit of a job, if a ring wants to know.
-    pub seats: HashMap<(Digest, Digest), Vec<usize>>,
+    /// How many are to run a unit of a job by its ticket, and who was asked, if a ring wants to know.
+    pub seats: HashMap<(Digest, Digest), (u8, Vec<usize>)>,
     /// What was shown for a unit of a job, if a copier wants to know.
     pub shown: HashMap<(Digest, Digest), (Statement, Outputs)>,
     /// Who made which blob, if somebody might take it along.
@@ -32,9 +32,10 @@ impl Gossip {
         }
     }
 
-    pub fn assigned(&mut self, job: Digest, unit: Digest, place: usize) {
+    pub fn assigned(&mut self, job: Digest, unit: Digest, replicas: u8, place: usize) {
         if self.has_ring {
-            let seats = self.seats.entry((job, unit)).or_default();
+            let (asked, seats) = self.seats.entry((job, unit)).or_default();
+            *asked = replicas;
             if !seats.contains(&place) {
                 seats.push(place);
             }

@@ -162,7 +162,8 @@ impl World {
             Outgoing::Assign(drafts) => {
                 for draft in drafts {
                     let turn = &draft.assignment;
-                    self.gossip.assigned(turn.job, turn.unit, to);
+                    let replicas = draft.ticket.replicas;
+                    self.gossip.assigned(turn.job, turn.unit, replicas, to);
                     self.laws.ordered(draft);
                 }
             }
