@@ -8,9 +8,9 @@ use crate::{
     alarm::Alarm,
     broker::Broker,
     effect::Effect,
-    job::{Closing, Ending, Phase},
     judging::Release,
     moment::Moment,
+    phase::{Closing, Ending, Phase},
     row::Stored,
     unit::{Audit, Seat},
 };

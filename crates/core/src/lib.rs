@@ -23,6 +23,7 @@ mod moment;
 mod offering;
 mod out;
 mod participant;
+mod phase;
 mod placing;
 mod policy;
 mod purse;
@@ -41,10 +42,10 @@ pub use effect::{Draft, Effect, Outgoing, Proof, UnpaidTurn};
 pub use event::{
     Done, EscrowState, Event, Funding, Identity, Plan, Refused, Replicas, Submission, Terms,
 };
-pub use job::Ending;
 pub use judge::{Verdict, judge};
 pub use market::{Need, Unfit};
 pub use participant::Participant;
+pub use phase::Ending;
 pub use policy::{Contest, Escrows, Policy};
 pub use restoring::RestoreError;
 pub use row::{Row, Table};

@@ -3,8 +3,9 @@
 use opensky_protocol::{Account, Digest, Profile};
 
 use crate::{
-    job::{Job, Phase},
+    job::Job,
     participant::Participant,
+    phase::Phase,
     standing::Standing,
     unit::{Over, Seat, SeatState, Unit},
     view::{JobState, JobView, SeatView, UnitView, WorkerView},

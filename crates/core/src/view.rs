@@ -2,7 +2,7 @@
 
 use opensky_protocol::{Account, Digest, NodeKey, Output, Turn};
 
-use crate::{job::Ending, time::Time};
+use crate::{phase::Ending, time::Time};
 
 /// An own job.
 #[derive(Clone, PartialEq, Eq, Debug)]
