@@ -29,6 +29,7 @@ mod policy;
 mod purse;
 mod restoring;
 mod row;
+mod share;
 mod standing;
 mod time;
 mod unit;

@@ -70,9 +70,11 @@ pub struct Policy {
     pub batch: usize,
     /// Both: bytes of orders in one message, at about 100 for each input.
     pub batch_bytes: usize,
-    /// Worker: orders of all requesters that wait or run, per core.
+    /// Worker: orders of all requesters that wait or run, per core. One requester gets half of them if it
+    /// is alone, so twice the `depth` that others have.
     pub queue: u32,
-    /// Worker: turns of one requester that are not settled, at most.
+    /// Worker: turns of all requesters that are not settled, at most. Of these, too, none gets more than is
+    /// left.
     pub turns: usize,
     /// Worker: time that must be left before the deadline.
     pub margin: Duration,
@@ -146,8 +148,8 @@ impl Default for Policy {
             stepper_units: 64,
             batch: 64,
             batch_bytes: 2 << 20,
-            queue: 64,
-            turns: 65_536,
+            queue: 128,
+            turns: 131_072,
             margin: Duration::from_secs(1),
             escrow: Escrows::Seen,
             offer_life: Duration::from_secs(60),

@@ -205,11 +205,10 @@ impl Worker {
                     alarms.set(Alarm::Result(turn), at_once);
                     TaskState::Promised(Box::new(done), 0)
                 }
-                None => {
-                    self.queue.push_back(turn);
-                    TaskState::Queued(Box::new(order.work))
-                }
+                None => TaskState::Queued(Box::new(order.work)),
             };
+            let requester = order.ticket.value.requester;
+            let is_queued = matches!(state, TaskState::Queued(_));
             let task = Task {
                 ticket: order.ticket,
                 assignment: order.assignment,
@@ -217,7 +216,10 @@ impl Worker {
                 key: order.key,
                 state,
             };
-            self.tasks.insert(turn, Box::new(task));
+            self.keep(turn, task);
+            if is_queued {
+                self.wait(turn, &requester);
+            }
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::{
     moment::Moment,
     policy::{Escrows, Policy},
     row::Stored,
+    share::Shares,
     time::{Time, back_off},
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Worker {
     pub(crate) tasks: BTreeMap<Turn, Box<Task>>,
     pub(crate) queue: VecDeque<Turn>,
     pub(crate) running: BTreeSet<Turn>,
+    pub(crate) shares: Shares,
     /// Bytes of memory that running turns may use.
     pub(crate) memory: u64,
     pub(crate) earnings: BTreeMap<Digest, Earning>,
@@ -98,6 +100,7 @@ impl Worker {
             tasks: BTreeMap::new(),
             queue: VecDeque::new(),
             running: BTreeSet::new(),
+            shares: Shares::default(),
             memory: 0,
             earnings: BTreeMap::new(),
             opened: BTreeMap::new(),
@@ -158,10 +161,8 @@ impl Worker {
         expect(limits.memory <= terms.capacity.memory, Refusal::Memory)?;
         let disk = ticket.input_len.saturating_add(limits.output);
         expect(disk <= terms.capacity.disk, Refusal::Disk)?;
-        expect(
-            self.free() > 0 && self.tasks.len() < self.policy.turns,
-            Refusal::Busy,
-        )?;
+        let has_room = self.shares.allow(&from, self.policy.turns, self.most());
+        expect(has_room, Refusal::Busy)?;
         expect(order.work.check().is_ok(), Refusal::Invalid)?;
         match self.funding.get(&turn.job) {
             Some(funding) => expect(is_funded(funding, order), Refusal::Escrow),
@@ -193,10 +194,10 @@ impl Worker {
             key: order.key,
             state,
         };
-        self.tasks.insert(turn, Box::new(task));
+        self.keep(turn, task);
         if is_funded {
             at.to(from).accept.push(turn);
-            self.queue.push_back(turn);
+            self.wait(turn, &from);
         } else {
             self.find_escrow(turn.job, at);
         }
@@ -225,6 +226,7 @@ impl Worker {
             let from = task.ticket.value.requester;
             if !found.is_some_and(|funding| is_paid(&funding, &task.ticket.value)) {
                 self.tasks.remove(&turn);
+                self.shares.settle(&from);
                 at.to(from).refuse.push((turn, Refusal::Escrow));
                 *self.refusals.entry(Refusal::Escrow).or_default() += 1;
                 at.out.rows.push(Stored::Order(turn).row(None));
@@ -235,8 +237,19 @@ impl Worker {
                 task.state = TaskState::Queued(work);
             }
             at.to(from).accept.push(turn);
-            self.queue.push_back(turn);
+            self.wait(turn, &from);
         }
+    }
+
+    pub(crate) fn keep(&mut self, turn: Turn, task: Task) {
+        self.shares.take(task.ticket.value.requester);
+        self.tasks.insert(turn, Box::new(task));
+    }
+
+    /// A turn waits for a core from now on.
+    pub(crate) fn wait(&mut self, turn: Turn, requester: &NodeKey) {
+        self.queue.push_back(turn);
+        self.shares.begin(requester);
     }
 
     pub(crate) fn turns_of(&self, job: &Digest) -> Vec<Turn> {
@@ -322,6 +335,7 @@ impl Worker {
             && let Some(task) = self.tasks.get(turn)
         {
             self.memory = self.memory.saturating_sub(task.ticket.value.limits.memory);
+            self.shares.end(&task.ticket.value.requester);
         }
     }
 
@@ -403,9 +417,12 @@ impl Worker {
         let Some(task) = self.tasks.remove(&turn) else {
             return;
         };
+        let requester = &task.ticket.value.requester;
         if matches!(task.state, TaskState::Queued(_)) {
             self.queue.retain(|queued| *queued != turn);
+            self.shares.end(requester);
         }
+        self.shares.settle(requester);
         at.alarms.clear(Alarm::Result(turn));
         at.out.rows.push(Stored::Order(turn).row(None));
         if task.done().is_some() {
@@ -420,14 +437,17 @@ impl Worker {
         }
     }
 
-    /// Units that it would take on at once.
+    /// Units that it would take on at once, of all requesters together.
     pub(crate) fn free(&self) -> u16 {
-        let Some(terms) = self.terms.as_ref().filter(|_| !self.is_draining) else {
-            return 0;
-        };
-        let most = u64::from(terms.capacity.cores) * u64::from(self.policy.queue);
-        let taken = (self.queue.len() + self.running.len()) as u64;
-        u16::try_from(most.saturating_sub(taken)).unwrap_or(u16::MAX)
+        let left = self.most().saturating_sub(self.shares.busy());
+        u16::try_from(left).unwrap_or(u16::MAX)
+    }
+
+    /// Turns that may wait or run.
+    fn most(&self) -> usize {
+        let terms = self.terms.as_ref().filter(|_| !self.is_draining);
+        let cores = terms.map_or(0, |terms| usize::from(terms.capacity.cores));
+        cores.saturating_mul(self.policy.queue as usize)
     }
 
     /// What is durable under that name now.

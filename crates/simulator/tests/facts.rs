@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers of tests included
 
-use opensky_core::{Ending, Event, JobState, Plan, Policy, Replicas, Submission, Time};
+use opensky_core::{
+    Checked, Effect, Ending, Escrows, Event, Identity, JobState, Outgoing, Participant, Plan,
+    Policy, Replicas, Submission, Time,
+};
 use opensky_protocol::{
-    Digest, JobPlan, Output, Outputs, Work,
+    Assignment, Digest, JobPlan, Message, NodeKey, Order, Output, Outputs, Seal, Signed, Ticket,
+    Work,
     ledger::{Phase, Terms},
 };
 use opensky_simulator::{
@@ -436,4 +440,88 @@ fn requester_that_seats_its_own_sybils_saves_nothing_and_loses_a_bond() {
         escrow.phase(world.now.0, world.bank.books().terms()),
         Phase::Over
     );
+}
+
+/// A worker whose escrows are taken for granted, and a requester's order for the unit of that number.
+fn flooded() -> (Participant, impl Fn(NodeKey, u32) -> Order) {
+    let ledger = Digest([7; 32]);
+    let node = NodeKey([1; 32]);
+    let who = Identity {
+        node,
+        operator: node.into(),
+        ledger,
+    };
+    let policy = Policy {
+        escrow: Escrows::Assumed,
+        ..Policy::default()
+    };
+    let mut worker = Participant::restore(who, policy, [1; 32], std::iter::empty()).unwrap();
+    worker.handle(BEGIN, Event::Capacity(Box::new(orders::terms())));
+    let order = move |requester: NodeKey, index: u32| {
+        let submission = map_reduce(1, 1_000, 1, false);
+        let Plan::Job(spec) = &submission.plan else {
+            unreachable!()
+        };
+        let work = spec.map_work(index).unwrap();
+        let unit = work.unit();
+        let job = Digest(requester.0);
+        let ticket = Ticket {
+            unit,
+            job,
+            requester,
+            payer: requester.into(),
+            ledger,
+            price: orders::ASK,
+            replicas: 1,
+            replica_cap: 7,
+            input_len: 1_000,
+            limits: orders::LIMITS,
+            deadline: submission.deadline.0,
+        };
+        let assignment = Assignment {
+            unit,
+            job,
+            broker: requester,
+            provider: node,
+            operator: node.into(),
+            ask: orders::ASK,
+            attempt: 0,
+            lease: HOUR,
+        };
+        Order {
+            work,
+            ticket: unsigned(ticket),
+            assignment: unsigned(assignment),
+            sources: Vec::new(),
+            key: None,
+        }
+    };
+    (worker, order)
+}
+
+fn unsigned<T>(value: T) -> Signed<T> {
+    let seal = Seal::NONE;
+    Signed { value, seal }
+}
+
+#[test]
+fn stranger_that_orders_a_thousand_units_leaves_room_for_others() {
+    let (mut worker, order) = flooded();
+    let (stranger, other) = (NodeKey([2; 32]), NodeKey([3; 32]));
+    let mut accepted = |from: NodeKey, count: u32| -> usize {
+        let orders = (0..count).map(|index| order(from, index)).collect();
+        let message = Checked::assume(Message::Assign(orders));
+        worker.handle(BEGIN, Event::Received { from, message });
+        let effects = std::iter::from_fn(|| worker.poll_effect());
+        let accepted = effects.filter_map(|effect| match effect {
+            Effect::Send {
+                message: Outgoing::Accept(turns),
+                ..
+            } => Some(turns.len()),
+            _ => None,
+        });
+        accepted.sum()
+    };
+    assert_eq!(accepted(stranger, 1_000), 128, "half of 128 for each core");
+    assert_eq!(accepted(other, 10), 10);
 }
