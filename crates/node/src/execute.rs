@@ -9,7 +9,7 @@ use std::{
 
 use opensky_executor::{
     Artifact, Backend, Cache, CompileError, Inputs, Run, RunError, Sandbox, admit,
-    worker::{Compiler, Launcher, Pool, PoolOptions},
+    worker::{Compiler, Launcher, Pool, PoolOptions, Stops},
 };
 use opensky_protocol::{Abort, Digest, NodeKey, Profile, Work};
 
@@ -34,6 +34,9 @@ pub struct Batch<'a> {
     /// Reads the component, for whoever has not compiled it yet. Where that is encrypted its bytes have
     /// another digest than the works name.
     pub component: &'a (dyn Fn() -> Result<Vec<u8>, Abort> + Sync),
+    /// Which of the units, by their places, nobody wants any more: one that runs ends at once, without a
+    /// result.
+    pub stops: &'a Stops,
 }
 
 /// Runs units in the sandbox, each program and requester in a process of its own.
@@ -130,9 +133,13 @@ impl Execute for Sandboxed {
             Ok(program) => program,
             Err(abort) => return batch.works.iter().map(|_| Err(abort.clone())).collect(),
         };
-        let results = self
-            .pool
-            .run(&program, &batch.requester, batch.works, batch.inputs);
+        let results = self.pool.run_until_stopped(
+            &program,
+            &batch.requester,
+            batch.works,
+            batch.inputs,
+            batch.stops,
+        );
         let nobodys = |error| match error {
             RunError::Abort(abort) => abort,
             // Every host says so, in the same words: nobody can run it.

@@ -49,7 +49,7 @@ const REMOTE: usize = 1_024;
 const ERRANDS: usize = 256;
 /// How long the account's first money is waited for; it comes later otherwise.
 const FIRST_MONEY: Duration = Duration::from_secs(5);
-/// How long units that run may take to end when the node is stopped.
+/// How long units that run may take to end when the node is stopped: their workers are killed.
 const LAST_UNITS: Duration = Duration::from_secs(10);
 /// How often blobs of jobs that are forgotten are let go.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -179,7 +179,7 @@ impl Node {
         if let Some(workshop) = self.0.workshop.clone() {
             let closed = spawn_blocking(move || workshop.close());
             if timeout(LAST_UNITS, closed).await.is_err() {
-                tracing::warn!("a unit still runs: it ends with the process");
+                tracing::warn!("a program is still being compiled: that ends with the process");
             }
         }
     }

@@ -2,14 +2,14 @@
 //! them is stored, signed and told to the core.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use opensky_core::{Done, Event};
-use opensky_executor::{Inputs, Run};
+use opensky_executor::{Inputs, Run, worker::Stops};
 use opensky_network::Network;
 use opensky_protocol::{
     Abort, ContentKey, Digest, NodeKey, Outputs, Receipt, SecretKey, Turn, Work, WrappedKey,
@@ -66,6 +66,8 @@ struct State {
     /// All turns that were taken on and are not told yet.
     known: BTreeSet<Turn>,
     ready: VecDeque<Task>,
+    /// Those that cores are at: with which others, and in which place.
+    running: BTreeMap<Turn, (Stops, usize)>,
     closing: bool,
 }
 
@@ -125,18 +127,27 @@ impl Workshop {
         self.0.tools.tasks.spawn(prepare);
     }
 
-    /// Forgets a unit that has not begun. One that runs comes to its end, which nobody waits for.
+    /// Forgets a unit. If it runs its worker is killed, so that the core is free.
     pub fn stop(&self, turn: &Turn) {
         let mut state = self.0.lock();
-        if state.known.remove(turn) {
-            self.0.tools.metrics.queued.dec();
+        let is_known = state.known.remove(turn);
+        match state.running.get(turn) {
+            Some((stops, place)) => stops.stop(*place),
+            None if is_known => drop(self.0.tools.metrics.queued.dec()),
+            None => {}
         }
         state.ready.retain(|task| task.turn != *turn);
     }
 
-    /// Ends the threads, each after what it runs, and waits for that. Blocks.
+    /// Ends the threads, and what they run: it is begun again after the next start. Waits for that.
+    /// Blocks.
     pub fn close(&self) {
-        self.0.lock().closing = true;
+        {
+            let mut state = self.0.lock();
+            state.closing = true;
+            let running = state.running.values();
+            running.for_each(|(stops, place)| stops.stop(*place));
+        }
         self.0.changed.notify_all();
         let cores = {
             let mut cores = self.1.lock().unwrap_or_else(PoisonError::into_inner);
@@ -239,15 +250,13 @@ impl Floor {
     /// A core's whole life.
     fn work(&self) {
         while let Some(batch) = self.next() {
-            self.tools.metrics.queued.dec_by(batch.len() as i64);
-            self.tools.metrics.running.inc_by(batch.len() as i64);
-            self.run(&batch);
-            self.tools.metrics.running.dec_by(batch.len() as i64);
+            self.run(&batch.tasks, &batch.stops);
+            self.tools.metrics.running.dec_by(batch.tasks.len() as i64);
         }
     }
 
     /// Waits for units: one, or some tiny ones of the same program and requester.
-    fn next(&self) -> Option<Vec<Task>> {
+    fn next(&self) -> Option<Taken> {
         let mut state = self.lock();
         loop {
             if state.closing {
@@ -255,7 +264,11 @@ impl Floor {
             }
             if let Some(first) = state.ready.pop_front() {
                 let most = self.tools.pace.fit(&first.work.program, HANDFUL).min(MOST);
-                return Some(state.more_like(first, most));
+                let tasks = state.more_like(first, most);
+                let stops = state.begin(&tasks);
+                self.tools.metrics.queued.dec_by(tasks.len() as i64);
+                self.tools.metrics.running.inc_by(tasks.len() as i64);
+                return Some(Taken { tasks, stops });
             }
             state = self
                 .changed
@@ -264,7 +277,7 @@ impl Floor {
         }
     }
 
-    fn run(&self, batch: &[Task]) {
+    fn run(&self, batch: &[Task], stops: &Stops) {
         let works: Vec<_> = batch.iter().map(|task| task.work.clone()).collect();
         let content = batch[0].content.as_ref();
         let results = match self.inputs(&works, content) {
@@ -283,6 +296,7 @@ impl Floor {
                     works: &works,
                     inputs: &inputs,
                     component: &component,
+                    stops,
                 })
             }
             Err(abort) => works.iter().map(|_| Err(abort.clone())).collect(),
@@ -367,11 +381,18 @@ impl Floor {
     }
 
     fn tell(&self, turn: Turn, result: Result<Box<Done>, Abort>) {
+        {
+            let mut state = self.lock();
+            state.running.remove(&turn);
+            if !state.known.remove(&turn) || state.closing {
+                // It was stopped: nobody waits for it.
+                return;
+            }
+        }
         if let Err(abort) = &result {
             tracing::warn!(%abort, "no result");
             self.tools.metrics.aborted.inc();
         }
-        self.lock().known.remove(&turn);
         // The core ends before those who tell it things.
         let _ = self.tools.events.blocking_send(executed(turn, result));
     }
@@ -395,7 +416,22 @@ fn executed(turn: Turn, result: Result<Box<Done>, Abort>) -> Event {
     Event::Executed { turn, result }
 }
 
+/// What a core is at.
+struct Taken {
+    tasks: Vec<Task>,
+    stops: Stops,
+}
+
 impl State {
+    /// From here on these run.
+    fn begin(&mut self, tasks: &[Task]) -> Stops {
+        let stops = Stops::default();
+        let places = tasks.iter().enumerate();
+        let places = places.map(|(place, task)| (task.turn, (stops.clone(), place)));
+        self.running.extend(places);
+        stops
+    }
+
     /// `first`, and up to `most` in all of those that wait and could be in one batch with it.
     fn more_like(&mut self, first: Task, most: usize) -> Vec<Task> {
         let alike = |task: &Task| {

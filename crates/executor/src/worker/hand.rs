@@ -21,6 +21,7 @@ use crate::{
         pace::Pace,
         process::Process,
         sealed::Sealed,
+        stops::Stops,
     },
 };
 
@@ -96,20 +97,23 @@ impl Hand {
 
     /// Runs units in order, and gives each result to `done` as it comes. An abort here is that of
     /// the first unit without a result, and the worker is of no more use; those after it were not
-    /// started.
+    /// started. `places` are those of the units in the batch that `stops` is about.
     pub fn run(
         &mut self,
         works: &[&Arc<Work>],
         inputs: &Inputs,
         watchdog: &Watchdog,
+        (stops, places): (&Stops, &[usize]),
         mut done: impl FnMut(Result<Run, RunError>),
     ) -> Result<(), Abort> {
         let mut rest = works;
+        let mut places = places;
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(batch_len(rest));
+            let (here, beyond) = places.split_at(batch.len());
             self.give(batch, inputs)?;
-            self.take_all(batch, watchdog, &mut done)?;
-            rest = later;
+            self.take_all(batch, watchdog, (stops, here), &mut done)?;
+            (rest, places) = (later, beyond);
         }
         Ok(())
     }
@@ -120,11 +124,13 @@ impl Hand {
         &mut self,
         batch: &[&Arc<Work>],
         watchdog: &Watchdog,
+        (stops, places): (&Stops, &[usize]),
         done: &mut impl FnMut(Result<Run, RunError>),
     ) -> Result<(), Abort> {
         let given = Instant::now();
         let mut pace = Pace::new(given);
         for (index, work) in batch.iter().enumerate() {
+            stops.begun(places[index], &self.process.target);
             if self.process.line.is_drained()
                 && let Some(pause) = pace.pause(Instant::now(), batch.len() - index)
             {

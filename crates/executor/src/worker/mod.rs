@@ -17,6 +17,7 @@ mod pool;
 mod process;
 mod run;
 pub(crate) mod sealed;
+mod stops;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -25,6 +26,7 @@ pub use self::{
     hand::Watchdog,
     lockdown::SandboxReport,
     pool::{Pool, PoolOptions},
+    stops::Stops,
 };
 use self::{
     line::{Lost, WorkerEnd},

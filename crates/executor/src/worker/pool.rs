@@ -18,6 +18,7 @@ use crate::{
         hand::{Hand, Watchdog},
         message::{EngineKind, Setup},
         process::Process,
+        stops::Stops,
     },
 };
 
@@ -141,6 +142,19 @@ impl Pool {
         works: &[Arc<Work>],
         inputs: &Inputs,
     ) -> Vec<Result<Run, RunError>> {
+        self.run_until_stopped(program, requester, works, inputs, &Stops::default())
+    }
+
+    /// The same, for units that may be stopped meanwhile: such a one is aborted, as if its worker had
+    /// died, which it has. Those after it are run.
+    pub fn run_until_stopped(
+        &self,
+        program: &Artifact,
+        requester: &NodeKey,
+        works: &[Arc<Work>],
+        inputs: &Inputs,
+        stops: &Stops,
+    ) -> Vec<Result<Run, RunError>> {
         let mut results: Vec<_> = works
             .iter()
             .map(|work| check(program, work, inputs).err().map(Err))
@@ -148,15 +162,31 @@ impl Pool {
         let open: Vec<usize> = (0..works.len()).filter(|i| results[*i].is_none()).collect();
         let mut next = 0;
         while next < open.len() {
-            let left: Vec<_> = open[next..].iter().map(|i| &works[*i]).collect();
-            let ended = self
-                .shared
-                .serve(program, requester, &left, inputs, |result| {
+            if stops.is_stopped(open[next]) {
+                let abort = Abort::WorkerDied("the unit was stopped".into());
+                results[open[next]] = Some(Err(abort.into()));
+                next += 1;
+                continue;
+            }
+            let wanted = open[next..].iter().take_while(|i| !stops.is_stopped(**i));
+            let places = &open[next..next + wanted.count()];
+            let left: Vec<_> = places.iter().map(|i| &works[*i]).collect();
+            let ended = self.shared.serve(
+                program,
+                requester,
+                &left,
+                inputs,
+                (stops, places),
+                |result| {
                     results[open[next]] = Some(result);
                     next += 1;
-                });
+                },
+            );
+            stops.ended();
             match ended {
                 Ok(()) => {}
+                // It is run again, in another worker.
+                Err(Ended::Unit(_)) if stops.missed(open[next]) => {}
                 Err(Ended::Unit(abort)) => {
                     results[open[next]] = Some(Err(abort.into()));
                     next += 1;
@@ -219,6 +249,7 @@ impl Shared {
         requester: &NodeKey,
         works: &[&Arc<Work>],
         inputs: &Inputs,
+        stops: (&Stops, &[usize]),
         done: impl FnMut(Result<Run, RunError>),
     ) -> Result<(), Ended> {
         let purpose = Purpose {
@@ -235,7 +266,7 @@ impl Shared {
                 abort => Ended::All(abort),
             })?,
         };
-        hand.run(works, inputs, &self.options.watchdog, done)
+        hand.run(works, inputs, &self.options.watchdog, stops, done)
             .map_err(Ended::Unit)?;
         std::mem::forget(busy);
         self.lock().warm.push(Warm {

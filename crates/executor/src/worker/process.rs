@@ -3,6 +3,7 @@
 use std::{
     os::{fd::BorrowedFd, unix::process::ExitStatusExt},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -15,6 +16,7 @@ use crate::worker::{
     Kind, Launcher, SandboxReport,
     line::{Lost, ParentEnd},
     message::{Ready, Setup},
+    stops::Target,
 };
 
 /// A worker that is not ready after this long never will be.
@@ -28,6 +30,8 @@ const LAST_BREATH: Duration = Duration::from_millis(500);
 /// It dies with the *thread* that started it, so that thread has to outlive it.
 pub(super) struct Process {
     child: Child,
+    /// To kill it by, from another thread.
+    pub target: Arc<Target>,
     pub line: ParentEnd,
 }
 
@@ -49,7 +53,12 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| failed(&error))?;
-        let mut process = Self { child, line };
+        let target = Arc::new(Target::of(child.id()));
+        let mut process = Self {
+            child,
+            target,
+            line,
+        };
         process
             .send(setup, &[], Instant::now() + START)
             .map_err(|lost| failed(&process.obituary(&lost)))?;

@@ -9,7 +9,7 @@ use std::{
 
 use opensky_executor::{
     Artifact, Backend, Cache, Export, Inputs, Rules, Run, RunError, Sandbox,
-    worker::{Compiler, Launcher, Pool, PoolOptions, SandboxReport, Watchdog},
+    worker::{Compiler, Launcher, Pool, PoolOptions, SandboxReport, Stops, Watchdog},
 };
 use opensky_protocol::{Abort, Class, Digest, Limits, NodeKey, Work, World, names};
 use tempfile::TempDir;
@@ -26,6 +26,7 @@ tests! {
     units_that_cannot_run_are_refused_as_in_process,
     killed_worker_aborts_its_unit_only,
     endless_loop_meets_the_watchdog_and_the_rest_runs,
+    stopped_unit_ends_at_once_and_the_rest_runs,
     guest_memory_beyond_the_host_is_an_abort,
     worker_is_kept_for_its_requester_and_for_nobody_else,
     more_callers_than_workers_wait_and_are_served,
@@ -239,6 +240,40 @@ pub fn alone(test: &str) -> bool {
         .unwrap();
     assert!(status.success(), "{test} in a process of its own: {status}");
     false
+}
+
+fn stopped_unit_ends_at_once_and_the_rest_runs() {
+    let component = echo_or_loop();
+    let program = artifact(&component);
+    let pool = Pool::new(launcher("worker"), options());
+    let texts = [&b"short"[..], b"it is too long", b"too", b"never"];
+    let unit = |text: &&[u8]| {
+        let mut work = work(&component, World::Job, text);
+        // The watchdog would wait for the whole test and longer.
+        work.limits.fuel = u64::MAX / 4;
+        Arc::new(work)
+    };
+    let works: Vec<_> = texts.iter().map(unit).collect();
+    let mut inputs = Inputs::default();
+    for text in texts {
+        inputs.insert(text);
+    }
+    let stops = Stops::default();
+    stops.stop(3);
+    let later = stops.clone();
+    let stopper = thread::spawn(move || {
+        // Whenever it comes: before the loop begins, or in the middle of it.
+        thread::sleep(Duration::from_millis(300));
+        later.stop(1);
+    });
+    let results = pool.run_until_stopped(&program, &ALICE, &works, &inputs, &stops);
+    stopper.join().unwrap();
+    let output = |index: usize| results[index].as_ref().unwrap().outputs[names::OUTPUT].clone();
+    assert_eq!((output(0), output(2)), (b"short".to_vec(), b"too".to_vec()));
+    for index in [1, 3] {
+        let died = matches!(&results[index], Err(RunError::Abort(Abort::WorkerDied(_))));
+        assert!(died, "{index}: {:?}", results[index]);
+    }
 }
 
 /// Echoes short inputs, and loops on long ones.
