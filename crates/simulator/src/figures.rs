@@ -95,6 +95,14 @@ impl Figures {
             if places.is_empty() {
                 continue;
             }
+            let runs = places
+                .iter()
+                .map(|place| u64::from(world.nodes[*place].runs));
+            let part = runs.sum::<u64>() as f64 / world.executions.max(1) as f64;
+            line(
+                &format!("{name}s_share_of_executions"),
+                format!("{part:.4}"),
+            );
             let share = places.iter().filter_map(caught).count() as f64 / places.len() as f64;
             if name == "honest" {
                 line("honest_false_exclusion", format!("{share:.5}"));

@@ -172,6 +172,11 @@ impl Scenario {
             }
         }
         characters.resize(self.operators as usize, Character::Honest);
+        // Nobody is there before the others, or has better machines.
+        for place in (1..characters.len()).rev() {
+            let other = dice.below(place as u64 + 1) as usize;
+            characters.swap(place, other);
+        }
         for character in characters {
             world.join(character, Some(offer(&mut dice)), 1 << 40);
         }
