@@ -283,6 +283,8 @@ impl Node {
     /// [`ReceiptError::Unknown`] and [`ReceiptError::Rows`].
     pub async fn results(&self, job: Digest) -> Result<(Submission, Vec<Reveal>), ReceiptError> {
         let rows = self.0.rows.clone();
+        // What is known of the job was handed in before, and is there once this is.
+        rows.submit(Vec::new())?.await?;
         let read = move || {
             let order = rows::submission(&rows, &job)?.ok_or(ReceiptError::Unknown)?;
             Ok((order, rows::results(&rows, &job)?))

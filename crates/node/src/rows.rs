@@ -49,24 +49,16 @@ pub(crate) fn load(rows: &Rows) -> Result<Vec<Row>, RowsError> {
 /// What was agreed on for the units of a job, in the order of its plan.
 pub(crate) fn results(rows: &Rows, job: &Digest) -> Result<Vec<Reveal>, RowsError> {
     let mut results = Vec::new();
-    for row in rows.load_all(table(Named::Results))? {
-        let (key, value) = row?;
-        if key.starts_with(&job.0)
-            && let Ok(result) = codec::decode(&value)
-        {
-            results.push(result);
-        }
+    for row in rows.load(table(Named::Results), &job.0)? {
+        // A row of another form was written by another version.
+        results.extend(codec::decode::<Reveal>(&row?.1).ok());
     }
     Ok(results)
 }
 
 /// What was asked for, if the job is not forgotten.
 pub(crate) fn submission(rows: &Rows, job: &Digest) -> Result<Option<Submission>, RowsError> {
-    for row in rows.load_all(table(Named::Submissions))? {
-        let (key, value) = row?;
-        if key == job.0 {
-            return Ok(codec::decode(&value).ok());
-        }
-    }
-    Ok(None)
+    let mut found = rows.load(table(Named::Submissions), &job.0)?;
+    let row = found.next().transpose()?;
+    Ok(row.and_then(|(_, value)| codec::decode(&value).ok()))
 }

@@ -10,6 +10,7 @@ mod sealer;
 mod tests;
 
 use std::{
+    ops::Bound,
     path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -96,6 +97,14 @@ impl Rows {
     /// # Errors
     /// [`RowsError::Damaged`] or [`RowsError::Io`], now or from the iterator.
     pub fn load_all(&self, table: Table) -> Result<LoadAll, RowsError> {
+        self.load(table, &[])
+    }
+
+    /// The same of the rows alone whose keys begin with `prefix`; no others are read.
+    ///
+    /// # Errors
+    /// Those of [`load_all`](Self::load_all).
+    pub fn load(&self, table: Table, prefix: &[u8]) -> Result<LoadAll, RowsError> {
         let transaction = self
             .database
             .begin_read()
@@ -104,7 +113,9 @@ impl Rows {
             Err(TableError::TableDoesNotExist(_)) => return Ok(LoadAll::empty(table)),
             opened => opened.map_err(|error| file::failed("read", error.into()))?,
         };
-        let range = opened.range::<&[u8]>(..);
+        let end = end_of(prefix);
+        let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let range = opened.range::<&[u8]>((Bound::Included(prefix), end));
         let range = range.map_err(|error| file::failed("read", error.into()))?;
         Ok(LoadAll {
             table,
@@ -177,6 +188,14 @@ impl Iterator for LoadAll {
             Ok((key, value))
         }))
     }
+}
+
+/// The first key after those that begin with `prefix`; none where they are the last.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
 }
 
 /// The writer's whole life: ends when the queue is closed and empty, or a batch cannot be written.

@@ -483,3 +483,31 @@ fn rows_on_a_full_disk_keep_what_was_acknowledged() {
     let folder = TempDir::new().unwrap();
     again::on_small_disk(ME, folder.path(), 6);
 }
+
+#[test]
+fn prefix_gives_its_own_rows_and_no_others() {
+    let folder = TempDir::new().unwrap();
+    let rows = Rows::open(&folder.path().join("rows")).unwrap();
+    let keys: [&[u8]; 7] = [
+        &[],
+        &[1],
+        &[1, 255],
+        &[1, 255, 0],
+        &[2],
+        &[255],
+        &[255, 255, 7],
+    ];
+    let row = |key: &&[u8]| Row {
+        table: UNITS,
+        key: key.to_vec(),
+        value: Some(vec![7]),
+    };
+    rows.commit(keys.iter().map(row).collect()).unwrap();
+    for prefix in [&[][..], &[1], &[1, 255], &[2], &[3], &[255], &[255, 255]] {
+        let loaded = rows.load(UNITS, prefix).unwrap().map(Result::unwrap);
+        let loaded: Vec<_> = loaded.map(|(key, _)| key).collect();
+        let expected = keys.iter().filter(|key| key.starts_with(prefix));
+        let expected: Vec<_> = expected.map(|key| key.to_vec()).collect();
+        assert_eq!(loaded, expected, "{prefix:?}");
+    }
+}
