@@ -30,7 +30,7 @@ pub struct NodeStatus {
 /// How a node is connected.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Network {
-    /// Where it listens.
+    /// Where it listens, as addresses that other nodes can begin with.
     pub listens: Vec<String>,
     /// Nodes that it is connected to.
     pub peers: u32,

@@ -33,7 +33,7 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
         account: status.account.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         started: desk.started,
-        network: network(&status),
+        network: network(&status, desk.node.config().public),
         ledger: ledger(&status),
         provider: provides.then(|| provider(&status, &work)),
         requester: Requester {
@@ -44,7 +44,7 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
     }))
 }
 
-fn network(status: &Status) -> Network {
+fn network(status: &Status, told: bool) -> Network {
     let Some(network) = &status.network else {
         return Network {
             listens: Vec::new(),
@@ -57,10 +57,11 @@ fn network(status: &Status) -> Network {
         };
     };
     let (reached, why) = match &network.reachability {
-        Known::Public => (
+        Known::Public if told => (
             Reached::Directly,
-            "others have tried, or it was told so".into(),
+            "its configuration says so, and nobody has tried".into(),
         ),
+        Known::Public => (Reached::Directly, "others have tried".into()),
         Known::Private { why } if network.relays.is_empty() => (Reached::No, why.clone()),
         Known::Private { why } => (
             Reached::Relayed,
@@ -71,8 +72,12 @@ fn network(status: &Status) -> Network {
         ),
         Known::Unknown { why } => (Reached::Unknown, why.clone()),
     };
+    let whole = |address: &String| match address.contains("/p2p/") {
+        true => address.clone(),
+        false => format!("{address}/p2p/{}", network.peer_id),
+    };
     Network {
-        listens: network.listen.clone(),
+        listens: network.listen.iter().map(whole).collect(),
         peers: show::count(network.connected.len()),
         offers: show::count(status.offers),
         reachability: Reachability { reached, why },

@@ -255,12 +255,15 @@ pub fn node(node: &NodeStatus, now: Time) -> String {
     }
     let requests = &node.requester;
     let jobs = term::count(requests.jobs.into(), "job");
-    let spent = requests
-        .spent
-        .map_or(String::new(), |spent| format!(", {spent} spent"));
+    let spent = requests.spent.map_or(String::new(), |spent| {
+        format!(", {} spent", spent.rounded())
+    });
     rows.push((
         "requests",
-        format!("{jobs} under way, {} set aside{spent}", requests.escrow),
+        format!(
+            "{jobs} under way, {} set aside{spent}",
+            requests.escrow.rounded()
+        ),
     ));
     term::columns(rows)
 }
@@ -306,7 +309,7 @@ fn provides(provider: &Provider) -> Vec<(&'static str, String)> {
             format!(
                 "{}, and {} promised",
                 amount(provider.earned),
-                provider.owed
+                provider.owed.rounded()
             ),
         ),
     ];
@@ -327,7 +330,7 @@ fn provides(provider: &Provider) -> Vec<(&'static str, String)> {
 }
 
 fn amount(amount: Option<Amount>) -> String {
-    amount.map_or_else(|| "not known".into(), |amount| amount.to_string())
+    amount.map_or_else(|| "not known".into(), |amount| amount.rounded())
 }
 
 /// Prices in a line.
