@@ -146,7 +146,8 @@ pub struct Passed {
     pub reason: String,
 }
 
-/// What a unit logged, and wrote to standard error.
+/// What a unit logged, and wrote to standard error: known once its result is shown. Of one job at most
+/// 4 MiB are kept of what one provider says, and 16 MiB in all.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct UnitLog {
     /// Its place in the plan.

@@ -1,14 +1,15 @@
 //! Jobs: listed, looked at, explained, ended, and what came of them.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use axum::{
     extract::State,
     http::{HeaderValue, header},
     response::IntoResponse,
 };
-use opensky_api::{Code, Cursor, Job, JobId, Page, Why};
+use opensky_api::{Code, Cursor, Job, JobId, Page, UnitLog, Why};
 use opensky_core::{JobState, JobView, Submission};
+use opensky_node::Log;
 use opensky_protocol::Digest;
 
 use crate::{
@@ -157,14 +158,47 @@ fn sentence(job: &JobView, why: &opensky_core::Why) -> String {
 }
 
 /// `GET /v1/jobs/{job}/logs`.
-pub(crate) async fn logs(State(desk): State<Desk>, Named(job): Named, _: Paged) -> Answer {
-    let (job, _) = find(&desk, &job).await?;
-    let short = JobId::new(job.id).short();
-    Err(Fault::new(
-        Code::Refused,
-        format!("there are no logs of {short} here: providers keep what units log to themselves"),
-    )
-    .help("run the program on this machine to see what it logs, with `opensky run`"))
+pub(crate) async fn logs(State(desk): State<Desk>, Named(job): Named, page: Paged) -> Answer {
+    let (job, order) = find(&desk, &job).await?;
+    let units = desk.node.units(job.id).await.ok_or_else(refusal::ended)?;
+    let logs = desk.node.logs(job.id).await.map_err(refusal::of_receipt)?;
+    // Only what those say who had that turn.
+    let places: BTreeMap<_, _> = units.iter().map(|unit| (unit.unit, unit)).collect();
+    let mut placed: Vec<((u32, u32), Log)> = logs
+        .into_iter()
+        .filter_map(|log| {
+            let unit = places.get(&log.turn.unit)?;
+            let seat = unit.seats.get(log.turn.attempt as usize)?;
+            (seat.node == log.provider).then_some(((unit.index, log.turn.attempt), log))
+        })
+        .collect();
+    placed.sort_by_key(|(place, _)| *place);
+    let start = match &page.after {
+        None => 0,
+        Some(after) => {
+            let after = read_turn(after).ok_or_else(no_place)?;
+            placed.partition_point(|(place, _)| *place <= after)
+        }
+    };
+    let rest = &placed[start..];
+    let shown = &rest[..rest.len().min(page.entries)];
+    let last = shown.last().filter(|_| rest.len() > shown.len());
+    let items = shown.iter().map(|((index, _), log)| UnitLog {
+        index: *index,
+        stage: show::stage(&order.plan, *index),
+        provider: log.provider.into(),
+        text: String::from_utf8_lossy(&log.text).into_owned(),
+        cut: log.logged > log.text.len() as u64,
+    });
+    Ok(json(&Page {
+        items: items.collect(),
+        next: last.and_then(|((index, attempt), _)| Cursor::new(format!("{index}-{attempt}"))),
+    }))
+}
+
+fn read_turn(text: &str) -> Option<(u32, u32)> {
+    let (index, attempt) = text.split_once('-')?;
+    Some((index.parse().ok()?, attempt.parse().ok()?))
 }
 
 /// That a job has not ended.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use opensky_core::{Checked, Event};
 use opensky_network::{Inbound, Inbox, Network, Reply as Place};
-use opensky_protocol::{Digest, Message, NodeKey, Reply, Request, codec};
+use opensky_protocol::{Aside, Digest, Message, NodeKey, Reply, Request, codec};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::spawn_blocking,
 };
 
 use crate::{
+    asides::{Asides, Shown},
     deployments::Deployments,
     depot::Depot,
     keepsake::{For, Keepsakes},
@@ -40,6 +41,7 @@ pub(crate) struct Rooms {
     pub keepsakes: Keepsakes,
     pub market: Market,
     pub deployments: Deployments,
+    pub asides: Asides,
     /// The ledger, if this node keeps it.
     pub books: Option<Books>,
     /// Where messages for the core go. If it is full others have to wait.
@@ -107,6 +109,10 @@ impl Door {
     async fn answer(self: Arc<Self>, from: NodeKey, bytes: Vec<u8>, place: Place) {
         let reply = match self.decode(from, bytes).await {
             Ok(Heard::Message(message)) => self.pass_on(from, message),
+            Ok(Heard::Reveal(message, shown, asides)) => {
+                self.rooms.asides.hear(shown, asides).await;
+                self.pass_on(from, message)
+            }
             Ok(Heard::Other(request)) => self.reply(from, request).await,
             Err(Unfit::Busy) => Reply::Busy,
             Err(Unfit::Bad) => {
@@ -128,7 +134,12 @@ impl Door {
         };
         let _room = room.acquire_owned().await.map_err(|_| Unfit::Busy)?;
         let check = move || match codec::decode(&bytes).map_err(|_| Unfit::Bad)? {
-            Request::Message(message) => heard(from, message),
+            Request::Message(message) => checked(from, message).map(Heard::Message),
+            Request::Reveal { reveals, asides } => {
+                let shown = reveals.iter().map(Shown::from).collect();
+                let message = checked(from, Message::Reveal(reveals))?;
+                Ok(Heard::Reveal(message, shown, asides))
+            }
             request => Ok(Heard::Other(request)),
         };
         spawn_blocking(check).await.unwrap_or(Err(Unfit::Busy))
@@ -148,7 +159,7 @@ impl Door {
 
     async fn reply(&self, from: NodeKey, request: Request) -> Reply {
         match request {
-            Request::Message(_) => Reply::Refused,
+            Request::Message(_) | Request::Reveal { .. } => Reply::Refused,
             Request::Offers => Reply::Offers(self.rooms.market.told()),
             Request::Has(blobs) if blobs.len() <= MOST_ASKED => {
                 let store = self.rooms.depot.store();
@@ -207,11 +218,11 @@ impl Door {
 /// A request that is decoded, and believed if it is a message.
 enum Heard {
     Message(Checked),
+    /// Results, and what goes with them.
+    Reveal(Checked, Vec<Shown>, Vec<Aside>),
     Other(Request),
 }
 
-fn heard(from: NodeKey, message: Message) -> Result<Heard, Unfit> {
-    Checked::verify(from, message)
-        .map(Heard::Message)
-        .map_err(|_| Unfit::Bad)
+fn checked(from: NodeKey, message: Message) -> Result<Checked, Unfit> {
+    Checked::verify(from, message).map_err(|_| Unfit::Bad)
 }

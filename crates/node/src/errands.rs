@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use crate::{
+    asides::Untold,
     clock::Clock,
     depot::Depot,
     keepsake::{For, Keepsakes},
@@ -66,6 +67,7 @@ pub(crate) struct Runner {
     pub secret: Arc<SecretKey>,
     pub depot: Depot,
     pub keepsakes: Keepsakes,
+    pub untold: Untold,
     pub post: Post,
     pub market: Market,
     pub books: Books,
@@ -181,6 +183,7 @@ impl Runner {
     }
 
     fn let_go(&self, job: Digest) {
+        self.untold.forget(&job);
         let keepsakes = self.keepsakes.clone();
         // Removing files blocks.
         tokio::task::spawn_blocking(move || {

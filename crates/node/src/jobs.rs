@@ -15,6 +15,7 @@ use opensky_protocol::{
 use opensky_storage::StoreError;
 
 use crate::{
+    asides::Log,
     content::{inputs, program, rename, seal_all},
     error::SubmitError,
     keepsake::For,
@@ -266,6 +267,17 @@ impl Node {
     /// Gives a job up. What was promised until then is paid.
     pub async fn cancel(&self, job: Digest) {
         self.0.wishes.event(Event::Cancelled(job)).await;
+    }
+
+    /// What units of a job said, as those tell it who ran them; in no order. At most 4 MiB of what one
+    /// provider says, and 16 MiB of one job.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Rows`].
+    pub async fn logs(&self, job: Digest) -> Result<Vec<Log>, ReceiptError> {
+        let asides = self.0.asides.clone();
+        let read = tokio::task::spawn_blocking(move || asides.of(&job)).await;
+        Ok(read.map_err(|_| ReceiptError::Unknown)??)
     }
 
     /// Waits until some job of this node is over, or a second has passed: whoever waits for one job

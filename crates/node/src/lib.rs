@@ -5,6 +5,7 @@
 //! the participant; rows are durable before anything that follows from them is done; every channel
 //! is bounded. [`run`] is the life of a node that is a process of its own.
 
+mod asides;
 mod clock;
 pub mod config;
 mod content;
@@ -36,6 +37,7 @@ mod tasks;
 mod wallet;
 mod workshop;
 
+pub use asides::Log;
 pub use config::{Config, ConfigError};
 pub use deploy::Deployed;
 pub use depot::BringError;

@@ -17,6 +17,7 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
+    asides::{Asides, Untold},
     clock::Clock,
     config::{Config, LedgerConfig},
     content::ContentKeys,
@@ -53,6 +54,9 @@ const FIRST_MONEY: Duration = Duration::from_secs(5);
 const LAST_UNITS: Duration = Duration::from_secs(10);
 /// How often blobs of jobs that are forgotten are let go.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Units that the core hands over for each processor. Enough that tiny ones go to a worker process a
+/// handful at a time, and few enough that no requester waits long behind another's.
+const AHEAD: u32 = 32;
 /// How often the offer is compared with what was measured.
 const MEASURE: Duration = Duration::from_secs(5);
 
@@ -74,6 +78,7 @@ pub(crate) struct Parts {
     pub network: Network,
     pub market: Market,
     pub deployments: Deployments,
+    pub asides: Asides,
     pub wallet: Wallet,
     pub workshop: Option<Workshop>,
     pub pace: Pace,
@@ -95,7 +100,11 @@ impl Node {
     /// # Panics
     /// Outside of a tokio runtime of several threads, with time and IO.
     pub async fn start(config: Config, execute: Arc<dyn Execute>) -> Result<Self, StartError> {
-        Self::with_policy(config, execute, Policy::default()).await
+        let policy = Policy {
+            ahead: AHEAD,
+            ..Policy::default()
+        };
+        Self::with_policy(config, execute, policy).await
     }
 
     /// The same, with numbers of one's own to decide by.
@@ -293,6 +302,9 @@ impl Building {
             tasks.clone(),
         );
         let deployments = Deployments::load(network.clone(), rows.clone())?;
+        let untold = Untold::default();
+        let store = depot.store().clone();
+        let asides = Asides::load(rows.clone(), store, keepsakes.clone())?;
         let cores = machine::cores(&config).get();
         let workshop = config.provide.then(|| {
             let tools = Tools {
@@ -301,6 +313,7 @@ impl Building {
                 depot: depot.clone(),
                 keepsakes: keepsakes.clone(),
                 secret: secret.clone(),
+                untold: untold.clone(),
                 events: local_events.clone(),
                 metrics: metrics.clone(),
                 pace: pace.clone(),
@@ -315,10 +328,12 @@ impl Building {
             secret: secret.clone(),
             depot: depot.clone(),
             keepsakes: keepsakes.clone(),
+            untold: untold.clone(),
             post: Post::new(
                 network.clone(),
                 secret.clone(),
                 content.clone(),
+                untold,
                 local_events.clone(),
                 metrics.clone(),
                 tasks.clone(),
@@ -354,6 +369,7 @@ impl Building {
             keepsakes: keepsakes.clone(),
             market: market.clone(),
             deployments: deployments.clone(),
+            asides: asides.clone(),
             books: matches!(books, Books::Here(_)).then(|| books.clone()),
             events: remote_events,
             metrics: metrics.clone(),
@@ -378,7 +394,7 @@ impl Building {
             Ok(Err(error)) => tracing::warn!(%error, "the account is not ready"),
             Err(_) => tracing::warn!("the account is not ready: the ledger is slow"),
         }
-        let sweeping = sweep(keepsakes.clone(), wish.clone());
+        let sweeping = sweep(keepsakes.clone(), asides.clone(), wish.clone());
         tasks.spawn(sweeping.instrument(span()));
         if config.provide {
             let offer = keep_offering(config.clone(), pace.clone(), wish.clone());
@@ -397,6 +413,7 @@ impl Building {
             network,
             market,
             deployments,
+            asides,
             wallet,
             workshop,
             pace,
@@ -446,9 +463,9 @@ async fn keep_offering(config: Config, pace: Pace, wishes: Wishes) {
     }
 }
 
-/// Lets go of the blobs of own jobs that are forgotten. Twice not known is forgotten: blobs are kept
+/// Lets go of the blobs and logs of own jobs that are forgotten. Twice not known is forgotten: blobs are kept
 /// just before their job is known.
-async fn sweep(keepsakes: Keepsakes, wishes: Wishes) {
+async fn sweep(keepsakes: Keepsakes, asides: Asides, wishes: Wishes) {
     let mut unknown = BTreeSet::new();
     loop {
         sleep(SWEEP).await;
@@ -461,6 +478,7 @@ async fn sweep(keepsakes: Keepsakes, wishes: Wishes) {
             .filter(|job| !known.contains(job))
             .collect();
         for job in lost.intersection(&unknown).copied() {
+            asides.forget(&job);
             let keepsakes = keepsakes.clone();
             // Removing files blocks.
             let dropped = spawn_blocking(move || keepsakes.drop_for(&For::Job(job))).await;

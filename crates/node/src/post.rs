@@ -9,13 +9,13 @@ use std::{
 
 use opensky_core::{Event, Outgoing};
 use opensky_network::{AskError, Network};
-use opensky_protocol::{NodeKey, Reply, Request, SecretKey, codec};
+use opensky_protocol::{Message, NodeKey, Reply, Request, SecretKey, codec};
 use tokio::{
     sync::{Semaphore, mpsc},
     time::{sleep, timeout},
 };
 
-use crate::{content::ContentKeys, metrics::Metrics, seal::seal, tasks::Tasks};
+use crate::{asides::Untold, content::ContentKeys, metrics::Metrics, seal::seal, tasks::Tasks};
 
 /// Messages that wait for one node. The core says again what nobody answers, so what is beyond this
 /// is dropped.
@@ -37,6 +37,7 @@ struct Office {
     network: Network,
     secret: Arc<SecretKey>,
     content: Arc<ContentKeys>,
+    untold: Untold,
     events: mpsc::Sender<Event>,
     metrics: Metrics,
     tasks: Tasks,
@@ -44,11 +45,13 @@ struct Office {
 }
 
 impl Post {
-    /// Messages are signed with `secret`, and the keys of encrypted jobs wrapped. What becomes of them is told to `events`.
+    /// Messages are signed with `secret`, and the keys of encrypted jobs wrapped;
+    /// with results goes what the units said beside them. What becomes of them is told to `events`.
     pub fn new(
         network: Network,
         secret: Arc<SecretKey>,
         content: Arc<ContentKeys>,
+        untold: Untold,
         events: mpsc::Sender<Event>,
         metrics: Metrics,
         tasks: Tasks,
@@ -57,6 +60,7 @@ impl Post {
             network,
             secret,
             content,
+            untold,
             events,
             metrics,
             tasks,
@@ -111,7 +115,13 @@ impl Post {
 
     async fn deliver(&self, to: NodeKey, message: Outgoing, wants_trip: bool) {
         let office = &self.0;
-        let request = Request::Message(seal(&office.secret, &office.content, message));
+        let request = match seal(&office.secret, &office.content, message) {
+            Message::Reveal(reveals) => Request::Reveal {
+                asides: office.untold.of(&reveals),
+                reveals,
+            },
+            message => Request::Message(message),
+        };
         let bytes = codec::encode(&request);
         let start = Instant::now();
         let mut answer = office.network.ask(to, bytes.clone()).await;

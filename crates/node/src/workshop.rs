@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tracing::Instrument;
 
 use crate::{
+    asides::Untold,
     content::concealed,
     depot::Depot,
     execute::{Batch, Execute},
@@ -46,6 +47,7 @@ pub(crate) struct Tools {
     pub depot: Depot,
     pub keepsakes: Keepsakes,
     pub secret: Arc<SecretKey>,
+    pub untold: Untold,
     pub events: mpsc::Sender<Event>,
     pub metrics: Metrics,
     pub pace: Pace,
@@ -347,6 +349,7 @@ impl Floor {
             Some(key) => concealed(key, &task.turn.unit, run),
             None => run,
         };
+        self.tools.untold.keep(task.turn, &run);
         let outputs = Outputs::of(&run.outputs);
         let digests = outputs.0.values().map(|output| output.digest).collect();
         // First, so that nobody removes an equal blob that is there already.

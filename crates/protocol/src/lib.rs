@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod account;
+mod aside;
 mod assignment;
 pub mod codec;
 mod content;
@@ -32,6 +33,7 @@ mod voucher;
 mod work;
 
 pub use account::Account;
+pub use aside::Aside;
 pub use assignment::{Assignment, Commit, Order, Reveal, Turn};
 pub use content::{ContentKey, WrappedKey};
 pub use deployment::{Deployment, Manifest};

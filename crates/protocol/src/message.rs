@@ -5,7 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    Abort, Commit, Deployment, Digest, NodeKey, Offer, Order, Reveal, Signed, Turn, Voucher,
+    Abort, Aside, Commit, Deployment, Digest, NodeKey, Offer, Order, Reveal, Signed, Turn, Voucher,
     ledger::{LedgerReply, LedgerRequest},
 };
 
@@ -118,6 +118,13 @@ pub enum Request {
     Deploy(Box<Signed<Deployment>>),
     /// A question to the ledger whose books the other keeps.
     Ledger(Box<LedgerRequest>),
+    /// [`Message::Reveal`], and what goes with the results that is not compared.
+    Reveal {
+        /// The results.
+        reveals: Vec<Reveal>,
+        /// At most one for each of them.
+        asides: Vec<Aside>,
+    },
 }
 
 /// The answer to a [`Request`].

@@ -18,6 +18,7 @@ use crate::{launcher, nodes::World, served::runtime};
 
 const JOB: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/job.wasm");
 const MAP_REDUCE: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/map-reduce.wasm");
+const WORDS: &[u8] = include_bytes!("../../../testkit/corpus/rust-wasip1/words.adapted.wasm");
 const FILES: &[u8] = include_bytes!("../../../testkit/corpus/rust-wasip2/files.wasm");
 const TEXT: &[u8] = include_bytes!("../../../testkit/corpus/inputs/text");
 
@@ -30,6 +31,8 @@ pub fn trials() -> Vec<Trial> {
                 one_unit(client, &deployed);
                 map_reduce(client);
                 encrypted(client);
+                says(client);
+                fails(client);
                 given_up(client);
             });
             Ok(())
@@ -261,20 +264,8 @@ fn encrypted(client: &Client) {
     let input = put(client, TEXT);
     let mut request = JobRequest::new(program, Plan::One { input: Some(input) });
     request.replicas = Some(Replicas::Exactly(2));
-    let run = |request: &JobRequest| {
-        let submitted = client.submit(request).expect("taken on");
-        let job = submitted.job.expect("a job").into();
-        let events = client.watch(&job).expect("events");
-        let last = events.last().expect("an event").expect("a good one");
-        let JobEvent::End(end) = last else {
-            panic!("{last:?}");
-        };
-        let ending = end.ending.map(|ending| ending.kind);
-        let ok = EndingKind::Result(opensky_api::Class::Ok);
-        assert_eq!(ending, Some(ok));
-        (job, submitted.quote)
-    };
-    let (open, _) = run(&request);
+    let ok = opensky_api::Class::Ok;
+    let open = ended(client, &request, ok);
     let refused = client.key(&open).expect_err("it has no key");
     assert!(matches!(refused, ClientError::Problem(problem) if problem.code == Code::Refused));
 
@@ -284,10 +275,11 @@ fn encrypted(client: &Client) {
     assert!(quote.spec.encrypt);
     assert_eq!(quote.spec.plan, request.plan);
     request.dry_run = false;
-    let (secret, submitted) = run(&request);
-    assert_eq!(submitted.escrow, quote.escrow);
-    assert_ne!(submitted.spec.plan, request.plan);
-    assert!(client.job(&secret).expect("the job").spec.encrypt);
+    let secret = ended(client, &request, ok);
+    let job = client.job(&secret).expect("the job");
+    assert_eq!(job.summary.escrow, quote.escrow);
+    assert_ne!(job.spec.plan, request.plan);
+    assert!(job.spec.encrypt);
 
     let opened = client.output(&secret).expect("the output");
     let len = opened.content_len();
@@ -313,6 +305,62 @@ fn encrypted(client: &Client) {
     let kept = all(client.blob(result.parts[0].digest, 0).expect("the blob"));
     let key = opensky_protocol::ContentKey::from_bytes(key.0);
     assert_eq!(key.open(&kept), Some(opened));
+}
+
+/// Each provider's word of what a unit logged comes a page at a time, with its name.
+fn says(client: &Client) {
+    let program = ProgramRef::Digest(put(client, WORDS));
+    let input = Some(put(client, b"alpha beta"));
+    let mut request = JobRequest::new(program, Plan::One { input });
+    request.replicas = Some(Replicas::Exactly(2));
+    let job = ended(client, &request, opensky_api::Class::Ok);
+    let mut page = PageQuery {
+        limit: Some(1),
+        after: None,
+    };
+    let first = client.logs(&job, &page).expect("logs");
+    page.after = first.next;
+    assert!(page.after.is_some());
+    let second = client.logs(&job, &page).expect("logs");
+    assert_eq!(second.next, None);
+    let logs = [first.items, second.items].concat();
+    assert_eq!(logs.len(), 2);
+    assert_ne!(logs[0].provider, logs[1].provider);
+    for log in &logs {
+        assert!(log.text.starts_with("[\""), "{log:?}");
+        assert_eq!((log.index, log.stage, log.cut), (0, Stage::Whole, false));
+    }
+    let status = client.node().expect("a status");
+    let listens = status.network.listens;
+    assert!(!listens.is_empty() && listens.iter().all(|address| address.contains("/p2p/")));
+}
+
+/// A program's own words are in the result, encrypted or not.
+fn fails(client: &Client) {
+    let program = ProgramRef::Digest(put(client, JOB));
+    let input = Some(put(client, b"\0"));
+    let mut request = JobRequest::new(program, Plan::One { input });
+    for encrypt in [false, true] {
+        request.encrypt = encrypt;
+        let job = ended(client, &request, opensky_api::Class::Err);
+        let error = client.result(&job).expect("a result").error;
+        let text = "text does not begin with a zero".to_owned();
+        assert_eq!(error, Some(opensky_api::GuestError::InvalidInput(text)));
+    }
+}
+
+/// The job of a request that ends with that class.
+fn ended(client: &Client, request: &JobRequest, class: opensky_api::Class) -> Prefix<kind::Job> {
+    let submitted = client.submit(request).expect("taken on");
+    let job = submitted.job.expect("a job").into();
+    let events = client.watch(&job).expect("events");
+    let last = events.last().expect("an event").expect("a good one");
+    let JobEvent::End(end) = last else {
+        panic!("{last:?}");
+    };
+    let ending = end.ending.map(|ending| ending.kind);
+    assert_eq!(ending, Some(EndingKind::Result(class)));
+    job
 }
 
 /// What nobody can run says why, and can be ended.

@@ -7,6 +7,7 @@
 mod jobs;
 mod nodes;
 mod private;
+mod saying;
 mod stopping;
 
 use std::env;
@@ -20,7 +21,12 @@ fn main() {
         Some("worker") if args[2] == Kind::Compile.name() => worker::main(Kind::Compile),
         Some("worker") => worker::main(Kind::Run),
         _ => {
-            let trials = [jobs::trials(), private::trials(), stopping::trials()];
+            let trials = [
+                jobs::trials(),
+                private::trials(),
+                saying::trials(),
+                stopping::trials(),
+            ];
             libtest_mimic::run(
                 &Arguments::from_args(),
                 trials.into_iter().flatten().collect(),

@@ -1,0 +1,276 @@
+//! What units say beside their results: whoever ran one keeps it until it is told, and whoever ordered
+//! it for as long as the job is remembered.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use opensky_executor::Run;
+use opensky_protocol::{Aside, Digest, NodeKey, Output, Reveal, Turn, codec, names};
+use opensky_storage::{Row, Rows, RowsError, Store, Table};
+use tokio::task::spawn_blocking;
+
+use crate::keepsake::{For, Keepsakes};
+
+/// Logs of own jobs, by turn and who ran it.
+const LOGS: Table = Table::new("logs-1");
+/// Bytes that are kept until they are told; the oldest go first. They do not outlive the process.
+const UNTOLD: usize = 64 << 20;
+/// Bytes of logs that are kept of one job, and of what one provider says of it.
+const OF_JOB: usize = 16 << 20;
+const OF_PROVIDER: usize = 4 << 20;
+
+/// What was said by units that were run here.
+#[derive(Clone, Default)]
+pub(crate) struct Untold(Arc<Mutex<Shelf>>);
+
+#[derive(Default)]
+struct Shelf {
+    said: BTreeMap<Turn, Aside>,
+    order: VecDeque<Turn>,
+    bytes: usize,
+}
+
+impl Untold {
+    /// Keeps what a run said, as it is to be told.
+    pub fn keep(&self, turn: Turn, run: &Run) {
+        let error = run.outputs.get(names::ERROR);
+        let error = error.filter(|error| error.len() <= Aside::MAX_ERROR);
+        if run.log.is_empty() && error.is_none() {
+            return;
+        }
+        let aside = Aside {
+            turn,
+            log: run.log[..run.log.len().min(Aside::MAX_LOG)].to_vec(),
+            logged: run.log.len() as u64,
+            error: error.cloned(),
+        };
+        let mut shelf = self.lock();
+        shelf.take(&turn);
+        shelf.bytes += aside.size();
+        shelf.said.insert(turn, aside);
+        shelf.order.push_back(turn);
+        while shelf.bytes > UNTOLD
+            && let Some(oldest) = shelf.order.pop_front()
+        {
+            shelf.take(&oldest);
+        }
+    }
+
+    /// What goes with these results, as much as one message takes.
+    pub fn of(&self, reveals: &[Reveal]) -> Vec<Aside> {
+        let shelf = self.lock();
+        let all = reveals
+            .iter()
+            .filter_map(|reveal| shelf.said.get(&reveal.turn));
+        let mut room = Aside::MAX_TOGETHER;
+        let fits = all.filter(|aside| {
+            let fits = aside.size() <= room;
+            room -= if fits { aside.size() } else { 0 };
+            fits
+        });
+        fits.cloned().collect()
+    }
+
+    /// Forgets what units of a job said.
+    pub fn forget(&self, job: &Digest) {
+        let mut shelf = self.lock();
+        let turns: Vec<Turn> = shelf
+            .said
+            .keys()
+            .filter(|turn| turn.job == *job)
+            .copied()
+            .collect();
+        for turn in &turns {
+            shelf.take(turn);
+        }
+        shelf.order.retain(|turn| turn.job != *job);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelf {
+    fn take(&mut self, turn: &Turn) {
+        if let Some(aside) = self.said.remove(turn) {
+            self.bytes -= aside.size();
+        }
+    }
+}
+
+/// A log of a unit of an own job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Log {
+    /// The turn.
+    pub turn: Turn,
+    /// Who says so. Nobody compares logs: a provider may say anything.
+    pub provider: NodeKey,
+    /// The beginning of what the guest logged, and wrote to standard error: at most 64 KiB.
+    pub text: Vec<u8>,
+    /// How many bytes it logged.
+    pub logged: u64,
+}
+
+/// What is known of a result before it is looked at: whose it is, and its error.
+pub(crate) struct Shown {
+    turn: Turn,
+    provider: NodeKey,
+    error: Option<Output>,
+}
+
+impl From<&Reveal> for Shown {
+    fn from(reveal: &Reveal) -> Self {
+        Self {
+            turn: reveal.turn,
+            provider: reveal.statement.node,
+            error: reveal.outputs.0.get(names::ERROR).copied(),
+        }
+    }
+}
+
+/// What was said by units of own jobs. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Asides(Arc<Book>);
+
+struct Book {
+    rows: Arc<Rows>,
+    store: Arc<Store>,
+    keepsakes: Keepsakes,
+    /// Bytes of the logs that are kept, by job, turn and provider.
+    kept: Mutex<Kept>,
+}
+
+type Kept = BTreeMap<Digest, BTreeMap<(Turn, NodeKey), usize>>;
+
+impl Asides {
+    /// Reads which logs are kept.
+    pub fn load(
+        rows: Arc<Rows>,
+        store: Arc<Store>,
+        keepsakes: Keepsakes,
+    ) -> Result<Self, RowsError> {
+        let mut kept = Kept::new();
+        for row in rows.load_all(LOGS)? {
+            let (key, value) = row?;
+            if let Ok((turn, provider)) = codec::decode::<(Turn, NodeKey)>(&key) {
+                let of_job = kept.entry(turn.job).or_default();
+                of_job.insert((turn, provider), value.len());
+            }
+        }
+        Ok(Self(Arc::new(Book {
+            rows,
+            store,
+            keepsakes,
+            kept: Mutex::new(kept),
+        })))
+    }
+
+    /// Takes note of what goes with results, as far as they are of own jobs and there is room: logs,
+    /// and the errors that the results name. When this returns the errors are in the store.
+    pub async fn hear(&self, shown: Vec<Shown>, asides: Vec<Aside>) {
+        let is_own = |aside: &Aside| {
+            let of_own = self.0.keepsakes.has(&For::Job(aside.turn.job));
+            of_own && aside.is_bounded()
+        };
+        let own: Vec<Aside> = asides.into_iter().filter(is_own).collect();
+        if own.is_empty() {
+            return;
+        }
+        let book = self.0.clone();
+        let written = spawn_blocking(move || {
+            for aside in own {
+                if let Some(shown) = shown.iter().find(|shown| shown.turn == aside.turn) {
+                    book.hear(shown, aside);
+                }
+            }
+        });
+        // A thread that died has said so.
+        let _ = written.await;
+    }
+
+    /// The logs of a job. Blocks.
+    pub fn of(&self, job: &Digest) -> Result<Vec<Log>, RowsError> {
+        let mut logs = Vec::new();
+        for row in self.0.rows.load(LOGS, &job.0)? {
+            let (key, value) = row?;
+            let said: Result<(Turn, NodeKey), _> = codec::decode(&key);
+            if let (Ok((turn, provider)), Ok((logged, text))) = (said, codec::decode(&value)) {
+                logs.push(Log {
+                    turn,
+                    provider,
+                    text,
+                    logged,
+                });
+            }
+        }
+        Ok(logs)
+    }
+
+    /// Forgets the logs of a job.
+    pub fn forget(&self, job: &Digest) {
+        let gone = self.0.lock().remove(job).unwrap_or_default();
+        let rows: Vec<Row> = gone.keys().map(|key| row(key, None)).collect();
+        if let Err(error) = self.0.rows.submit(rows) {
+            tracing::warn!(%error, "logs were not forgotten");
+        }
+    }
+}
+
+impl Book {
+    fn hear(&self, shown: &Shown, aside: Aside) {
+        if let Some(error) = &aside.error
+            && shown.error == Some(Output::of(error))
+        {
+            self.keep_error(aside.turn.job, error);
+        }
+        if !aside.log.is_empty() {
+            self.keep(shown.provider, aside);
+        }
+    }
+
+    fn keep_error(&self, job: Digest, bytes: &[u8]) {
+        let kept = self
+            .keepsakes
+            .keep_for(For::Job(job), vec![Digest::of(bytes)]);
+        if let Err(error) = kept {
+            return tracing::warn!(%error, "a program's error is not kept");
+        }
+        if let Err(error) = self.store.put(bytes) {
+            tracing::warn!(%error, "a program's error is not kept");
+        }
+    }
+
+    fn keep(&self, provider: NodeKey, aside: Aside) {
+        let key = (aside.turn, provider);
+        let value = codec::encode(&(aside.logged, aside.log));
+        let mut kept = self.lock();
+        let of_job = kept.entry(aside.turn.job).or_default();
+        let all: usize = of_job.values().sum();
+        let own = of_job.iter().filter(|((_, of), _)| *of == provider);
+        let own: usize = own.map(|(_, bytes)| bytes).sum();
+        let has_room = all + value.len() <= OF_JOB && own + value.len() <= OF_PROVIDER;
+        if !has_room || of_job.contains_key(&key) {
+            return;
+        }
+        of_job.insert(key, value.len());
+        drop(kept);
+        if let Err(error) = self.rows.submit(vec![row(&key, Some(value))]) {
+            tracing::warn!(%error, "a log is not kept");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn row(key: &(Turn, NodeKey), value: Option<Vec<u8>>) -> Row {
+    Row {
+        table: LOGS,
+        key: codec::encode(key),
+        value,
+    }
+}
