@@ -54,9 +54,6 @@ const FIRST_MONEY: Duration = Duration::from_secs(5);
 const LAST_UNITS: Duration = Duration::from_secs(10);
 /// How often blobs of jobs that are forgotten are let go.
 const SWEEP: Duration = Duration::from_secs(60);
-/// Units that the core hands over for each processor. Enough that tiny ones go to a worker process a
-/// handful at a time, and few enough that no requester waits long behind another's.
-const AHEAD: u32 = 32;
 /// How often the offer is compared with what was measured.
 const MEASURE: Duration = Duration::from_secs(5);
 
@@ -100,11 +97,7 @@ impl Node {
     /// # Panics
     /// Outside of a tokio runtime of several threads, with time and IO.
     pub async fn start(config: Config, execute: Arc<dyn Execute>) -> Result<Self, StartError> {
-        let policy = Policy {
-            ahead: AHEAD,
-            ..Policy::default()
-        };
-        Self::with_policy(config, execute, policy).await
+        Self::with_policy(config, execute, Policy::default()).await
     }
 
     /// The same, with numbers of one's own to decide by.
