@@ -209,10 +209,12 @@ impl Broker {
         let unit = &job.units[&index];
         let ticket = job.ticket(&self.who, unit);
         let amount = ticket.payment(&ask, said.fuel, said.output_len);
-        if let Some((_, seat)) = self.seat(&from, &turn) {
-            seat.state = SeatState::Shown { key, amount };
-        }
         if let Some(job) = self.jobs.get_mut(&turn.job) {
+            let unit = job.units.get_mut(&index);
+            let seat = unit.and_then(|unit| unit.seats.get_mut(turn.attempt as usize));
+            if let Some(seat) = seat {
+                seat.state = SeatState::Shown { key, amount };
+            }
             let shown = job.shown.entry((index, key));
             shown.or_insert_with(|| Box::new(reveal));
         }

@@ -135,6 +135,17 @@ impl Broker {
             return;
         };
         if let Some(unit) = job.units.get_mut(&index) {
+            // Whoever was late may be at it still.
+            let late = |seat: &Seat| matches!(seat.state, SeatState::Over(Over::Silent));
+            let seats = (0..).zip(&unit.seats).filter(|(_, seat)| late(seat));
+            for (attempt, seat) in seats {
+                let turn = Turn {
+                    job: id,
+                    unit: unit.id,
+                    attempt,
+                };
+                at.to(seat.node).release.push(turn);
+            }
             unit.stage = Stage::Closed;
             unit.again = Again::No;
             unit.spare = 0;

@@ -73,6 +73,10 @@ pub struct Policy {
     /// Worker: orders of all requesters that wait or run, per core. One requester gets half of them if it
     /// is alone, so twice the `depth` that others have.
     pub queue: u32,
+    /// Worker: orders per core that are handed over to be run, as far as they fit into memory side by
+    /// side. One runs; with the others whoever runs them need not wait for the next order, and can run
+    /// tiny ones together.
+    pub ahead: u32,
     /// Worker: turns of all requesters that are not settled, at most. Of these, too, none gets more than is
     /// left.
     pub turns: usize,
@@ -149,6 +153,7 @@ impl Default for Policy {
             batch: 64,
             batch_bytes: 2 << 20,
             queue: 128,
+            ahead: 1,
             turns: 131_072,
             margin: Duration::from_secs(1),
             escrow: Escrows::Seen,

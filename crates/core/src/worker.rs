@@ -273,13 +273,14 @@ impl Worker {
             return;
         };
         let capacity = terms.capacity;
+        let most = usize::from(capacity.cores).saturating_mul(self.policy.ahead as usize);
         while let Some(turn) = self.queue.front().copied() {
             let Some(task) = self.tasks.get_mut(&turn) else {
                 self.queue.pop_front();
                 continue;
             };
             let needs = task.ticket.value.limits.memory;
-            let has_core = self.running.len() < usize::from(capacity.cores);
+            let has_core = self.running.len() < most;
             let has_memory = self.memory.saturating_add(needs) <= capacity.memory;
             if !has_core || !has_memory {
                 return;
