@@ -55,7 +55,7 @@ fn greet(client: &Client, hello: &[u8]) -> Result<(), Error> {
     let input = Some(put(INPUT)?);
     let program = ProgramRef::Digest(put(hello)?);
     let mut request = JobRequest::new(program, JobPlan::One { input });
-    request.replicas = Some(Replicas::Exactly(REPLICAS.into()));
+    request.replicas = Some(Replicas::Exactly(REPLICAS));
     let job = client
         .submit(&request)?
         .job
