@@ -145,10 +145,8 @@ fn ended(over: &Over) -> String {
         Over::Hidden => "did not show the result that it had promised".into(),
         Over::Lacked => "could not get an input".into(),
         Over::Released => "was not needed any more".into(),
-        Over::Paid { amount, .. } => format!("agreed, and earned {amount}"),
-        Over::PaidWrong { amount, .. } => {
-            format!("was believed and earned {amount}, and was wrong")
-        }
+        Over::Paid { .. } => "agreed".into(),
+        Over::PaidWrong { .. } => "was believed and was wrong".into(),
         Over::Wrong { .. } => "had another result than the others".into(),
         Over::Unjudged => "had a result that could not be judged".into(),
     }

@@ -77,7 +77,7 @@ pub struct SeatView {
     pub asked: Time,
     /// What it has earned.
     pub earned: u128,
-    /// How far it is, in words.
+    /// How far it is, in words; what it has earned is not among them.
     pub state: String,
 }
 

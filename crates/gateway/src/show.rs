@@ -238,7 +238,10 @@ fn turn((attempt, seat): (u32, &SeatView)) -> Turn {
         operator: seat.operator.into(),
         attempt,
         asked: time(seat.asked),
-        state: seat.state.clone(),
+        state: match seat.earned {
+            0 => seat.state.clone(),
+            earned => format!("{}, and earned {}", seat.state, Amount(earned).rounded()),
+        },
     }
 }
 

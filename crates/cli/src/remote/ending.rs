@@ -57,6 +57,7 @@ fn name(kind: EndingKind) -> &'static str {
 /// How a job ended, with the reason.
 pub fn sentence(ending: &Ending) -> String {
     match &ending.detail {
+        Some(detail) if detail == name(ending.kind) => word(ending),
         Some(detail) => format!("{}: {}", word(ending), foreign::message(detail)),
         None => word(ending),
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use opensky_api::{Need, Plan, Quote, Unit, Why};
+use opensky_api::{Need, Plan, Quote, Unit, UnitState, Why};
 
 use super::{
     board::{fuel_text, place, unit_text, world_text},
@@ -52,9 +52,13 @@ pub fn why(why: &Why) -> String {
 fn unit_why(text: &mut String, unit: &Unit) {
     let (place, state) = (place(unit), unit_text(unit.state));
     let (agreed, wanted) = (unit.agreed, unit.wanted);
+    let voices = match unit.state {
+        UnitState::Agreed => format!("{agreed} of {} agree", unit.turns.len().max(1)),
+        _ => format!("{agreed} agree, {wanted} are wanted"),
+    };
     line(
         text,
-        format_args!("  {NOTE}{place}{PLAIN} {state}, {agreed} agree, {wanted} are wanted"),
+        format_args!("  {NOTE}{place}{PLAIN} {state}, {voices}"),
     );
     for turn in &unit.turns {
         let state = foreign::name(&turn.state);
@@ -110,6 +114,12 @@ pub fn quote(quote: &Quote) -> String {
         ("price cap", tables::prices(&spec.price)),
         ("ends", from_now(spec.deadline, tables::now())),
     ];
+    if spec.encrypt {
+        rows.push((
+            "encrypted",
+            "for the providers that are chosen, and nobody else".into(),
+        ));
+    }
     if !spec.require.is_empty() {
         let each = spec.require.iter().map(|(key, values)| {
             let values: Vec<_> = values.iter().map(String::as_str).collect();
