@@ -89,7 +89,7 @@ pub struct JobSummary {
     pub fuel: Fuel,
     /// What is owed to providers so far, all replicas counted.
     pub price: Amount,
-    /// What is set aside.
+    /// What was set aside for it.
     pub escrow: Amount,
 }
 
@@ -100,6 +100,24 @@ pub struct Job {
     pub summary: JobSummary,
     /// What was asked for.
     pub spec: JobSpec,
+    /// What the ledger holds for it; absent if the ledger does not answer, or knows of nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
+/// What the ledger holds for a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Held {
+    /// How much it still holds.
+    pub amount: Amount,
+    /// How much has come back.
+    pub returned: Amount,
+    /// Units that providers have claimed by evidence, and that are not settled.
+    pub claimed: u32,
+    /// When the rest comes back, once the job has ended: then providers cannot claim any more. At the
+    /// latest, if units are claimed by evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Time>,
 }
 
 /// What came out of a job.

@@ -38,7 +38,7 @@ pub use id::{
     DeploymentId, Id, IdError, JobId, Kind, NodeId, NotOne, Prefix, ReceiptId, UnitId, kind,
 };
 pub use job::{
-    Ending, EndingKind, GuestError, Job, JobKey, JobOutput, JobResult, JobState, JobSummary,
+    Ending, EndingKind, GuestError, Held, Job, JobKey, JobOutput, JobResult, JobState, JobSummary,
 };
 pub use live::JobEvent;
 pub use money::{Amount, NotAnAmount, Prices};

@@ -18,6 +18,12 @@ pub struct Wallet {
     pub held: Amount,
     /// What of that stands for its work.
     pub bonded: Amount,
+    /// What of that jobs which have ended did not use: it comes back once providers can claim nothing
+    /// more. Of the last 64 jobs, where more have ended lately.
+    pub returning: Amount,
+    /// When the next part of that comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_return: Option<Time>,
     /// Whether this is worth nothing: the ledger gives money to whoever asks.
     pub play_money: bool,
 }

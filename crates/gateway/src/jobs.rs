@@ -1,6 +1,6 @@
 //! Jobs: listed, looked at, explained, ended, and what came of them.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use axum::{
     extract::State,
@@ -11,12 +11,16 @@ use opensky_api::{Code, Cursor, Job, JobId, Page, UnitLog, Why};
 use opensky_core::{JobState, JobView, Submission};
 use opensky_node::Log;
 use opensky_protocol::Digest;
+use tokio::time::timeout;
 
 use crate::{
     answer::{Answer, Fault, Named, Paged, json, no_place},
     desk::Desk,
     names, refusal, show,
 };
+
+/// How long the ledger may take to say what it holds for a job.
+const LEDGER: Duration = Duration::from_secs(1);
 
 /// `GET /v1/jobs`.
 pub(crate) async fn list(State(desk): State<Desk>, page: Paged) -> Answer {
@@ -72,9 +76,13 @@ pub(crate) async fn find(desk: &Desk, text: &str) -> Result<(JobView, Submission
 /// `GET /v1/jobs/{job}`.
 pub(crate) async fn one(State(desk): State<Desk>, Named(job): Named) -> Answer {
     let (job, order) = find(&desk, &job).await?;
+    // A ledger that is away keeps nobody from looking at the job.
+    let held = timeout(LEDGER, desk.node.held(job.id)).await;
+    let held = held.ok().and_then(Result::ok).flatten();
     Ok(json(&Job {
         summary: show::summary(&job, &order),
         spec: show::spec(&order),
+        held: held.as_ref().map(show::held),
     }))
 }
 

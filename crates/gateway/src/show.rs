@@ -43,6 +43,16 @@ pub(crate) fn summary(job: &JobView, order: &Submission) -> JobSummary {
     }
 }
 
+/// What the ledger holds for a job.
+pub(crate) fn held(held: &opensky_node::Held) -> opensky_api::Held {
+    opensky_api::Held {
+        amount: Amount(held.amount),
+        returned: Amount(held.returned),
+        claimed: held.claimed,
+        back: held.back.map(Time::saturating),
+    }
+}
+
 fn state(state: &core::JobState) -> JobState {
     match state {
         core::JobState::Funding => JobState::Funding,

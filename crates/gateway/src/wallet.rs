@@ -19,6 +19,7 @@ const EVENTS: u32 = 64;
 /// `GET /v1/wallet`.
 pub(crate) async fn balance(State(desk): State<Desk>) -> Answer {
     let state = desk.node.balance().await.map_err(refusal::of_ledger)?;
+    let returning = desk.node.returning().await.map_err(refusal::of_ledger)?;
     let status = desk.node.status().await;
     Ok(json(&Wallet {
         account: desk.node.account().into(),
@@ -26,6 +27,8 @@ pub(crate) async fn balance(State(desk): State<Desk>) -> Answer {
         free: Amount(state.purse.free),
         held: Amount(state.purse.held),
         bonded: Amount(state.operator.bond),
+        returning: Amount(returning.amount),
+        next_return: returning.next.map(Time::saturating),
         play_money: status.terms.faucet > 0,
     }))
 }

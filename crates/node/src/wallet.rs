@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use opensky_protocol::{
-    Account, Verified,
-    ledger::{AccountState, Call, Consent, Event, Fact, LedgerRequest, Status, Terms},
+    Account, Digest, Verified,
+    ledger::{AccountState, Call, Consent, Escrow, Event, Fact, LedgerRequest, Status, Terms},
 };
 
 use crate::ledger::{Books, LedgerAway, Signer, Teller, TellerError};
@@ -43,6 +43,11 @@ impl Wallet {
     /// What it has.
     pub async fn state(&self) -> Result<AccountState, LedgerAway> {
         self.books.account(self.account).await
+    }
+
+    /// What the ledger says of the escrow of a job, if there is one.
+    pub async fn escrow(&self, job: Digest) -> Result<Option<Escrow>, LedgerAway> {
+        self.books.escrow(job).await
     }
 
     /// The newest events that moved its money, before that sequence number, the newest first.

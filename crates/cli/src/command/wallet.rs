@@ -52,7 +52,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 fn balance(format: Format, at: &At) -> anyhow::Result<Exit> {
     let wallet = at.client()?.wallet().map_err(reach::problem)?;
     match format {
-        Format::Text => term::to_stdout(&tables::wallet(&wallet))?,
+        Format::Text => term::to_stdout(&tables::wallet(&wallet, tables::now()))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(&wallet)?)?,
     }
     Ok(Exit::Success)

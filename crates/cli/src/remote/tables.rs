@@ -163,18 +163,25 @@ fn record(offer: &Offer, now: Time) -> String {
 }
 
 /// What an account has.
-pub fn wallet(wallet: &Wallet) -> String {
+pub fn wallet(wallet: &Wallet, now: Time) -> String {
     let play = match wallet.play_money {
         true => format!(" {DIM}(play money: this ledger gives it to whoever asks){PLAIN}"),
         false => String::new(),
     };
-    term::columns([
+    let back = wallet.next_return.map(|next| {
+        let (amount, next) = (wallet.returning, from_now(next, now));
+        let what = format!("{amount} of jobs that have ended");
+        let why = format!("{DIM}the next {next}: until then providers can claim{PLAIN}");
+        ("  comes back", format!("{what}, {why}"))
+    });
+    let rows = [
         ("account", wallet.account.to_string()),
         ("free", format!("{}{play}", wallet.free)),
         ("set aside", wallet.held.to_string()),
-        ("of that bonded", wallet.bonded.to_string()),
-        ("ledger", ledger(&wallet.ledger)),
-    ])
+        ("  bonded", wallet.bonded.to_string()),
+    ];
+    let ledger = ("ledger", ledger(&wallet.ledger));
+    term::columns(rows.into_iter().chain(back).chain([ledger]))
 }
 
 fn ledger(ledger: &Ledger) -> String {
@@ -469,6 +476,31 @@ mod tests {
             |   p-040g208104  1     2      4.00 GiB  1234 Mfuel/s  2 µSKY  1 nSKY    0 right in a row, 2 wrong, nothing more for 50 s  in 60 s  region=eu\u{1b}[2J
         "#]]
         .assert_eq(&samples::screen(&text));
+    }
+
+    #[test]
+    fn money_of_ended_jobs_is_told_with_the_time_when_it_comes_back() {
+        let mut account = Wallet {
+            account: Hex([1; 32]),
+            ledger: Ledger {
+                id: Hex([2; 32]),
+                kind: opensky_api::Bookkeeping::Embedded,
+                answers: true,
+                about: "kept here".into(),
+            },
+            free: Amount(5),
+            held: Amount(4),
+            bonded: Amount(1),
+            returning: Amount(3),
+            next_return: Some(Time::saturating(540_000)),
+            play_money: false,
+        };
+        let text = wallet(&account, Time::saturating(0));
+        let line = "  comes back  3 pSKY of jobs that have ended, the next in 9 min: until then providers can claim";
+        assert!(samples::plain(&text).contains(line), "{text}");
+        account.next_return = None;
+        let text = wallet(&account, Time::saturating(0));
+        assert!(!text.contains("comes back"), "{text}");
     }
 
     #[test]

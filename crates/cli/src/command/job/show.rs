@@ -1,6 +1,6 @@
 //! `opensky job show`: one job, as it is or until it ends.
 
-use opensky_api::{EndingKind, Job, JobState};
+use opensky_api::{Amount, EndingKind, Job, JobState, Time};
 
 use super::{Known, next, run::left};
 use crate::{
@@ -60,6 +60,28 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// What is set aside for it, or came back.
+fn held(job: &Job, now: Time) -> (&'static str, String) {
+    let Some(held) = &job.held else {
+        return ("set aside", job.summary.escrow.to_string());
+    };
+    if held.amount == Amount(0) {
+        return ("came back", held.returned.to_string());
+    }
+    let Some(back) = held.back else {
+        return ("set aside", held.amount.to_string());
+    };
+    let (amount, when) = (held.amount, tables::from_now(back, now));
+    let why = match held.claimed {
+        0 => "until then providers can claim".into(),
+        units => format!(
+            "at the latest: {} claimed by evidence",
+            term::count(units.into(), "unit")
+        ),
+    };
+    ("comes back", format!("{amount}, {when}{DIM}: {why}{PLAIN}"))
+}
+
 fn text(job: &Job) -> String {
     let now = tables::now();
     let summary = &job.summary;
@@ -94,7 +116,7 @@ fn text(job: &Job) -> String {
     rows.extend([
         ("fuel", group(summary.fuel.0)),
         ("price", summary.price.to_string()),
-        ("set aside", summary.escrow.to_string()),
+        held(job, now),
     ]);
     let agree =
         |agreed: u32| format!("on each result at least {agreed} of those who were asked agree");
