@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use opensky_protocol::{Account, Digest, NodeKey, PriceTerms};
+use opensky_protocol::{Account, Digest, NodeKey, PriceTerms, ledger::Terms};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 pub use quantity::{Bytes, Coins};
@@ -127,6 +127,12 @@ pub struct LedgerHere {
     pub fee: Coins,
     /// The least that an account has. Default: nothing.
     pub existential: Coins,
+    /// Milliseconds from a job's end in which providers can claim. Default: ten minutes.
+    pub claims: u64,
+    /// Milliseconds after that in which claims by evidence can be objected to. Default: five minutes.
+    pub objections: u64,
+    /// Milliseconds after that in which a dispute waits for its verdict. Default: five minutes.
+    pub verdicts: u64,
     /// Who has money from the start, and how much. Default: nobody.
     #[serde(deserialize_with = "accounts")]
     pub balances: BTreeMap<Account, u128>,
@@ -143,6 +149,9 @@ impl Default for LedgerHere {
             faucet: Coins(1_000_000_000_000_000_000),
             fee: Coins(0),
             existential: Coins(0),
+            claims: Terms::DEVELOPMENT.claims,
+            objections: Terms::DEVELOPMENT.objections,
+            verdicts: Terms::DEVELOPMENT.verdicts,
             balances: BTreeMap::new(),
             delay: 0,
             drops: 0,

@@ -7,7 +7,7 @@ use opensky_network::Network;
 use opensky_protocol::{
     Account, Digest, NodeKey, Reply, Request, Signed, codec,
     ledger::{
-        AccountState, Escrow, Event, Genesis, Intent, LedgerReply, LedgerRequest, NodeState,
+        AccountState, Case, Escrow, Event, Genesis, Intent, LedgerReply, LedgerRequest, NodeState,
         Refused, Rejection, Terms,
     },
 };
@@ -95,6 +95,12 @@ asks! {
     /// An escrow, if there is one of that id.
     escrow(id: Digest) -> Option<Escrow>,
         LedgerRequest::Escrow(id) => Escrow(escrow) escrow.map(|escrow| *escrow);
+    /// Units of an escrow with claims that are not settled, after that one.
+    cases(escrow: Digest, after: Option<Digest>) -> Vec<Digest>,
+        LedgerRequest::Cases { escrow, after } => Cases(units) units;
+    /// The claims of one unit, if there are any.
+    case(escrow: Digest, unit: Digest) -> Option<Case>,
+        LedgerRequest::Case { escrow, unit } => Case(case) case.map(|case| *case);
     /// Whose node it is.
     node(node: NodeKey) -> Option<NodeState>, LedgerRequest::Node(node) => Node(state) state;
     /// The last that is known of an intent.
@@ -108,14 +114,19 @@ asks! {
         LedgerRequest::History { account, before, limit } => Events(events) events;
 }
 
-/// What the embedded ledger begins with.
-pub(crate) fn genesis(config: &LedgerHere) -> Genesis {
+/// What the embedded ledger begins with. Whoever keeps it is its arbiter, so that claims can be
+/// objected to; it gives no verdicts by itself, so what is objected to is not paid.
+pub(crate) fn genesis(config: &LedgerHere, keeper: Account) -> Genesis {
     Genesis {
         name: config.name.clone(),
         terms: Terms {
             faucet: config.faucet.0,
             fee: config.fee.0,
             existential: config.existential.0,
+            claims: config.claims,
+            objections: config.objections,
+            verdicts: config.verdicts,
+            arbiter: Some(keeper),
             ..Terms::DEVELOPMENT
         },
         balances: config.balances.clone(),

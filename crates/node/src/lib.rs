@@ -27,6 +27,7 @@ mod machine;
 mod market;
 mod metrics;
 mod node;
+mod objections;
 mod pace;
 mod post;
 mod receipts;

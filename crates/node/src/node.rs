@@ -34,6 +34,7 @@ use crate::{
     machine,
     market::Market,
     metrics::Metrics,
+    objections::Objector,
     pace::Pace,
     post::Post,
     rows,
@@ -117,7 +118,7 @@ impl Node {
         let books = match &config.ledger {
             LedgerConfig::Here(here) => Books::Here(Keeper::start(
                 &config.data.join("ledger.redb"),
-                ledger::genesis(here),
+                ledger::genesis(here, ground.identity.secret().node().into()),
                 here,
                 ground.clock.clone(),
             )?),
@@ -381,6 +382,14 @@ impl Building {
         tasks.spawn(running.instrument(span()));
         tasks.spawn(door.serve(inbox).instrument(span()));
         tasks.spawn(market.clone().go_round().instrument(span()));
+        let objector = Objector {
+            wishes: wish.clone(),
+            books: books.clone(),
+            teller: teller.clone(),
+            terms: genesis.terms.clone(),
+            clock: clock.clone(),
+        };
+        tasks.spawn(objector.watch().instrument(span()));
         let prepare = wallet.prepare(&genesis.terms, &signer, &teller);
         match timeout(FIRST_MONEY, prepare).await {
             Ok(Ok(())) => {}

@@ -5,10 +5,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use libtest_mimic::Trial;
 use opensky_core::{Ending, JobState, Plan, Replicas};
 use opensky_executor::{Backend, Inputs, Rules, Run, Sandbox, worker::Compiler};
-use opensky_node::{Batch, Execute, Node, Privacy, SubmitError, Wish, sandboxed};
+use opensky_node::{
+    Batch, Execute, Node, Privacy, SubmitError, Wish, config::LedgerHere, sandboxed,
+};
 use opensky_protocol::{
     Abort, Digest, JobPlan, JobReceipt, JobSpec, Limits, Manifest, PriceTerms, Receipt, Shard,
-    Work, World as Calls, names,
+    Work, World as Calls,
+    ledger::{Event, Fact, Status},
+    names,
 };
 
 use crate::{
@@ -28,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
             map_reduce,
         ),
         trial("a liar is outvoted and not paid", liar),
+        trial("what a liar claims is objected to", liar_claims),
         trial("a job survives its requester's restart", requester_restarts),
         trial("a job survives its providers' restart", providers_restart),
         trial("a job waits for a ledger that is away", ledger_restarts),
@@ -184,6 +189,11 @@ async fn one_unit() {
     until("both have claimed their vouchers", both).await;
     let all = earned(&one).await + earned(&two).await;
     assert_eq!(all, view.spent);
+    for node in [&requester, &one] {
+        let told = node.history(u64::MAX, 100).await.unwrap();
+        let rejected = |event: &Event| matches!(event.status, Status::Rejected { .. });
+        assert!(!told.iter().any(rejected), "{told:?}");
+    }
     let paid = async || requester.status().await.turnover.unwrap().spent;
     assert_eq!(paid().await, view.spent);
     for node in [requester, one, two, ledger] {
@@ -278,6 +288,35 @@ async fn liar() {
     for node in &honest {
         until("honest nodes are paid", async || earned(node).await > 0).await;
     }
+    assert_eq!(earned(&liar).await, 0);
+}
+
+async fn liar_claims() {
+    let mut world = World::new(launcher());
+    let rules = LedgerHere {
+        claims: 10_000,
+        ..LedgerHere::default()
+    };
+    let _ledger = world.ledger_of(rules).await;
+    let _honest = [world.provider("one").await, world.provider("two").await];
+    let liar = spoilt(&world, "liar", Duration::ZERO, true).await;
+    let requester = world.requester("requester").await;
+    offers(&requester, 3).await;
+    let plan = Plan::Single(Box::new(letters(&requester)));
+    let job = requester.submit(wish(plan, 3)).await.unwrap();
+    done(&requester, job).await;
+
+    let claimed = async || requester.held(job).await.unwrap().unwrap().claimed == 1;
+    until("the liar has claimed by evidence", claimed).await;
+    let objected = async || {
+        let told = requester.history(u64::MAX, 100).await.unwrap();
+        let mut facts = told.iter().flat_map(|event| match &event.status {
+            Status::Final { facts, .. } => facts.as_slice(),
+            _ => &[],
+        });
+        facts.any(|fact| matches!(fact, Fact::Objected { escrow, .. } if *escrow == job))
+    };
+    until("the requester has objected", objected).await;
     assert_eq!(earned(&liar).await, 0);
 }
 

@@ -52,7 +52,13 @@ impl World {
 
     /// Starts the node that keeps the ledger, and does nothing else.
     pub async fn ledger(&mut self) -> Node {
+        self.ledger_of(LedgerHere::default()).await
+    }
+
+    /// The same, by other rules.
+    pub async fn ledger_of(&mut self, rules: LedgerHere) -> Node {
         let mut config = self.config("ledger");
+        config.ledger = LedgerConfig::Here(rules);
         config.provide = false;
         // It comes back where it was.
         config.listen = vec![format!("/ip4/127.0.0.1/tcp/{}", free_port())];
@@ -90,6 +96,8 @@ impl World {
     pub async fn start_with(&self, config: Config, execute: Arc<dyn Execute>) -> Node {
         let policy = Policy {
             first_retry: Duration::from_millis(200),
+            // After this, whoever was refused goes to the ledger.
+            patience: Duration::from_secs(1),
             ..Policy::default()
         };
         Node::with_policy(config, execute, policy).await.unwrap()
