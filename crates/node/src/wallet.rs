@@ -112,7 +112,10 @@ impl Wallet {
             teller.call(Call::Faucet { amount }).await?;
         }
         let node = signer.secret.node();
-        if let Ok(None) = self.books.node(node).await {
+        // An account's own key is its node without being certified.
+        if Account::from(node) != self.account
+            && let Ok(None) = self.books.node(node).await
+        {
             let consent = Consent {
                 ledger: signer.ledger,
                 operator: self.account,
