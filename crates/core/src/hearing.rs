@@ -12,13 +12,14 @@ use crate::{
     phase::Ending,
     row::Stored,
     standing::Conduct,
-    time::{Time, back_off},
+    time::back_off,
     unit::{Again, Audit, Over, SeatState, Stage},
 };
 
 impl Broker {
     /// It runs the turn.
     pub(crate) fn accepted(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+        let check = at.now.after(self.policy.check);
         let Some((_, seat)) = self.seat(&from, &turn) else {
             at.to(from).release.push(turn);
             return;
@@ -26,8 +27,7 @@ impl Broker {
         match seat.state {
             SeatState::Asked { .. } => {
                 seat.state = SeatState::Working;
-                let end = Time(seat.asked.0.saturating_add(seat.lease));
-                at.alarms.set(Alarm::Seat(turn), end);
+                at.alarms.set(Alarm::Seat(turn), seat.ends().min(check));
             }
             SeatState::Over(_) => self.repeat_end(from, turn, at),
             _ => {}
@@ -252,13 +252,18 @@ impl Broker {
         let Some(seat) = seat.and_then(|unit| unit.seats.get_mut(turn.attempt as usize)) else {
             return;
         };
-        let node = seat.node;
+        let (node, ends) = (seat.node, seat.ends());
         match &mut seat.state {
             SeatState::Asked { tries: said } if *said < tries => {
                 *said += 1;
                 let span = back_off(first, last, *said);
                 at.to(node).assign.push(turn);
                 at.wake(Alarm::Seat(turn), span);
+            }
+            SeatState::Working if at.now < ends => {
+                seat.state = SeatState::Asked { tries: 0 };
+                at.to(node).assign.push(turn);
+                at.wake(Alarm::Seat(turn), first);
             }
             SeatState::Asked { .. } | SeatState::Working => {
                 let operator = seat.operator;

@@ -409,6 +409,11 @@ impl Job {
             .filter(|_| times.len() >= sample)
     }
 
+    /// The longest time of a turn, if there was one.
+    pub(crate) fn longest(&self) -> Option<u64> {
+        self.times.iter().copied().max()
+    }
+
     /// A turn took so long.
     pub(crate) fn took(&mut self, millis: u64) {
         const KEPT: usize = 64;

@@ -121,11 +121,14 @@ impl Broker {
             return;
         }
         at.wake(Alarm::Stragglers(id), self.policy.first_retry);
-        let median = job.median(self.policy.straggler_sample);
-        let Some(usual) = median.filter(|_| job.fresh().is_none()) else {
+        let usual = job.median(self.policy.straggler_sample);
+        // Few turns tell less: some had to fetch and compile, others not.
+        let least = millis(self.policy.impatience);
+        let few = || Some(job.longest()?.saturating_mul(times).max(least));
+        let patience = usual.map(|usual| usual.saturating_mul(times)).or_else(few);
+        let Some(patience) = patience.filter(|_| job.fresh().is_none()) else {
             return;
         };
-        let patience = usual.saturating_mul(times);
         let waits = |seat: &Seat| seat.is_live() && !seat.has_committed();
         let is_slow = |seat: &Seat| waits(seat) && at.now.since(seat.asked) > patience;
         let slow = job.open.iter().copied().filter(|index| {

@@ -59,6 +59,12 @@ pub struct Policy {
     pub straggler: u32,
     /// Broker: results before the median means anything.
     pub straggler_sample: usize,
+    /// Broker: before that, a unit gets a second turn when its first takes so many times the longest so
+    /// far, and at least this long.
+    pub impatience: Duration,
+    /// Broker: how often a provider that runs something is asked whether it still does. One that died
+    /// does not answer; waiting for its lease would take as long as the unit may at most.
+    pub check: Duration,
     /// Broker: how long a unit whose results differ waits for more operators when there is none, before
     /// those that have spoken have to do. Longer than an offer's life: whoever is there has offered.
     pub quorum: Duration,
@@ -147,6 +153,8 @@ impl Default for Policy {
             exclusion: Duration::from_secs(24 * 3_600),
             straggler: 3,
             straggler_sample: 5,
+            impatience: Duration::from_secs(5),
+            check: Duration::from_secs(15),
             quorum: Duration::from_secs(120),
             attempts: 64,
             stepper_units: 64,

@@ -131,6 +131,11 @@ pub(crate) enum Over {
 }
 
 impl Seat {
+    /// When its lease ends.
+    pub(crate) fn ends(&self) -> Time {
+        Time(self.asked.0.saturating_add(self.lease))
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         !matches!(self.state, SeatState::Over(_))
     }

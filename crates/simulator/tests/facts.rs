@@ -285,6 +285,49 @@ fn slow_provider_does_not_hold_a_job_up() {
     );
 }
 
+fn took(world: &World) -> u64 {
+    let view = world.nodes[0].participant.jobs().next().unwrap();
+    view.ended.since(view.created)
+}
+
+#[test]
+fn silent_provider_does_not_hold_a_small_job_up() {
+    for nonce in 1..8 {
+        let order = single(nonce);
+        let world = run(
+            world(12, Weather::CALM, &[Silent, Honest, Honest]),
+            vec![order.clone()],
+        );
+        ends(&world, &order, Ending::Done);
+        let took = took(&world);
+        assert!(took < 10_000, "a lease takes 30 s, the job took {took} ms");
+    }
+}
+
+#[test]
+fn provider_that_died_does_not_hold_a_job_up_as_long_as_it_might_have_run() {
+    let mut order = single(1);
+    order.replicas = Replicas::Fixed(1);
+    let Plan::Single(work) = &mut order.plan else {
+        unreachable!("it is one unit");
+    };
+    work.limits.fuel = 1_000_000_000_000;
+    let mut world = world(12, Weather::CALM, &[Slow(60_000)]);
+    world.submit(0, order.clone());
+    world.leave(1, 2_000, None);
+    let mut nothing = orders::terms();
+    nothing.capacity.cores = 0;
+    let place = world.join(Honest, Some(nothing), MONEY);
+    world.later(place, 4_000, Event::Capacity(Box::new(orders::terms())));
+    let world = run(world, vec![order.clone()]);
+    ends(&world, &order, Ending::Done);
+    let took = took(&world);
+    assert!(
+        took < 100_000,
+        "its lease takes an hour, the job took {took} ms"
+    );
+}
+
 #[test]
 fn lost_outputs_are_made_anew() {
     let order = map_reduce(2, 4, 2, true);
