@@ -53,16 +53,16 @@ impl Broker {
         if !seat.is_live() || seat.has_committed() {
             return;
         }
-        let job = self.jobs.get(&turn.job);
-        let maker = match why {
-            Abort::MissingInput(name) => job.and_then(|job| job.maker(index, name)),
-            _ => None,
-        };
-        if let Some(maker) = maker {
-            // Whoever should have it is gone, or cannot be reached: somebody else makes it anew.
+        if let Abort::MissingInput(name) = why {
+            let job = self.jobs.get(&turn.job);
+            let maker = job.and_then(|job| job.maker(index, name));
             self.market.rest(&from, at.now, &self.policy, at.alarms);
             self.lose(turn, index, Over::Lacked, at);
-            self.reopen(turn.job, maker, Again::Remake, at);
+            // Whoever should have it is gone, or cannot be reached: somebody else makes it anew. If
+            // that is this node, it was away, and says nothing about the unit.
+            if let Some(maker) = maker {
+                self.reopen(turn.job, maker, Again::Remake, at);
+            }
             return;
         }
         let reason = kind(why);

@@ -1,7 +1,7 @@
 //! What characters do otherwise than the core tells them: what they compute, and what they say.
 
 use opensky_core::{Done, Outgoing};
-use opensky_protocol::{Abort, Turn, Work};
+use opensky_protocol::{Abort, Turn, Work, names};
 
 use crate::{character::Character, guest, node::State, world::World};
 
@@ -35,6 +35,9 @@ impl World {
         let node = &self.nodes[place];
         if node.character == Character::Failing {
             return Err(Abort::HostMemory);
+        }
+        if matches!(node.character, Character::Cut(first) if node.runs <= first) {
+            return Err(Abort::MissingInput(names::INPUT.into()));
         }
         let (class, outputs) = guest::honest(work);
         let right = guest::done(node.who.node, work, class, outputs);

@@ -31,6 +31,8 @@ pub enum Character {
     Hiding,
     /// A provider whose machine fails at everything.
     Failing,
+    /// A provider that cannot get what the requester has, so often at first.
+    Cut(u32),
     /// A provider that takes so many times as long.
     Slow(u16),
     /// A provider that is honest so often, and lies from then on.
@@ -50,7 +52,12 @@ impl Character {
     pub fn is_honest(self) -> bool {
         matches!(
             self,
-            Self::Honest | Self::Silent | Self::Failing | Self::Slow(_) | Self::Mapper
+            Self::Honest
+                | Self::Silent
+                | Self::Failing
+                | Self::Cut(_)
+                | Self::Slow(_)
+                | Self::Mapper
         )
     }
 

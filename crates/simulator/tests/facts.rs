@@ -17,7 +17,7 @@ use opensky_simulator::{
 };
 use proptest::prelude::*;
 
-use Character::{Failing, Hiding, Honest, Liar, Mapper, Silent, Slow, Turncoat};
+use Character::{Cut, Failing, Hiding, Honest, Liar, Mapper, Silent, Slow, Turncoat};
 
 const HOUR: u64 = 3_600_000;
 const MONEY: u128 = 1 << 60;
@@ -166,6 +166,13 @@ fn silent_hiding_failing_and_slow_providers_are_replaced() {
         world(4, Weather::CALM, &[Failing, Honest, Honest]),
         vec![order.clone()],
     );
+    ends(&world, &order, Ending::Done);
+}
+
+#[test]
+fn requester_that_was_away_while_its_inputs_were_fetched_gets_its_result() {
+    let order = single(1);
+    let world = run(world(5, Weather::CALM, &[Cut(5); 2]), vec![order.clone()]);
     ends(&world, &order, Ending::Done);
 }
 
