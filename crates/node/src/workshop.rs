@@ -312,8 +312,13 @@ impl Floor {
     }
 
     fn read(&self, digest: &Digest, name: &str) -> Result<Vec<u8>, Abort> {
-        let read = self.tools.depot.store().get(digest);
-        read.map_err(|_| Abort::MissingInput(name.into()))
+        let store = self.tools.depot.store();
+        store.get(digest).map_err(|error| {
+            tracing::warn!(%digest, name, %error, "a blob cannot be read");
+            // If it is damaged it goes, so that it is fetched again when it is wanted again.
+            let _ = store.verify(digest);
+            Abort::MissingInput(name.into())
+        })
     }
 
     /// What the units take in, as they see it: found by the digests of the blobs, which are opened
