@@ -38,8 +38,8 @@ pub struct Ledger {
     clock: u64,
     last_event: u64,
     last_order: u64,
-    /// A transaction failed, so memory may say something else than the file.
-    failed: bool,
+    /// Why a transaction failed: memory may say something else than the file.
+    failed: Option<String>,
 }
 
 impl Ledger {
@@ -93,7 +93,7 @@ impl Ledger {
             waiting_bytes,
             clock,
             last_event,
-            failed: false,
+            failed: None,
         })
     }
 
@@ -103,9 +103,14 @@ impl Ledger {
     /// [`LedgerError::Failed`] after another error.
     pub fn books(&self) -> Result<&Books, LedgerError> {
         match self.failed {
-            true => Err(LedgerError::Failed),
-            false => Ok(&self.books),
+            Some(_) => Err(LedgerError::Failed),
+            None => Ok(&self.books),
         }
+    }
+
+    /// What went wrong, if something did: then the ledger has to be opened again.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
     }
 
     /// Takes intents on, in this order, all in one transaction. Each gets its name, by which events
@@ -304,7 +309,7 @@ impl Ledger {
     ) -> Result<T, LedgerError> {
         self.books()?;
         let result = self.try_transact(now, work);
-        self.failed = result.is_err();
+        self.failed = result.as_ref().err().map(ToString::to_string);
         result
     }
 

@@ -303,6 +303,7 @@ fn whatever_a_failing_disk_keeps_the_story_ends_the_same() {
             assert!(answered < story().len());
             // Nothing is said any more by a ledger that does not know what is on its disk.
             assert!(matches!(ledger.books(), Err(LedgerError::Failed)));
+            assert!(ledger.failure().is_some());
             assert!(ledger.submit(Vec::new(), NOW).is_err());
         }
         let none_or_all = good % 2 == 0;
