@@ -19,6 +19,8 @@ impl Tasks {
         let mut ended = self.0.subscribe();
         let until_ended = async move {
             tokio::select! {
+                // What another task's end makes of this one is no failure then.
+                biased;
                 _ = ended.wait_for(|ended| *ended) => {}
                 () = task => {}
             }
