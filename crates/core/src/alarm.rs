@@ -83,7 +83,7 @@ impl Ord for Setting {
     }
 }
 
-/// Settings that do not hold any more and are kept, beside as many as do.
+/// Settings that do not hold any more and are kept, beside three times as many as do.
 const SLACK: usize = 64;
 
 impl Alarms {
@@ -96,7 +96,7 @@ impl Alarms {
         if let Some((_, before)) = before {
             self.pass_over(before);
         }
-        if self.order.len() > 2 * self.times.len() + SLACK {
+        if self.order.len() > 4 * self.times.len() + SLACK {
             let times = &self.times;
             self.order.retain(|Reverse(one)| holds(times, one));
         }
@@ -191,7 +191,7 @@ mod tests {
             alarms.set(job(1), Time(1_000 + time));
             alarms.set(job(2), Time(20_000 - time));
         }
-        assert!(alarms.order.len() <= 2 * 2 + SLACK);
+        assert!(alarms.order.len() <= 4 * 2 + SLACK);
         assert_eq!(due(&mut alarms, 20_000), [job(2), job(1)]);
     }
 }

@@ -1,6 +1,7 @@
 //! The figures that a scenario gives.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use crate::{
     character::Character,
@@ -37,8 +38,13 @@ impl Figures {
         line("events", handled.to_string());
         let rate = handled as f64 / took.as_secs_f64().max(1e-9);
         line("events_per_s_core", format!("{rate:.0}"));
-        let failed = jobs.iter().filter(|job| !job.is_done).count();
-        line("jobs_without_result", failed.to_string());
+        let mut endings: BTreeMap<&str, usize> = BTreeMap::new();
+        for job in jobs {
+            *endings.entry(job.ending).or_default() += 1;
+        }
+        for (ending, count) in endings {
+            line(&format!("jobs_{ending}"), count.to_string());
+        }
         let lost = |jobs: &[JobTally]| -> f64 {
             let paid: u128 = jobs.iter().map(|job| job.paid).sum();
             let wrong: u128 = jobs.iter().map(|job| job.paid_wrong).sum();

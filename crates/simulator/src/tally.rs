@@ -10,8 +10,8 @@ use crate::{character::Character, world::World};
 /// One job that is over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobTally {
-    /// Whether it gave a result.
-    pub is_done: bool,
+    /// How it ended, in one word; `done` if it gave a result.
+    pub ending: &'static str,
     /// Its units that have a result.
     pub units: u64,
     /// Those whose result is wrong.
@@ -47,7 +47,7 @@ impl World {
         *self.tally.ended.entry(place).or_default() += 1;
         if requester.character == Character::Honest {
             let mut tally = JobTally {
-                is_done: view.state == JobState::Over(Ending::Done),
+                ending: word(&view.state),
                 units: 0,
                 wrong: 0,
                 paid: view.spent,
@@ -99,6 +99,24 @@ impl World {
                 self.join(Character::Sybil, terms, money);
             }
         }
+    }
+}
+
+fn word(state: &JobState) -> &'static str {
+    let JobState::Over(ending) = state else {
+        return "not_over";
+    };
+    match ending {
+        Ending::Done => "done",
+        Ending::Failed { .. } => "failed",
+        Ending::Disputed { .. } => "disputed",
+        Ending::Unrunnable { .. } => "unrunnable",
+        Ending::Stuck { .. } => "stuck",
+        Ending::Unfunded(_) => "unfunded",
+        Ending::Cancelled => "cancelled",
+        Ending::Tainted { .. } => "tainted",
+        Ending::Deadline => "deadline",
+        Ending::Budget => "budget",
     }
 }
 

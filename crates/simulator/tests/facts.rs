@@ -459,6 +459,7 @@ fn requester_that_never_vouches_pays_all_the_same() {
     let (paid, worth) = paid_to_honest(&world, &order);
     assert!(paid > 0);
     assert_eq!(paid, worth);
+    assert!(world.nodes[1..].iter().any(|node| !node.shown.is_empty()));
 }
 
 #[test]
