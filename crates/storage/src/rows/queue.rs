@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use super::{error::RowsError, row::Row};
@@ -14,6 +15,9 @@ use super::{error::RowsError, row::Row};
 const MOST_BATCHES: usize = 1024;
 /// Bytes of batches that may wait: 64 MiB. As many again may be being written.
 const MOST_BYTES: usize = 64 << 20;
+/// How long a batch that nobody waits for may wait for one that somebody waits for. Many times what
+/// a disk needs, so that hardly any costs a transaction of its own; and short for whoever reads.
+const LATER: Duration = Duration::from_millis(200);
 
 /// First in, first written.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// When they have to be written at the latest, if any wait.
+    due: Option<Instant>,
     closed: bool,
     stopped: Option<RowsError>,
 }
@@ -35,18 +41,44 @@ impl State {
     fn has_room(&self, bytes: usize) -> bool {
         self.waiting.len() < MOST_BATCHES && self.bytes + bytes <= MOST_BYTES
     }
+
+    /// How long the writer may sleep; zero if there is something to do.
+    fn pause(&self, now: Instant) -> Duration {
+        if self.closed || self.stopped.is_some() {
+            return Duration::ZERO;
+        }
+        match self.due {
+            Some(due) => due.saturating_duration_since(now),
+            None => Duration::MAX,
+        }
+    }
 }
 
 impl Queue {
-    /// Waits for room, unless the queue is stopped.
+    /// Waits for room, unless the queue is stopped. It is written as soon as can be.
     pub fn push(&self, batch: Vec<Row>) -> Result<Pending, RowsError> {
+        self.push_within(batch, Duration::ZERO)
+    }
+
+    /// The same for a batch that is written with the next one, or some time.
+    pub fn push_later(&self, batch: Vec<Row>) -> Result<(), RowsError> {
+        self.push_within(batch, LATER).map(drop)
+    }
+
+    fn push_within(&self, batch: Vec<Row>, most: Duration) -> Result<Pending, RowsError> {
         let bytes = batch.iter().map(Row::bytes).sum();
         if bytes > MOST_BYTES {
             let most = MOST_BYTES;
             return Err(RowsError::TooLarge { bytes, most });
         }
         let is_full = |state: &mut State| state.stopped.is_none() && !state.has_room(bytes);
-        let held = self.room.wait_while(self.lock(), is_full);
+        let mut state = self.lock();
+        if is_full(&mut state) {
+            // Whoever waits for room waits for the writer.
+            state.due = Some(Instant::now());
+            self.work.notify_one();
+        }
+        let held = self.room.wait_while(state, is_full);
         let mut state = held.unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = &state.stopped {
             return Err(error.clone());
@@ -54,18 +86,24 @@ impl Queue {
         let told = Arc::new(Told::default());
         state.bytes += bytes;
         state.waiting.push_back(Waiting(batch, told.clone()));
+        let due = Instant::now() + most;
+        state.due = Some(state.due.map_or(due, |sooner| sooner.min(due)));
         self.work.notify_one();
         Ok(Pending(told))
     }
 
     /// All that wait, at least one; nothing once the queue is closed and empty, or stopped.
     pub fn take(&self) -> Option<VecDeque<Waiting>> {
-        let is_idle = |state: &mut State| {
-            state.waiting.is_empty() && !state.closed && state.stopped.is_none()
-        };
-        let held = self.work.wait_while(self.lock(), is_idle);
-        let mut state = held.unwrap_or_else(PoisonError::into_inner);
-        state.bytes = 0;
+        let mut state = self.lock();
+        loop {
+            let pause = state.pause(Instant::now());
+            if pause.is_zero() {
+                break;
+            }
+            let woken = self.work.wait_timeout(state, pause);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        (state.bytes, state.due) = (0, None);
         let taken = mem::take(&mut state.waiting);
         self.room.notify_all();
         (!taken.is_empty()).then_some(taken)
