@@ -46,7 +46,11 @@ async fn pieces(incoming: Incoming, limits: &Limits, shelf: &Shelf, pace: &Pace)
     loop {
         // The next piece is prepared while this one is on its way.
         let write = async {
-            sleep(pace.wait(wire.len(), Instant::now())).await;
+            let pause = pace.wait(wire.len(), Instant::now());
+            // Even a pause of nothing lasts until the timer's next millisecond.
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
             timeout(limits.stall_time, writer.write_all(&wire)).await??;
             timeout(limits.stall_time, writer.flush()).await?
         };
