@@ -1,10 +1,13 @@
 //! Writes the inputs that fuzzing starts from, a quarter of a megabyte, into `corpus`.
 
+#[path = "../../crates/protocol/tests/sample/mod.rs"]
+mod sample;
+
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use opensky_protocol::{
     Class, Digest, JobPlan, JobReceipt, JobSpec, Limits, Output, Outputs, Profile, Receipt,
-    SecretKey, Transcript, codec, names,
+    SecretKey, Transcript, Verified, codec, names,
 };
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
@@ -16,6 +19,7 @@ fn main() -> io::Result<()> {
     write(&corpus.join("admission"), programs())?;
     write(&corpus.join("meter"), modules())?;
     write(&corpus.join("meter-component"), components())?;
+    write(&corpus.join("message"), messages())?;
     write(&corpus.join("receipt"), receipts())
 }
 
@@ -83,6 +87,23 @@ fn chance(seed: u8) -> Vec<u8> {
     (0..128)
         .flat_map(|part| Digest::of(&[seed, part]).0)
         .collect()
+}
+
+/// All that nodes say to each other, one of each, and what they sign.
+fn messages() -> Vec<Vec<u8>> {
+    let secret = sample::other_secret();
+    let requests = sample::wire::requests();
+    let replies = sample::wire::replies();
+    let signed = [
+        codec::encode(Verified::sign(&secret, sample::offer()).as_signed()),
+        codec::encode(Verified::sign(&secret, sample::deployment()).as_signed()),
+        codec::encode(Verified::sign(&secret, sample::commit()).as_signed()),
+        codec::encode(Verified::sign(&secret, sample::voucher()).as_signed()),
+        codec::encode(&sample::books::genesis()),
+    ];
+    let requests = requests.iter().map(codec::encode);
+    let replies = replies.iter().map(codec::encode);
+    requests.chain(replies).chain(signed).collect()
 }
 
 /// A job receipt of two units and each of them, as files and as bare values.

@@ -1,9 +1,9 @@
-//! Decodes and checks receipts, job receipts, tickets, works and messages from arbitrary bytes.
+//! Decodes and checks receipts, job receipts, tickets and works from arbitrary bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use opensky_protocol::{
-    JobReceipt, Partition, Receipt, Reply, Request, Signed, Ticket, Work,
+    JobReceipt, Partition, Receipt, Signed, Ticket, Work,
     codec::{self, FileKind},
 };
 
@@ -38,12 +38,6 @@ fuzz_target!(|bytes: &[u8]| {
         if work.check().is_ok() {
             work.unit();
         }
-    }
-    if let Ok(request) = codec::decode::<Request>(bytes) {
-        assert_eq!(codec::encode(&request), bytes);
-    }
-    if let Ok(reply) = codec::decode::<Reply>(bytes) {
-        assert_eq!(codec::encode(&reply), bytes);
     }
     if let Ok(partition) = Partition::decode(bytes) {
         assert_eq!(codec::encode(&partition), bytes);

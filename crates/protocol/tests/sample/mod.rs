@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)] // a helper that fails fails the test
 #![allow(dead_code)] // each test file uses its share
 
+pub mod books;
+pub mod wire;
+
 use std::collections::BTreeMap;
 
 use opensky_protocol::{
