@@ -1,17 +1,24 @@
 //! Which blobs are kept for what: what a job's turns took and gave until it is settled, programs for
-//! as long as they are pinned. What nothing keeps any more is removed.
+//! as long as they are pinned. What nothing keeps any more is removed; what nothing ever kept, when
+//! there is little room.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use opensky_protocol::{Digest, codec};
-use opensky_storage::{Row, Rows, RowsError, Store, Table};
+use opensky_storage::{Collected, Keep, Row, Rows, RowsError, Store, StoreError, Table};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 /// Why a blob is kept, and which: a row without a value for each.
 const KEPT: Table = Table::new("kept-1");
+
+/// What nothing keeps and nobody has used for so long goes, though there is room.
+const UNUSED: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Of so many parts of the disk that is given, one is free for what comes next.
+const PARTS: u64 = 4;
 
 /// What blobs are kept for.
 #[derive(
@@ -39,6 +46,7 @@ struct List {
 #[derive(Default)]
 struct Kept {
     reasons: BTreeMap<For, BTreeSet<Digest>>,
+    /// By the blob's name on disk, for whoever looks for what nothing keeps.
     count: BTreeMap<Digest, usize>,
 }
 
@@ -50,7 +58,7 @@ impl Keepsakes {
             let (key, _) = row?;
             // A row of another form was written by another version: what it keeps stays where it is.
             if let Ok((reason, blob)) = codec::decode(&key) {
-                kept.add(reason, vec![blob]);
+                kept.add(&store, reason, vec![blob]);
             }
         }
         let kept = Mutex::new(kept);
@@ -59,25 +67,19 @@ impl Keepsakes {
 
     /// Keeps blobs for a reason, beside those that it has kept already.
     pub fn keep_for(&self, reason: For, blobs: Vec<Digest>) -> Result<(), RowsError> {
-        let new = self.lock().add(reason, blobs);
+        let new = self.lock().add(&self.0.store, reason, blobs);
         if new.is_empty() {
             return Ok(());
         }
         let rows = new.iter().map(|blob| row(&reason, blob, Some(Vec::new())));
-        let rows = rows.collect();
-        match reason {
-            // Whoever asked for it is told that it is kept, and writes no row that this could go with.
-            For::Program(_) => self.0.rows.submit(rows).map(drop),
-            // With the job's or the turn's own row, which is handed in after it. If it is lost in a crash
-            // the blob is kept for nothing, or brought again.
-            For::Turns(_) | For::Job(_) => self.0.rows.submit_later(rows),
-        }
+        // If it is lost in a crash the blob is kept for nothing, or brought again.
+        self.0.rows.submit(rows.collect()).map(drop)
     }
 
     /// No longer keeps what was kept for this reason. What nothing else keeps is removed: blocks.
     pub fn drop_for(&self, reason: &For) -> Result<(), RowsError> {
         let mut kept = self.lock();
-        let all = kept.remove(reason);
+        let all = kept.remove(&self.0.store, reason);
         for (blob, others) in &all {
             if *others == 0
                 && let Err(error) = self.0.store.remove(blob)
@@ -88,7 +90,34 @@ impl Keepsakes {
         // Until here, so that nobody keeps one of them again before it is gone.
         drop(kept);
         let rows = all.iter().map(|(blob, _)| row(reason, blob, None));
-        self.0.rows.submit_later(rows.collect())
+        self.0.rows.submit(rows.collect()).map(drop)
+    }
+
+    /// Removes what nothing keeps, what was used last at the end, until a quarter of the disk that is
+    /// given is free; and what nobody has used for a week. Blocks.
+    pub fn make_room(&self) -> Result<Collected, StoreError> {
+        let keep = Keep {
+            unused: UNUSED,
+            most: self.full(),
+        };
+        self.0
+            .store
+            .collect(SystemTime::now(), &keep, |name, remove| {
+                let kept = self.lock();
+                if !kept.count.contains_key(name) {
+                    remove();
+                }
+            })
+    }
+
+    /// Whether room is to be made.
+    pub fn is_full(&self) -> bool {
+        self.0.store.used().0 > self.full()
+    }
+
+    fn full(&self) -> u64 {
+        let (_, quota) = self.0.store.used();
+        quota - quota / PARTS
     }
 
     /// Whether anything is kept for this reason.
@@ -128,23 +157,24 @@ fn row(reason: &For, blob: &Digest, value: Option<Vec<u8>>) -> Row {
 
 impl Kept {
     /// Those that were not kept for this reason before.
-    fn add(&mut self, reason: For, blobs: Vec<Digest>) -> Vec<Digest> {
+    fn add(&mut self, store: &Store, reason: For, blobs: Vec<Digest>) -> Vec<Digest> {
         let all = self.reasons.entry(reason).or_default();
         let new: Vec<_> = blobs.into_iter().filter(|blob| all.insert(*blob)).collect();
         for blob in &new {
-            *self.count.entry(*blob).or_default() += 1;
+            *self.count.entry(store.name_of(blob)).or_default() += 1;
         }
         new
     }
 
     /// The blobs, and how many other reasons there are to keep each.
-    fn remove(&mut self, reason: &For) -> Vec<(Digest, usize)> {
+    fn remove(&mut self, store: &Store, reason: &For) -> Vec<(Digest, usize)> {
         let blobs = self.reasons.remove(reason).unwrap_or_default();
         let less = |blob: Digest| {
-            let others = self.count.get(&blob).map_or(0, |count| count - 1);
+            let name = store.name_of(&blob);
+            let others = self.count.get(&name).map_or(0, |count| count - 1);
             match others {
-                0 => self.count.remove(&blob),
-                _ => self.count.insert(blob, others),
+                0 => self.count.remove(&name),
+                _ => self.count.insert(name, others),
             };
             (blob, others)
         };
@@ -155,6 +185,30 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nothing_keeps_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = opensky_storage::SealKey::from_bytes([1; 32]);
+        let store = Store::open_sealed(&folder.path().join("blobs"), &key).unwrap();
+        let store = Arc::new(store.with_quota(100_000).unwrap());
+        let rows = Arc::new(Rows::open(&folder.path().join("rows")).unwrap());
+        let kept = Keepsakes::load(store.clone(), rows).unwrap();
+        let blob = |byte: u8| store.put(&[byte; 30_000]).unwrap();
+        let (first, second) = (blob(1), blob(2));
+        kept.keep_for(For::Job(Digest([1; 32])), vec![first])
+            .unwrap();
+        assert!(!kept.is_full());
+        kept.make_room().unwrap();
+        assert!(store.has(&first) && store.has(&second));
+        let third = blob(3);
+        kept.keep_for(For::Program(third), vec![third]).unwrap();
+        assert!(kept.is_full());
+        let made = kept.make_room().unwrap();
+        assert_eq!(made.blobs, 1);
+        assert!(store.has(&first) && !store.has(&second) && store.has(&third));
+        assert!(!kept.is_full());
+    }
 
     #[test]
     fn blob_goes_with_the_last_reason_to_keep_it() {

@@ -55,6 +55,10 @@ const FIRST_MONEY: Duration = Duration::from_secs(5);
 const LAST_UNITS: Duration = Duration::from_secs(10);
 /// How often blobs of jobs that are forgotten are let go.
 const SWEEP: Duration = Duration::from_secs(60);
+/// How often it is seen whether there is room on the disk; and after so many looks what was not used
+/// for long goes in any case.
+const LOOK: Duration = Duration::from_secs(5);
+const LOOKS: u32 = 720;
 /// How often the offer is compared with what was measured.
 const MEASURE: Duration = Duration::from_secs(5);
 
@@ -398,6 +402,7 @@ impl Building {
         }
         let sweeping = sweep(keepsakes.clone(), asides.clone(), wish.clone());
         tasks.spawn(sweeping.instrument(span()));
+        tasks.spawn(make_room(keepsakes.clone()).instrument(span()));
         if config.provide {
             let offer = keep_offering(config.clone(), pace.clone(), wish.clone());
             tasks.spawn(offer.instrument(span()));
@@ -487,6 +492,29 @@ async fn sweep(keepsakes: Keepsakes, asides: Asides, wishes: Wishes) {
             tracing::debug!(%job, ?dropped, "the blobs of a forgotten job may go");
         }
         unknown = lost;
+    }
+}
+
+/// Removes what nothing keeps, as soon as there is little room, and now and then.
+async fn make_room(keepsakes: Keepsakes) {
+    let mut looks = 0u32;
+    loop {
+        sleep(LOOK).await;
+        looks = (looks + 1) % LOOKS;
+        if looks != 0 && !keepsakes.is_full() {
+            continue;
+        }
+        let keepsakes = keepsakes.clone();
+        // Looking at files blocks.
+        let made = spawn_blocking(move || keepsakes.make_room()).await;
+        match made {
+            Ok(Ok(made)) if made.bytes > 0 => tracing::info!(?made, "room was made"),
+            // All that is there is kept: it is no use to look again soon.
+            Ok(Ok(_)) => sleep(SWEEP).await,
+            Ok(Err(error)) => tracing::warn!(%error, "no room was made"),
+            // It has said so.
+            Err(_) => {}
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use opensky_protocol::Digest;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use crate::{PinError, Pins, StoreError, error::at, quota::Quota};
+use crate::{PinError, Pins, Store, StoreError, error::at, quota::Quota};
 
 /// What a collection leaves.
 #[derive(Clone, Copy, Debug)]
@@ -64,11 +64,30 @@ impl Pins {
     /// [`CollectError`].
     pub fn collect(&self, now: SystemTime, keep: &Keep) -> Result<Collected, CollectError> {
         self.expire(now)?;
+        let unless =
+            |name: &Digest, remove: &mut dyn FnMut()| drop(self.unless(*name, now, remove));
+        Ok(self.store().collect(now, keep, unless)?)
+    }
+}
+
+impl Store {
+    /// The same, for whoever knows by other means than [`Pins`] what must stay. `unless_kept` is given
+    /// a blob's [name](Self::name_of) and how to remove it; it does that unless the blob is kept, and
+    /// lets nobody begin to keep it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]. What was removed by then is gone.
+    pub fn collect(
+        &self,
+        now: SystemTime,
+        keep: &Keep,
+        unless_kept: impl Fn(&Digest, &mut dyn FnMut()),
+    ) -> Result<Collected, StoreError> {
         let mut collected = Collected::default();
         let mut held = 0;
-        if let Some((_, parts)) = self.store().receiver()? {
+        if let Some((_, parts)) = self.receiver()? {
             let is_old = |used| is_older(used, now, keep.unused);
-            let left = collect_parts(&parts, self.store().quota(), is_old, &mut collected);
+            let left = collect_parts(&parts, self.quota(), is_old, &mut collected);
             held += left.map_err(at("remove a part"))?;
         }
         let candidates = self.candidates().map_err(at("list the blobs"))?;
@@ -81,21 +100,27 @@ impl Pins {
                 // Nor are those that follow.
                 break;
             }
-            let remove = || self.store().remove_unused(&candidate.name, &candidate.path);
-            if let Some(removed) = self.unless(candidate.name, now, remove) {
-                let bytes = removed?;
-                held = held.saturating_sub(bytes);
-                collected.bytes += bytes;
-                collected.blobs += u64::from(bytes > 0);
-            }
+            let mut removed = Ok(0);
+            unless_kept(&candidate.name, &mut || {
+                removed = self.remove_unused(&candidate.name, &candidate.path);
+            });
+            let bytes = removed?;
+            held = held.saturating_sub(bytes);
+            collected.bytes += bytes;
+            collected.blobs += u64::from(bytes > 0);
         }
         Ok(collected)
+    }
+
+    /// What a blob is called on disk: where the store is sealed, a name that tells nobody which it is.
+    pub fn name_of(&self, digest: &Digest) -> Digest {
+        self.form().name(digest)
     }
 
     /// All blobs, the one that was not used for longest first.
     fn candidates(&self) -> io::Result<Vec<Candidate>> {
         let mut found = Vec::new();
-        self.store().visit(|path, name, metadata| {
+        self.visit(|path, name, metadata| {
             let used = metadata.modified().map(cap_std::time::SystemTime::into_std);
             found.push(Candidate {
                 used: used.unwrap_or(SystemTime::UNIX_EPOCH),

@@ -25,6 +25,11 @@ impl Quota {
         }
     }
 
+    /// Bytes that are taken, and those that may be.
+    pub fn state(&self) -> (u64, u64) {
+        (self.used.load(Relaxed), self.limit)
+    }
+
     /// Takes `bytes` more for a blob that has taken `taken` so far.
     pub fn take(&self, bytes: u64, taken: u64) -> Result<(), StoreError> {
         let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);

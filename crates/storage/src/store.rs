@@ -391,6 +391,12 @@ impl Store {
         &self.form
     }
 
+    /// Bytes on disk that count against the quota, and the quota; without one, what was put since the
+    /// store was opened, and as many as can be counted.
+    pub fn used(&self) -> (u64, u64) {
+        self.quota.state()
+    }
+
     pub(crate) fn quota(&self) -> &Quota {
         &self.quota
     }
