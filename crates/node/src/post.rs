@@ -9,7 +9,10 @@ use std::{
 
 use opensky_core::{Event, Outgoing};
 use opensky_network::{AskError, Network};
-use opensky_protocol::{Message, NodeKey, Reply, Request, SecretKey, codec};
+use opensky_protocol::{
+    MAX_MESSAGE_BYTES, Message, NodeKey, Reply, Request, Reveal, SecretKey, codec,
+};
+use parity_scale_codec::Encode as _;
 use tokio::{
     sync::{Semaphore, mpsc},
     time::{sleep, timeout},
@@ -116,10 +119,7 @@ impl Post {
     async fn deliver(&self, to: NodeKey, message: Outgoing, wants_trip: bool) {
         let office = &self.0;
         let request = match seal(&office.secret, &office.content, message) {
-            Message::Reveal(reveals) => Request::Reveal {
-                asides: office.untold.of(&reveals),
-                reveals,
-            },
+            Message::Reveal(reveals) => revealing(&office.untold, reveals),
             message => Request::Message(message),
         };
         let bytes = codec::encode(&request);
@@ -140,6 +140,17 @@ impl Post {
         };
         // The core ends before those who tell it things.
         let _ = office.events.send(event).await;
+    }
+}
+
+/// Results, and what the units said beside them if one message takes it.
+fn revealing(untold: &Untold, reveals: Vec<Reveal>) -> Request {
+    /// The variant, and the lengths of both lists.
+    const AROUND: usize = 16;
+    let asides = untold.of(&reveals);
+    match reveals.encoded_size() + asides.encoded_size() + AROUND <= MAX_MESSAGE_BYTES {
+        true => Request::Reveal { reveals, asides },
+        false => Request::Message(Message::Reveal(reveals)),
     }
 }
 

@@ -113,7 +113,9 @@ impl Blobs {
         if !is_it(Digest::of(&component)) && !is_it(name(&component, self.content.as_ref())) {
             return Err(
                 Problem::refused("cannot judge: the component is another program")
-                    .help(format!("the receipt is about {id}")),
+                    .help(format!(
+                        "the receipt is about {id}; where the job is encrypted, that takes --content-key"
+                    )),
             );
         }
         opensky_executor::admit(&component).map_err(|refusal| {
