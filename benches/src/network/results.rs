@@ -25,8 +25,9 @@ const MAP_REDUCE: &[u8] = include_bytes!("../../../crates/testkit/corpus/rust-jo
 const PROVIDERS: usize = 3;
 /// Operators that have to agree.
 const REPLICAS: u8 = 2;
-/// How often a job is looked at: twenty times as often as it takes milliseconds to be done.
+/// How often a job of one unit is looked at, and one of thousands, where a look takes longer.
 const LOOK: Duration = Duration::from_micros(250);
+const SLOW_LOOK: Duration = Duration::from_millis(10);
 /// A network at rest: what the job before has left to be done is done by then.
 const REST: Duration = Duration::from_millis(30);
 /// No job here takes as long on any machine.
@@ -163,7 +164,8 @@ impl Requester<'_> {
                 }
                 (JobState::Over(ending), _) => return Err(format!("it ended: {ending:?}").into()),
                 _ if now > PATIENCE => return Err("a job takes minutes".into()),
-                _ => sleep(LOOK),
+                _ if units == 1 => sleep(LOOK),
+                _ => sleep(SLOW_LOOK),
             }
         }
     }

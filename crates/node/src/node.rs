@@ -55,6 +55,9 @@ const FIRST_MONEY: Duration = Duration::from_secs(5);
 const LAST_UNITS: Duration = Duration::from_secs(10);
 /// How often blobs of jobs that are forgotten are let go.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Units that the core hands over for each processor. Enough that tiny ones go to a worker process a
+/// handful at a time, and few enough that no requester waits long behind another's.
+const AHEAD: u32 = 32;
 /// How often it is seen whether there is room on the disk; and after so many looks what was not used
 /// for long goes in any case.
 const LOOK: Duration = Duration::from_secs(5);
@@ -102,7 +105,11 @@ impl Node {
     /// # Panics
     /// Outside of a tokio runtime of several threads, with time and IO.
     pub async fn start(config: Config, execute: Arc<dyn Execute>) -> Result<Self, StartError> {
-        Self::with_policy(config, execute, Policy::default()).await
+        let policy = Policy {
+            ahead: AHEAD,
+            ..Policy::default()
+        };
+        Self::with_policy(config, execute, policy).await
     }
 
     /// The same, with numbers of one's own to decide by.

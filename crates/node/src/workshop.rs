@@ -303,10 +303,15 @@ impl Floor {
             }
             Err(abort) => works.iter().map(|_| Err(abort.clone())).collect(),
         };
-        for (task, result) in batch.iter().zip(results) {
-            let span = tracing::info_span!("unit", unit = %short(&task.turn.unit), job = %short(&task.turn.job), attempt = task.turn.attempt);
-            let _inside = span.enter();
-            let result = result.and_then(|run| self.finish(task, run));
+        let span = |task: &Task| tracing::info_span!("unit", unit = %short(&task.turn.unit), job = %short(&task.turn.job), attempt = task.turn.attempt);
+        let finished = batch.iter().zip(results).map(|(task, result)| {
+            let _inside = span(task).entered();
+            (task, result.and_then(|run| self.finish(task, run)))
+        });
+        // All of them before any is told: so they wait for the disk once, and go out in one message.
+        let finished: Vec<_> = finished.collect();
+        for (task, result) in finished {
+            let _inside = span(task).entered();
             self.tell(task.turn, result);
         }
     }
