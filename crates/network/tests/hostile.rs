@@ -14,7 +14,7 @@ use std::{
 use foes::{BLOB, CONTROL, Foe};
 use futures::{AsyncReadExt, AsyncWriteExt, future::join_all};
 use libp2p::{PeerId, StreamProtocol};
-use nodes::{Node, Shelf, TCP, bytes, config, key};
+use nodes::{Node, QUIC, Shelf, TCP, bytes, config, key};
 use opensky_network::{Inbound, Limits, Network};
 use opensky_protocol::Digest;
 use tokio::{sync::Mutex, time::timeout};
@@ -87,9 +87,9 @@ impl Drop for Attack {
 }
 
 /// A victim that echoes, but never answers what begins with `silence`.
-async fn victim() -> Node {
+async fn victim(transport: &str) -> Node {
     let (shelf, _) = Shelf::of(&blob());
-    let mut config = config(&[TCP], &[]);
+    let mut config = config(&[transport], &[]);
     config.limits = Limits::default();
     let mut victim = Node::with_blobs(VICTIM, config, shelf).await;
     let mut inbox = victim.inbox.take().expect("it is new");
@@ -112,9 +112,13 @@ async fn victim() -> Node {
 }
 
 async fn endures(attack: &str) {
+    endures_over(attack, TCP).await;
+}
+
+async fn endures_over(attack: &str, transport: &str) {
     let _turn = TURN.lock().await;
-    let victim = victim().await;
-    let mut bystander = Node::start(BYSTANDER, config(&[TCP], &[])).await;
+    let victim = victim(transport).await;
+    let mut bystander = Node::start(BYSTANDER, config(&[transport], &[])).await;
     bystander.echo();
     let honest = Node::start(2, config(&[], &[&victim, &bystander])).await;
     // The first calls make connections.
@@ -164,6 +168,11 @@ async fn messages_of_64_mib_are_endured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_of_64_mib_are_endured_over_quic() {
+    endures_over("huge", QUIC).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_on_every_protocol_is_endured() {
     endures("garbage").await;
 }
@@ -171,6 +180,11 @@ async fn garbage_on_every_protocol_is_endured() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reader_that_never_reads_is_endured() {
     endures("unread").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reader_that_never_reads_is_endured_over_quic() {
+    endures_over("unread", QUIC).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -398,7 +412,7 @@ async fn flood(address: String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn peer_that_says_64_mib_follow_is_cut_off_and_others_are_not() {
-    let victim = victim().await;
+    let victim = victim(TCP).await;
     let mut foe = Foe::start(66).await;
     let peer = foe.dial(&victim.address).await;
     let mut stream = foe.open(peer, CONTROL).await.expect("it is taken");

@@ -43,6 +43,7 @@ impl Foe {
                 yamux::Config::default,
             )
             .expect("TCP works")
+            .with_quic()
             .with_behaviour(|_| libp2p_stream::Behaviour::new())
             .expect("it cannot fail")
             .with_swarm_config(|config| {
