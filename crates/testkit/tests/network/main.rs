@@ -1,0 +1,12 @@
+//! A network of real processes to which everything happens that happens to machines: its jobs end right,
+//! and its money adds up.
+
+#![allow(clippy::unwrap_used)] // a helper that fails fails the test
+
+mod apart;
+mod cable;
+mod disk;
+mod kill;
+mod net;
+mod process;
+mod rot;
