@@ -72,8 +72,14 @@ impl Keepsakes {
             return Ok(());
         }
         let rows = new.iter().map(|blob| row(&reason, blob, Some(Vec::new())));
-        // If it is lost in a crash the blob is kept for nothing, or brought again.
-        self.0.rows.submit(rows.collect()).map(drop)
+        let rows = rows.collect();
+        match reason {
+            // Whoever asked for it is told that it is kept, and writes no row that this could go with.
+            For::Program(_) => self.0.rows.submit(rows).map(drop),
+            // With the job's or the turn's own row, which is handed in after it. If it is lost in a crash
+            // the blob is kept for nothing, or brought again.
+            For::Turns(_) | For::Job(_) => self.0.rows.submit_later(rows),
+        }
     }
 
     /// No longer keeps what was kept for this reason. What nothing else keeps is removed: blocks.
@@ -90,7 +96,7 @@ impl Keepsakes {
         // Until here, so that nobody keeps one of them again before it is gone.
         drop(kept);
         let rows = all.iter().map(|(blob, _)| row(reason, blob, None));
-        self.0.rows.submit(rows.collect()).map(drop)
+        self.0.rows.submit_later(rows.collect())
     }
 
     /// Removes what nothing keeps, what was used last at the end, until a quarter of the disk that is
