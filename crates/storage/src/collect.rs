@@ -64,8 +64,9 @@ impl Pins {
     /// [`CollectError`].
     pub fn collect(&self, now: SystemTime, keep: &Keep) -> Result<Collected, CollectError> {
         self.expire(now)?;
-        let unless =
-            |name: &Digest, remove: &mut dyn FnMut()| drop(self.unless(*name, now, remove));
+        let unless = |name: &Digest, remove: &mut dyn FnMut()| {
+            self.unless(*name, now, remove);
+        };
         Ok(self.store().collect(now, keep, unless)?)
     }
 }
