@@ -24,9 +24,9 @@ impl Filler {
         let mut file = File::create(&path).unwrap();
         let mut piece = vec![1; 1 << 20];
         while !piece.is_empty() {
-            match file.write(&piece) {
-                Ok(_) => {}
-                Err(_) => piece.truncate(piece.len() / 2),
+            // What was written of a piece that did not fit stays written.
+            if file.write_all(&piece).is_err() {
+                piece.truncate(piece.len() / 2);
             }
         }
         Self(path)
