@@ -7,9 +7,9 @@ mod sample;
 use expect_test::{Expect, expect};
 use opensky_protocol::{
     Account, Digest, Signed, Verified, codec,
-    ledger::{Genesis, GenesisError, Intent, LedgerReply, Terms},
+    ledger::{Genesis, GenesisError, Intent, LedgerReply},
 };
-use sample::books::{account, calls, case, first_replies, genesis, intent, requests};
+use sample::books::{calls, case, first_replies, genesis, intent, requests};
 
 fn check(bytes: &[u8], expected: Expect) {
     expected.assert_eq(&format!("{} bytes, {}", bytes.len(), Digest::of(bytes)));

@@ -3,9 +3,9 @@
 use opensky_protocol::{
     Account, Assignment, Seal, Signed, Verified,
     ledger::{
-        AccountState, Call, Case, Consent, Escrow, Event, Evidence, EvidenceError, Fact, Filed,
-        Genesis, Intent, LedgerReply, LedgerRequest, NodeState, Objection, PaidTurn, Refused,
-        Rejection, Showing, Status, Tab, Terms, Verdict,
+        Call, Case, Consent, Escrow, Event, Evidence, EvidenceError, Fact, Filed, Genesis, Intent,
+        LedgerReply, LedgerRequest, NodeState, Objection, PaidTurn, Refused, Rejection, Showing,
+        Status, Tab, Terms, Verdict,
     },
 };
 
@@ -224,7 +224,7 @@ pub fn replies() -> Vec<LedgerReply> {
     let others = [
         LedgerReply::Genesis(Box::new(genesis())),
         LedgerReply::Status(None),
-        LedgerReply::Account(Box::new(AccountState::default())),
+        LedgerReply::Account(Box::default()),
         LedgerReply::Node(Some(state)),
         LedgerReply::Nodes(vec![node]),
         LedgerReply::Escrow(Some(Box::new(escrow))),
