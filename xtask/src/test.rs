@@ -5,13 +5,14 @@
 use std::process::Command;
 
 use crate::{
-    binary, run,
+    binary, fuzz, run,
     setup::{self, Consent},
     sim,
     stages::Stages,
 };
 
-/// Set up, then check formatting, lints and documentation, run all tests and simulate 200 networks.
+/// Set up, then check formatting, lints, fuzz targets and documentation, run all tests and simulate
+/// 200 networks.
 ///
 /// What is quick to fail comes first. Stops at the first failure and prints the command that repeats
 /// it. Uses cargo-nextest where it is installed, else `cargo test`.
@@ -28,6 +29,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let opensky = stages.step("build opensky", binary::build)?;
     stages.run("set up", &mut setup::doctor(&opensky, args.consent))?;
     stages.run("lints", &mut clippy())?;
+    stages.run("fuzz targets", &mut fuzz::check())?;
     stages.run("documentation", &mut doc())?;
     stages.run_tests("documentation's examples", &mut doctests())?;
     stages.run_tests("tests", &mut tests())?;
