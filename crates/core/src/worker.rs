@@ -57,7 +57,8 @@ pub(crate) struct Task {
 }
 
 pub(crate) enum TaskState {
-    /// It waits for the ledger to show the escrow.
+    /// It waits for the ledger to show the escrow. There is no row of it: it was not accepted, so the
+    /// requester asks again after a crash.
     Unfunded(Box<Work>),
     Queued(Box<Work>),
     Running,
@@ -70,6 +71,18 @@ pub(crate) enum TaskState {
 }
 
 impl Task {
+    /// The order that it came with.
+    fn order(&self, work: &Work) -> Order {
+        let ordered = self.sources.len().min(Order::MAX_SOURCES);
+        Order {
+            work: work.clone(),
+            ticket: self.ticket.clone(),
+            assignment: self.assignment.clone(),
+            sources: self.sources[..ordered].to_vec(),
+            key: self.key,
+        }
+    }
+
     /// The result, if there is one.
     pub(crate) fn done(&self) -> Option<&Done> {
         match &self.state {
@@ -171,15 +184,17 @@ impl Worker {
     }
 
     fn take(&mut self, from: NodeKey, turn: Turn, order: Order, at: &mut Moment<'_>) {
-        at.out.rows.push(Stored::Order(turn).holding(&order));
+        let is_funded =
+            self.policy.escrow == Escrows::Assumed || self.funding.contains_key(&turn.job);
+        if is_funded {
+            at.out.rows.push(Stored::Order(turn).holding(&order));
+        }
         let deadline = Time(order.ticket.value.deadline);
         if let Entry::Vacant(account) = self.earnings.entry(turn.job) {
             account.insert(Earning::new(from, deadline));
             at.changed(Stored::Earning(turn.job));
             at.alarms.set(Alarm::Account(turn.job), deadline);
         }
-        let is_funded =
-            self.policy.escrow == Escrows::Assumed || self.funding.contains_key(&turn.job);
         let work = Box::new(order.work);
         let mut sources = order.sources;
         sources.push(from);
@@ -229,11 +244,12 @@ impl Worker {
                 self.shares.settle(&from);
                 at.to(from).refuse.push((turn, Refusal::Escrow));
                 *self.refusals.entry(Refusal::Escrow).or_default() += 1;
-                at.out.rows.push(Stored::Order(turn).row(None));
                 continue;
             }
             let state = core::mem::replace(&mut task.state, TaskState::Running);
             if let TaskState::Unfunded(work) = state {
+                let order = task.order(&work);
+                at.out.rows.push(Stored::Order(turn).holding(&order));
                 task.state = TaskState::Queued(work);
             }
             at.to(from).accept.push(turn);

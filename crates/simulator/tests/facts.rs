@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)] // these are tests, helpers of tests included
 
 use opensky_core::{
-    Checked, Effect, Ending, Escrows, Event, Identity, JobState, Outgoing, Participant, Plan,
-    Policy, Replicas, Submission, Time,
+    Checked, Effect, Ending, Escrows, Event, Funding, Identity, JobState, Outgoing, Participant,
+    Plan, Policy, Replicas, Row, Submission, Time,
 };
 use opensky_protocol::{
     Assignment, Digest, JobPlan, Message, NodeKey, Order, Output, Outputs, Seal, Signed, Ticket,
@@ -493,8 +493,11 @@ fn requester_that_seats_its_own_sybils_saves_nothing_and_loses_a_bond() {
     );
 }
 
-/// A worker whose escrows are taken for granted, and a requester's order for the unit of that number.
-fn flooded() -> (Participant, impl Fn(NodeKey, u32) -> Order) {
+/// A worker that goes on from these rows, and a requester's order for the unit of that number.
+fn worker(
+    escrow: Escrows,
+    rows: impl Iterator<Item = Row>,
+) -> (Participant, impl Fn(NodeKey, u32) -> Order) {
     let ledger = Digest([7; 32]);
     let node = NodeKey([1; 32]);
     let who = Identity {
@@ -503,10 +506,10 @@ fn flooded() -> (Participant, impl Fn(NodeKey, u32) -> Order) {
         ledger,
     };
     let policy = Policy {
-        escrow: Escrows::Assumed,
+        escrow,
         ..Policy::default()
     };
-    let mut worker = Participant::restore(who, policy, [1; 32], std::iter::empty()).unwrap();
+    let mut worker = Participant::restore(who, policy, [1; 32], rows).unwrap();
     worker.handle(BEGIN, Event::Capacity(Box::new(orders::terms())));
     let order = move |requester: NodeKey, index: u32| {
         let submission = map_reduce(1, 1_000, 1, false);
@@ -557,7 +560,7 @@ fn unsigned<T>(value: T) -> Signed<T> {
 
 #[test]
 fn stranger_that_orders_a_thousand_units_leaves_room_for_others() {
-    let (mut worker, order) = flooded();
+    let (mut worker, order) = worker(Escrows::Assumed, std::iter::empty());
     let (stranger, other) = (NodeKey([2; 32]), NodeKey([3; 32]));
     let mut accepted = |from: NodeKey, count: u32| -> usize {
         let orders = (0..count).map(|index| order(from, index)).collect();
@@ -575,4 +578,43 @@ fn stranger_that_orders_a_thousand_units_leaves_room_for_others() {
     };
     assert_eq!(accepted(stranger, 1_000), 128, "half of 128 for each core");
     assert_eq!(accepted(other, 10), 10);
+}
+
+/// The rows it wants written, and how many turns it wants to run.
+fn rows_and_turns(worker: &mut Participant) -> (Vec<Row>, usize) {
+    let (mut rows, mut turns) = (Vec::new(), 0);
+    while let Some(effect) = worker.poll_effect() {
+        match effect {
+            Effect::Persist(batch) => rows.extend(batch),
+            Effect::Execute { .. } => turns += 1,
+            _ => {}
+        }
+    }
+    (rows, turns)
+}
+
+#[test]
+fn order_is_kept_over_a_restart_once_its_escrow_is_seen() {
+    let requester = NodeKey([2; 32]);
+    let paid = Funding {
+        requester,
+        payer: requester.into(),
+        amount: MONEY,
+        ends: Time(u64::MAX),
+    };
+    for is_seen in [false, true] {
+        let (mut before, order) = worker(Escrows::Seen, std::iter::empty());
+        let message = Checked::assume(Message::Assign(vec![order(requester, 0)]));
+        let from = requester;
+        before.handle(BEGIN, Event::Received { from, message });
+        if is_seen {
+            let (job, found) = (Digest(requester.0), Some(paid));
+            before.handle(BEGIN, Event::Funding { job, found });
+        }
+        let (rows, turns) = rows_and_turns(&mut before);
+        assert_eq!(turns, usize::from(is_seen));
+        let (mut after, _) = worker(Escrows::Seen, rows.into_iter());
+        after.handle(BEGIN, Event::Timeout);
+        assert_eq!(rows_and_turns(&mut after).1, usize::from(is_seen));
+    }
 }
