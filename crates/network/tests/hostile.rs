@@ -23,6 +23,8 @@ use tokio::{sync::Mutex, time::timeout};
 const GROWTH: u64 = 64 << 20;
 /// How long an attack lasts.
 const ATTACK: Duration = Duration::from_secs(4);
+/// How long nothing of an attack may be to be seen.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Calls are timed to within this: timers and schedulers are no finer on a busy machine.
 const GRAIN: Duration = Duration::from_millis(2);
 
@@ -111,6 +113,18 @@ async fn victim(transport: &str) -> Node {
     victim
 }
 
+/// Waits until as much has come since `before`, and answers how much has. Gives up after a while.
+async fn came_since(before: u64, enough: u64, victim: &Node) -> u64 {
+    let begin = Instant::now();
+    loop {
+        let came = victim.received().await - before;
+        if came > enough || begin.elapsed() > PATIENCE {
+            return came;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn endures(attack: &str) {
     endures_over(attack, TCP).await;
 }
@@ -127,6 +141,8 @@ async fn endures_over(attack: &str, transport: &str) {
     let came = victim.received().await;
     let before = resident();
     let foe = Attack::start(attack, &victim);
+    // On a busy machine it takes its time to begin.
+    came_since(came, 10 << 10, &victim).await;
     let watch = async {
         let mut most = 0;
         let begin = Instant::now();
@@ -137,8 +153,8 @@ async fn endures_over(attack: &str, transport: &str) {
         most
     };
     let (most, [attacked, meanwhile]) = tokio::join!(watch, p99(&honest.network, ATTACK));
+    let came = came_since(came, 100 << 10, &victim).await;
     drop(foe);
-    let came = victim.received().await - came;
     println!(
         "{attack}: {} KiB came, memory +{} KiB, p99 {usual:?}, attacked {attacked:?}, \
          bystander {meanwhile:?}",
@@ -209,7 +225,7 @@ async fn foe_in_its_own_process() {
         return;
     };
     // Whoever started it ends it sooner.
-    let _ = timeout(Duration::from_secs(30), attack_for_ever(&attack, address)).await;
+    let _ = timeout(3 * PATIENCE, attack_for_ever(&attack, address)).await;
 }
 
 async fn attack_for_ever(attack: &str, address: String) {
