@@ -32,7 +32,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn runner() -> TestRunner {
+/// The same cases in every run.
+pub fn runner() -> TestRunner {
     let config = Config {
         cases: CASES,
         failure_persistence: None,

@@ -4,6 +4,7 @@
 
 #[path = "../../../api/tests/api/arbitrary.rs"]
 mod arbitrary;
+mod bent;
 mod blobs;
 mod door;
 mod fuzz;
@@ -11,6 +12,7 @@ mod jobs;
 #[path = "../../../node/tests/world/nodes.rs"]
 #[allow(dead_code, clippy::unwrap_used)] // the node's own tests need more kinds, and fail by it
 mod nodes;
+mod schema;
 mod served;
 
 use std::env;
@@ -28,6 +30,7 @@ fn main() {
                 door::trials(),
                 blobs::trials(),
                 fuzz::trials(),
+                bent::trials(),
                 jobs::trials(),
             ];
             let trials = trials.into_iter().flatten().collect();
