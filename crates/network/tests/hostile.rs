@@ -23,6 +23,9 @@ use tokio::{sync::Mutex, time::timeout};
 const GROWTH: u64 = 64 << 20;
 /// How long an attack lasts.
 const ATTACK: Duration = Duration::from_secs(4);
+/// How often an attack is measured at most: the machine's other work can only make a call slower, so
+/// the best round is what the attack does.
+const ROUNDS: usize = 5;
 /// How long nothing of an attack may be to be seen.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Calls are timed to within this: timers and schedulers are no finer on a busy machine.
@@ -131,46 +134,71 @@ async fn endures(attack: &str) {
 
 async fn endures_over(attack: &str, transport: &str) {
     let _turn = TURN.lock().await;
-    let victim = victim(transport).await;
-    let mut bystander = Node::start(BYSTANDER, config(&[transport], &[])).await;
-    bystander.echo();
-    let honest = Node::start(2, config(&[], &[&victim, &bystander])).await;
-    // The first calls make connections.
-    p99(&honest.network, Duration::from_millis(200)).await;
-    let [usual, _] = p99(&honest.network, Duration::from_secs(2)).await;
-    let came = victim.received().await;
-    let before = resident();
-    let foe = Attack::start(attack, &victim);
-    // On a busy machine it takes its time to begin.
-    came_since(came, 10 << 10, &victim).await;
-    let watch = async {
-        let mut most = 0;
-        let begin = Instant::now();
-        while begin.elapsed() < ATTACK {
-            most = most.max(resident().saturating_sub(before));
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    let mut rounds = Vec::new();
+    while rounds.len() < ROUNDS {
+        let round = Round::measure(attack, transport).await;
+        println!("{attack}: {round:?}");
+        assert!(round.memory < GROWTH, "{attack}: {round:?}");
+        assert!(round.came > 100 << 10, "{attack} came: {round:?}");
+        if round.is_served_as_usual() {
+            return;
         }
-        most
-    };
-    let (most, [attacked, meanwhile]) = tokio::join!(watch, p99(&honest.network, ATTACK));
-    let came = came_since(came, 100 << 10, &victim).await;
-    drop(foe);
-    println!(
-        "{attack}: {} KiB came, memory +{} KiB, p99 {usual:?}, attacked {attacked:?}, \
-         bystander {meanwhile:?}",
-        came >> 10,
-        most >> 10
-    );
-    assert!(most < GROWTH, "{attack}: memory grew by {most} bytes");
-    assert!(
-        came > 100 << 10,
-        "{attack}: the attack came, not {came} bytes"
-    );
-    let bound = 2 * usual.max(meanwhile).max(GRAIN);
-    assert!(
-        attacked < bound,
-        "{attack}: a call took {attacked:?}, not {usual:?} or {meanwhile:?}"
-    );
+        rounds.push(round);
+    }
+    panic!("{attack}: calls took longer in each round: {rounds:#?}");
+}
+
+/// What one attack did to its victim.
+#[derive(Debug)]
+struct Round {
+    /// Bytes that came.
+    came: u64,
+    /// What the victim's memory grew by, in bytes.
+    memory: u64,
+    /// The 99th percentile of an honest peer's calls before the attack, and during it.
+    usual: Duration,
+    attacked: Duration,
+    /// The same of calls to a bystander during the attack.
+    bystander: Duration,
+}
+
+impl Round {
+    async fn measure(attack: &str, transport: &str) -> Self {
+        let victim = victim(transport).await;
+        let mut bystander = Node::start(BYSTANDER, config(&[transport], &[])).await;
+        bystander.echo();
+        let honest = Node::start(2, config(&[], &[&victim, &bystander])).await;
+        // The first calls make connections.
+        p99(&honest.network, Duration::from_millis(200)).await;
+        let [usual, _] = p99(&honest.network, Duration::from_secs(2)).await;
+        let came = victim.received().await;
+        let before = resident();
+        let _foe = Attack::start(attack, &victim);
+        // On a busy machine it takes its time to begin.
+        came_since(came, 10 << 10, &victim).await;
+        let watch = async {
+            let mut most = 0;
+            let begin = Instant::now();
+            while begin.elapsed() < ATTACK {
+                most = most.max(resident().saturating_sub(before));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            most
+        };
+        let (memory, [attacked, bystander]) = tokio::join!(watch, p99(&honest.network, ATTACK));
+        let came = came_since(came, 100 << 10, &victim).await;
+        Self {
+            came,
+            memory,
+            usual,
+            attacked,
+            bystander,
+        }
+    }
+
+    fn is_served_as_usual(&self) -> bool {
+        self.attacked < 2 * self.usual.max(self.bystander).max(GRAIN)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
