@@ -1,14 +1,13 @@
 //! `opensky offers`: who would run work, and for how much.
 
-use serde_json::json;
-
 use crate::{
     Exit,
     remote::{
+        listing,
         reach::{self, At},
         tables,
     },
-    term::{self, DIM, Format, PLAIN},
+    term::{DIM, Format, PLAIN},
 };
 
 /// List who would run work, for how much, and what is known of them
@@ -27,20 +26,9 @@ pub struct Args {
 /// Lists them.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.at.client()?;
-    let (offers, more) = reach::all(args.limit, |page| client.offers(page))?;
-    match args.format {
-        Format::Json => term::json_to_stdout(&json!({ "offers": offers, "more": more }))?,
-        Format::Text if offers.is_empty() => {
-            term::to_stderr(&format!(
-                "the node knows no offers; {DIM}opensky node status{PLAIN} says whether it is connected\n"
-            ));
-        }
-        Format::Text => {
-            term::to_stdout(&tables::offers(&offers, tables::now()))?;
-            if more {
-                term::to_stderr(&format!("  {DIM}… and more: --limit N{PLAIN}\n"));
-            }
-        }
-    }
-    Ok(Exit::Success)
+    let offers = reach::all(args.limit, |page| client.offers(page))?;
+    let none = format!(
+        "the node knows no offers; {DIM}opensky node status{PLAIN} says whether it is connected\n"
+    );
+    listing::print("offers", offers, args.format, tables::offers, Some(&none))
 }

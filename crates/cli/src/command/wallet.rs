@@ -1,14 +1,13 @@
 //! `opensky wallet`: the money of the node's account.
 
-use serde_json::json;
-
 use crate::{
     Exit,
     remote::{
+        listing,
         reach::{self, At},
         tables,
     },
-    term::{self, DIM, Format, PLAIN},
+    term::{self, Format},
 };
 
 /// Show what the node's account has, and what happened to it
@@ -60,15 +59,6 @@ fn balance(format: Format, at: &At) -> anyhow::Result<Exit> {
 
 fn history(limit: usize, format: Format, at: &At) -> anyhow::Result<Exit> {
     let client = at.client()?;
-    let (entries, more) = reach::all(limit, |page| client.history(page))?;
-    match format {
-        Format::Json => term::json_to_stdout(&json!({ "entries": entries, "more": more }))?,
-        Format::Text => {
-            term::to_stdout(&tables::history(&entries, tables::now()))?;
-            if more {
-                term::to_stderr(&format!("  {DIM}… and more: --limit N{PLAIN}\n"));
-            }
-        }
-    }
-    Ok(Exit::Success)
+    let entries = reach::all(limit, |page| client.history(page))?;
+    listing::print("entries", entries, format, tables::history, None)
 }

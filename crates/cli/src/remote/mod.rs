@@ -4,6 +4,7 @@ pub mod board;
 pub mod ending;
 pub mod explain;
 pub mod follow;
+pub mod listing;
 pub mod order;
 pub mod reach;
 #[cfg(test)]

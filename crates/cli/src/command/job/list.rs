@@ -1,14 +1,13 @@
 //! `opensky job list`: the node's jobs.
 
-use serde_json::json;
-
 use crate::{
     Exit,
     remote::{
+        listing,
         reach::{self, At},
         tables,
     },
-    term::{self, DIM, Format, PLAIN},
+    term::{DIM, Format, PLAIN},
 };
 
 /// List the node's jobs, the newest first
@@ -27,20 +26,7 @@ pub struct Args {
 /// Lists them.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.at.client()?;
-    let (jobs, more) = reach::all(args.limit, |page| client.jobs(page))?;
-    match args.format {
-        Format::Json => term::json_to_stdout(&json!({ "jobs": jobs, "more": more }))?,
-        Format::Text if jobs.is_empty() => {
-            term::to_stderr(&format!(
-                "no jobs yet; {DIM}opensky job run FILE{PLAIN} makes one\n"
-            ));
-        }
-        Format::Text => {
-            term::to_stdout(&tables::jobs(&jobs, tables::now()))?;
-            if more {
-                term::to_stderr(&format!("  {DIM}… and more: --limit N{PLAIN}\n"));
-            }
-        }
-    }
-    Ok(Exit::Success)
+    let jobs = reach::all(args.limit, |page| client.jobs(page))?;
+    let none = format!("no jobs yet; {DIM}opensky job run FILE{PLAIN} makes one\n");
+    listing::print("jobs", jobs, args.format, tables::jobs, Some(&none))
 }
