@@ -1,9 +1,29 @@
-//! The benchmark itself runs, results are right, and it says what it should say.
+//! The benchmarks themselves run, what they compare agrees, and they say what they should say.
 
 use std::{collections::BTreeMap, process::Command};
 
-/// What the benchmark is for: other tools look for these names.
-const FIGURES: &[&str] = &[
+/// What the benchmark of the sandbox is for: other tools look for these names.
+const SANDBOX: &[&str] = &[
+    "profile_vs_plain_geomean",
+    "profile_vs_plain_worst",
+    "profile_vs_native_geomean",
+    "guest_ns_per_fuel_median",
+    "host_vs_guest_worst",
+    "noop_unit_us_p50",
+    "noop_vs_plain",
+    "noop_units_per_s_core",
+    "worker_noop_unit_us_batch1",
+    "worker_noop_unit_us_batch100",
+    "worker_noop_unit_us_batch1000",
+    "compile_mb_per_s",
+    "cached_start_us",
+    "resident_kib_per_idle_slot",
+    "sign_us_single",
+    "sign_us_per_unit_batch_1000",
+];
+
+/// What the benchmark of the network is for.
+const NETWORK: &[&str] = &[
     "blob_transfer_mib_per_s",
     "blob_transfer_vs_stream",
     "stream_vs_raw_tcp",
@@ -23,8 +43,17 @@ const FIGURES: &[&str] = &[
 ];
 
 #[test]
-fn quick_run_prints_every_figure() {
-    let output = Command::new(env!("CARGO_BIN_EXE_network"))
+fn quick_run_agrees_and_prints_every_figure() {
+    prints(env!("CARGO_BIN_EXE_executor"), SANDBOX);
+}
+
+#[test]
+fn quick_run_of_the_network_prints_every_figure() {
+    prints(env!("CARGO_BIN_EXE_network"), NETWORK);
+}
+
+fn prints(benchmark: &str, names: &[&str]) {
+    let output = Command::new(benchmark)
         .arg("--quick")
         .output()
         .expect("the benchmark starts");
@@ -38,7 +67,7 @@ fn quick_run_prints_every_figure() {
             Some((name, value.parse().ok()?))
         })
         .collect();
-    for name in FIGURES {
+    for name in names {
         let value = figures
             .get(name)
             .unwrap_or_else(|| panic!("no {name}:\n{printed}"));
