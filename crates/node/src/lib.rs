@@ -36,6 +36,7 @@ mod run;
 mod seal;
 mod status;
 mod tasks;
+mod upkeep;
 mod wallet;
 mod workshop;
 

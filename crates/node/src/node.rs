@@ -1,6 +1,6 @@
 //! A running node: its parts, started in order, and the handle by which others use it.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use opensky_core::{Event, Identity as Who, Participant, Policy};
 use opensky_network::{Config as NetworkConfig, Exposure, Network};
@@ -29,7 +29,7 @@ use crate::{
     error::{Failure, StartError},
     execute::Execute,
     ground::Ground,
-    keepsake::{For, Keepsakes},
+    keepsake::Keepsakes,
     ledger::{self, Books, Keeper, Signer, Teller},
     machine,
     market::Market,
@@ -39,6 +39,7 @@ use crate::{
     post::Post,
     rows,
     tasks::Tasks,
+    upkeep,
     wallet::Wallet,
     workshop::{Tools, Workshop},
 };
@@ -53,17 +54,9 @@ const ERRANDS: usize = 256;
 const FIRST_MONEY: Duration = Duration::from_secs(5);
 /// How long units that run may take to end when the node is stopped: their workers are killed.
 const LAST_UNITS: Duration = Duration::from_secs(10);
-/// How often blobs of jobs that are forgotten are let go.
-const SWEEP: Duration = Duration::from_secs(60);
 /// Units that the core hands over for each processor. Enough that tiny ones go to a worker process a
 /// handful at a time, and few enough that no requester waits long behind another's.
 const AHEAD: u32 = 32;
-/// How often it is seen whether there is room on the disk; and after so many looks what was not used
-/// for long goes in any case.
-const LOOK: Duration = Duration::from_secs(5);
-const LOOKS: u32 = 720;
-/// How often the offer is compared with what was measured.
-const MEASURE: Duration = Duration::from_secs(5);
 
 /// A handle to a running node. Cheap to clone. The node runs until [`stop`](Node::stop).
 #[derive(Clone)]
@@ -407,11 +400,11 @@ impl Building {
             Ok(Err(error)) => tracing::warn!(%error, "the account is not ready"),
             Err(_) => tracing::warn!("the account is not ready: the ledger is slow"),
         }
-        let sweeping = sweep(keepsakes.clone(), asides.clone(), wish.clone());
+        let sweeping = upkeep::sweep(keepsakes.clone(), asides.clone(), wish.clone());
         tasks.spawn(sweeping.instrument(span()));
-        tasks.spawn(make_room(keepsakes.clone()).instrument(span()));
+        tasks.spawn(upkeep::make_room(keepsakes.clone()).instrument(span()));
         if config.provide {
-            let offer = keep_offering(config.clone(), pace.clone(), wish.clone());
+            let offer = upkeep::keep_offering(config.clone(), pace.clone(), wish.clone());
             tasks.spawn(offer.instrument(span()));
         }
         Ok(Node(Arc::new(Parts {
@@ -459,72 +452,4 @@ async fn watch_over<E: Into<Failure>>(
             known.get_or_insert(failure);
         });
     }
-}
-
-/// Says what this node gives, and says it again when it turns out to be faster or slower.
-async fn keep_offering(config: Config, pace: Pace, wishes: Wishes) {
-    let mut told = 0u64;
-    loop {
-        let speed = pace.speed();
-        if speed.abs_diff(told) > told / 4 {
-            told = speed;
-            let terms = machine::terms(&config, speed);
-            if !wishes.event(Event::Capacity(Box::new(terms))).await {
-                return;
-            }
-        }
-        sleep(MEASURE).await;
-    }
-}
-
-/// Lets go of the blobs and logs of own jobs that are forgotten. Twice not known is forgotten: blobs are kept
-/// just before their job is known.
-async fn sweep(keepsakes: Keepsakes, asides: Asides, wishes: Wishes) {
-    let mut unknown = BTreeSet::new();
-    loop {
-        sleep(SWEEP).await;
-        let Some(known) = wishes.look(job_ids).await else {
-            return;
-        };
-        let kept = keepsakes.jobs();
-        let lost: BTreeSet<Digest> = kept
-            .into_iter()
-            .filter(|job| !known.contains(job))
-            .collect();
-        for job in lost.intersection(&unknown).copied() {
-            asides.forget(&job);
-            let keepsakes = keepsakes.clone();
-            // Removing files blocks.
-            let dropped = spawn_blocking(move || keepsakes.drop_for(&For::Job(job))).await;
-            tracing::debug!(%job, ?dropped, "the blobs of a forgotten job may go");
-        }
-        unknown = lost;
-    }
-}
-
-/// Removes what nothing keeps, as soon as there is little room, and now and then.
-async fn make_room(keepsakes: Keepsakes) {
-    let mut looks = 0u32;
-    loop {
-        sleep(LOOK).await;
-        looks = (looks + 1) % LOOKS;
-        if looks != 0 && !keepsakes.is_full() {
-            continue;
-        }
-        let keepsakes = keepsakes.clone();
-        // Looking at files blocks.
-        let made = spawn_blocking(move || keepsakes.make_room()).await;
-        match made {
-            Ok(Ok(made)) if made.bytes > 0 => tracing::info!(?made, "room was made"),
-            // All that is there is kept: it is no use to look again soon.
-            Ok(Ok(_)) => sleep(SWEEP).await,
-            Ok(Err(error)) => tracing::warn!(%error, "no room was made"),
-            // It has said so.
-            Err(_) => {}
-        }
-    }
-}
-
-fn job_ids(core: &Participant) -> BTreeSet<Digest> {
-    core.jobs().map(|job| job.id).collect()
 }
