@@ -6,7 +6,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
     Account, Class, Digest, NodeKey, Outputs, PriceTerms, Receipt, Signable, Signature, Signed,
-    Statement, Ticket, Transcript, Work, WrappedKey, compare_key,
+    Statement, Ticket, Transcript, Work, WrappedKey,
 };
 
 /// The broker's word that this provider shall run the unit now, and will be paid its ask for it.
@@ -56,7 +56,7 @@ pub struct Order {
 
 impl Order {
     /// Sources that an order names at most.
-    pub const MAX_SOURCES: usize = 64;
+    pub const MAX_SOURCES: usize = 1_024;
 
     /// Whether its parts are about one unit and one job, and the requester assigns it. Signatures
     /// are another matter.
@@ -153,16 +153,8 @@ impl Reveal {
     /// work's limits the ticket's side has to look at.
     pub fn holds(&self) -> bool {
         let said = &self.statement;
-        let key = compare_key(
-            &said.profile,
-            &said.unit,
-            said.class,
-            &said.output,
-            &said.transcript,
-            said.fuel,
-        );
         said.unit == self.turn.unit
-            && key == said.compare_key
+            && said.is_consistent()
             && said.output == self.outputs.digest()
             && said.output_len == self.outputs.len()
             && said.transcript == self.transcript.root

@@ -46,7 +46,7 @@ pub use money::PriceTerms;
 pub use offer::{Capacity, Offer};
 pub use outcome::{Abort, Class, GuestError};
 pub use output::{Output, Outputs, names};
-pub use receipt::{Receipt, ReceiptError, Statement, compare_key};
+pub use receipt::{Receipt, ReceiptError, Statement};
 pub use shuffle::{Group, Partition, merge, partition_of};
 pub use signed::{Seal, Signable, Signed, Verified};
 pub use ticket::Ticket;

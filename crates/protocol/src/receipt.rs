@@ -16,7 +16,7 @@ use crate::{
 pub struct Statement {
     /// The unit.
     pub unit: Digest,
-    /// What is compared between providers: see [`compare_key`].
+    /// What is compared between providers: see [`Statement::key`].
     pub compare_key: Digest,
     /// The class of the outcome.
     pub class: Class,
@@ -36,25 +36,6 @@ pub struct Statement {
     pub node: NodeKey,
     /// The account that is paid. On one machine, the node's own key.
     pub operator: Account,
-}
-
-/// What two providers' results are compared by. `Ok` and `Err`: unit, class, output, transcript and
-/// fuel; every other class: unit and class, because the rest is not exact at a trap, and fuel where
-/// `profile` makes it exact.
-pub fn compare_key(
-    profile: &Profile,
-    unit: &Digest,
-    class: Class,
-    output: &Digest,
-    transcript: &Digest,
-    fuel: u64,
-) -> Digest {
-    const DOMAIN: &str = "opensky result 1";
-    match class {
-        Class::Ok | Class::Err => Digest::derive(DOMAIN, &(unit, class, output, transcript, fuel)),
-        _ if profile.counts(class) => Digest::derive(DOMAIN, &(unit, class, fuel)),
-        _ => Digest::derive(DOMAIN, &(unit, class)),
-    }
 }
 
 /// A statement, its signature, and all that is needed to run the unit again except the blobs, which
@@ -180,7 +161,7 @@ impl Receipt {
                 "list of states",
                 Self::states_match(&self.outputs, &self.states),
             ),
-            ("compare key", again.compare_key == said.compare_key),
+            ("compare key", said.is_consistent()),
         ];
         if let Some((part, _)) = parts.iter().find(|(_, ok)| !ok) {
             return Err(ReceiptError::Inconsistent(part));
@@ -211,6 +192,28 @@ impl Statement {
         self.node.verify(DOMAIN, self, signature)
     }
 
+    /// What two providers' results are compared by, of what is said here. `Ok` and `Err`: unit, class,
+    /// output with its length, transcript and fuel; every other class: unit and class, because the rest
+    /// is not exact at a trap, and fuel where the profile makes it exact. It binds all that is paid for.
+    pub fn key(&self) -> Digest {
+        const DOMAIN: &str = "opensky result 1";
+        let (unit, class, fuel) = (&self.unit, self.class, self.fuel);
+        match class {
+            Class::Ok | Class::Err => {
+                let output = (&self.output, self.output_len);
+                Digest::derive(DOMAIN, &(unit, class, output, &self.transcript, fuel))
+            }
+            _ if self.profile.counts(class) => Digest::derive(DOMAIN, &(unit, class, fuel)),
+            _ => Digest::derive(DOMAIN, &(unit, class)),
+        }
+    }
+
+    /// Whether its compare key is that of what it says, and there is no output that the key leaves out.
+    pub fn is_consistent(&self) -> bool {
+        let may_give = matches!(self.class, Class::Ok | Class::Err);
+        self.compare_key == self.key() && (may_give || self.output_len == 0)
+    }
+
     /// What `node` says of the result of `work`, unsigned. `fuel` is what was used; it is replaced by
     /// the limit where the class makes it inexact.
     pub fn new(
@@ -228,9 +231,9 @@ impl Statement {
             true => fuel,
             false => work.limits.fuel,
         };
-        Self {
+        let said = Self {
             unit,
-            compare_key: compare_key(profile, &unit, class, &output, &transcript.root, fuel),
+            compare_key: unit,
             class,
             output,
             output_len: outputs.len(),
@@ -240,6 +243,10 @@ impl Statement {
             profile: profile.clone(),
             node,
             operator: node.into(),
+        };
+        Self {
+            compare_key: said.key(),
+            ..said
         }
     }
 }

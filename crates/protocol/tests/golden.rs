@@ -6,7 +6,7 @@ mod sample;
 use expect_test::{Expect, expect};
 use opensky_protocol::{
     Abort, Class, Digest, Group, Limits, Message, Outputs, Partition, Profile, Refusal, Request,
-    Seal, Settlement, Transcript, Verified, Voucher, Work, World, codec, compare_key, merkle_root,
+    Seal, Settlement, Statement, Transcript, Verified, Voucher, Work, World, codec, merkle_root,
     names,
 };
 
@@ -103,17 +103,26 @@ fn transcript() {
 fn compare_keys() {
     let key_under = |profile, class| {
         let [unit, output, transcript] = [1, 2, 3].map(sample::digest);
-        let profile = Profile::new(profile);
-        compare_key(&profile, &unit, class, &output, &transcript, 4)
+        let said = Statement {
+            unit,
+            class,
+            output,
+            output_len: 5,
+            transcript,
+            fuel: 4,
+            profile: Profile::new(profile),
+            ..sample::receipt().statement
+        };
+        said.key()
     };
     let key = |class| key_under("0", class);
     check_digest(
         key(Class::Ok),
-        expect!["92d2a9c783d89466322c1a5d07088f0091cdf1b243b240c56a1b7fef0abdb249"],
+        expect!["eaebdce8eaa859a031b423b0c8859a2545e4cfcf2c33a7b37ab5b4d40c0352a8"],
     );
     check_digest(
         key(Class::Err),
-        expect!["72b7ecb3da7e29056dda7514a8c5589feddb8948138acc578b004c6ce3fb0d63"],
+        expect!["297216729cc092f4f502d54a094a03d6140f5e2ab90c0d982c282ccf45e8c26e"],
     );
     check_digest(
         key(Class::OutOfFuel),
@@ -187,13 +196,13 @@ fn names_of_inputs_and_outputs() {
 fn receipt_file() {
     check(
         &sample::receipt().to_file(),
-        expect!["832 bytes, 6acb6eb41eb4b3bc573ffa0a4afedf842aba1fadf5000557ab82b440a0184d32"],
+        expect!["832 bytes, 42422df6a0a45a003007a8cde841f1f23a40850481ceb6eb19a459f6b1c33e81"],
     );
     let mut ordered = sample::receipt();
     ordered.ticket = Some(sample::ticket(ordered.statement.unit));
     check(
         &ordered.to_file(),
-        expect!["1163 bytes, 3f90bf57c1c4b6e89123a90b3d1fef8485a288fb88244448f24bfde01dbd3653"],
+        expect!["1163 bytes, 1eb4e63a84b1e01ece4491ab4ced41f4be68b34eee7dc3f223668be2a504be87"],
     );
 }
 
@@ -210,7 +219,7 @@ fn job_receipt_file() {
     );
     check(
         &receipt.to_file(),
-        expect!["4708 bytes, bfb615c7f204d4e37c2c379739b13069bee64ba3de28b3c3ade0f5ddbc267b0d"],
+        expect!["4708 bytes, b64714a3d1f270ead54defb34384b18c07120c0cdfff37d3ae0f94138a9104ed"],
     );
 }
 

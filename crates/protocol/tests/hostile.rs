@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use opensky_protocol::{
     Account, Class, Digest, JobError, JobPlan, JobReceipt, JobSpec, MAX_SHARDS, Outputs, Profile,
-    Receipt, ReceiptError, SecretKey, Shard, Signature, Statement, Transcript, Work, WorkError,
-    World, codec, merkle_root, names,
+    Receipt, ReceiptError, SecretKey, Shard, Signature, Transcript, Work, WorkError, World, codec,
+    merkle_root, names,
 };
 
 /// Signs as an attacker would: whatever the parts say.
@@ -33,7 +33,7 @@ fn the_attackers_signature_is_a_good_one() {
 #[test]
 fn a_statement_that_differs_from_its_parts_is_refused_by_name() {
     type Change = fn(&mut Receipt);
-    let cases: [(&str, Change); 15] = [
+    let cases: [(&str, Change); 17] = [
         ("work", |r| r.statement.unit = sample::digest(1)),
         ("work", |r| r.statement.profile = Profile::new("1")),
         ("work", |r| r.work.virtual_time += 1),
@@ -54,7 +54,7 @@ fn a_statement_that_differs_from_its_parts_is_refused_by_name() {
         }),
         ("fuel", |r| {
             r.statement.fuel = r.work.limits.fuel + 1;
-            r.statement.compare_key = key_of(&r.statement);
+            r.statement.compare_key = r.statement.key();
         }),
         ("list of states", |r| r.states.push(sample::digest(1))),
         ("list of states", |r| {
@@ -66,23 +66,23 @@ fn a_statement_that_differs_from_its_parts_is_refused_by_name() {
             r.statement.compare_key = sample::digest(1)
         }),
         ("compare key", |r| r.statement.class = Class::Err),
+        // The same bytes by their digest, and yet more of them to be paid for.
+        ("compare key", |r| {
+            let output = r.outputs.0.get_mut(names::OUTPUT).unwrap();
+            output.len += 1 << 28;
+            r.statement.output_len = r.outputs.len();
+        }),
+        ("compare key", |r| {
+            r.statement.class = Class::Panic;
+            r.statement.fuel = r.work.limits.fuel;
+            r.statement.compare_key = r.statement.key();
+        }),
     ];
     for (part, change) in cases {
         let mut receipt = sample::receipt();
         change(&mut receipt);
         assert_eq!(signed(receipt).check(), inconsistent(part));
     }
-}
-
-fn key_of(said: &Statement) -> Digest {
-    opensky_protocol::compare_key(
-        &said.profile,
-        &said.unit,
-        said.class,
-        &said.output,
-        &said.transcript,
-        said.fuel,
-    )
 }
 
 /// The list may be shorter than the count only where the cap says so.
@@ -132,10 +132,10 @@ fn fuel_of_a_panic_is_said_and_compared_from_profile_1_on() {
         assert_eq!(said.fuel == work.limits.fuel, !is_exact, "{id}");
         let mut other = said.clone();
         other.fuel -= 1;
-        assert_eq!(key_of(&other) != said.compare_key, is_exact, "{id}");
+        assert_eq!(other.key() != said.compare_key, is_exact, "{id}");
         let mut receipt = sample::receipt_of(work, Class::Panic, Outputs::default());
         receipt.statement.fuel = receipt.work.limits.fuel + 1;
-        receipt.statement.compare_key = key_of(&receipt.statement);
+        receipt.statement.compare_key = receipt.statement.key();
         assert_eq!(signed(receipt).check(), inconsistent("fuel"), "{id}");
     }
 }

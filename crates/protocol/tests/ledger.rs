@@ -25,7 +25,7 @@ fn intents() {
         .collect();
     check(
         &codec::encode(&signed),
-        expect!["7366 bytes, 81e6322f384819ab00436d42751c670f854eaf0320fc6e168b186b43f6c9bbb8"],
+        expect!["7366 bytes, ff268bf63f3363bef70947253312a0380a88b78723fd9aa772437e22cc5bdcb3"],
     );
     expect!["329193105633140b44a00b996c46c64d81bc88576d33eb14e1db7ea04e9cd837"]
         .assert_eq(&signed[0].value.id().to_string());

@@ -1,7 +1,7 @@
 //! Claims by evidence, when the requester does not pay: what is owed, and what is not.
 
 use opensky_protocol::{
-    Account, Class, Commit, Digest, compare_key,
+    Account, Class, Commit, Digest,
     ledger::{Call, Evidence, EvidenceError, Fact, Rejection, Showing},
 };
 
@@ -279,14 +279,7 @@ fn evidence_that_does_not_hold_is_refused_by_name() {
 fn recommit(parts: &mut Parts, fuel: u64, output_len: u64) {
     let said = &mut parts.statement;
     (said.fuel, said.output_len) = (fuel, output_len);
-    said.compare_key = compare_key(
-        &said.profile,
-        &said.unit,
-        said.class,
-        &said.output,
-        &said.transcript,
-        fuel,
-    );
+    said.compare_key = said.key();
     let turn = parts.commit.turn;
     parts.commit.hash = Commit::hash_of(&said.node, &turn, &said.compare_key, &parts.salt);
 }

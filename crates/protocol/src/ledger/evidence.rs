@@ -3,7 +3,7 @@
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    Account, Assignment, Commit, Digest, Signature, Signed, Statement, Ticket, Turn, compare_key,
+    Account, Assignment, Commit, Digest, Signature, Signed, Statement, Ticket, Turn,
     ledger::{Escrow, EvidenceError},
 };
 
@@ -69,26 +69,13 @@ impl Evidence {
         expect(
             said.unit == ticket.unit
                 && said.node == turn.provider
-                && said.compare_key == key_of(said)
+                && said.is_consistent()
                 && commit.hash == hash,
             EvidenceError::Statement,
         )?;
         expect(is_within(said, ticket), EvidenceError::Limits)?;
         Ok(ticket.payment(&turn.ask, said.fuel, said.output_len))
     }
-}
-
-/// The compare key of what is said. It binds the fuel, or else somebody who agrees with everybody
-/// could bill another sum.
-fn key_of(said: &Statement) -> Digest {
-    compare_key(
-        &said.profile,
-        &said.unit,
-        said.class,
-        &said.output,
-        &said.transcript,
-        said.fuel,
-    )
 }
 
 /// Whether the ticket allows so much fuel and output. Where fuel is not exact the limit is billed.
