@@ -13,7 +13,8 @@ use crate::{
     moment::Moment,
     policy::Contest,
     row::Stored,
-    worker::{Task, TaskState, Worker, commit},
+    task::{Task, TaskState},
+    worker::{Worker, commit},
 };
 
 impl Worker {
@@ -46,6 +47,10 @@ impl Worker {
 
     /// Turns are paid, if the best voucher of their job is enough for all.
     fn paid(&mut self, from: NodeKey, job: Digest, turns: &[Turn], at: &mut Moment<'_>) {
+        let earning = self.earnings.get(&job);
+        if earning.is_none_or(|earning| earning.requester != from) {
+            return;
+        }
         let shown = |turn: &&Turn| {
             let task = self.tasks.get(turn);
             let task = task.filter(|task| task.ticket.value.requester == from);

@@ -8,12 +8,16 @@ use crate::{
     alarm::Alarm,
     broker::Broker,
     effect::Effect,
+    job::Job,
     judging::Release,
     moment::Moment,
     phase::{Closing, Ending, Phase},
     row::Stored,
     unit::{Audit, Seat},
 };
+
+/// Ended jobs that may still be claimed from, as a multiple of those that are remembered for people.
+const UNSETTLED: usize = 16;
 
 impl Broker {
     /// The user does not want a job any more.
@@ -128,6 +132,12 @@ impl Broker {
     /// Forgets jobs that ended long ago.
     fn forget_oldest(&mut self, at: &mut Moment<'_>) {
         while self.ended.len() > self.policy.ended_jobs {
+            let oldest = self.ended.front().and_then(|id| self.jobs.get(id));
+            let settles = |job: &Job| job.progress.ended.after(self.policy.settling) > at.now;
+            let is_crowded = self.ended.len() > UNSETTLED * self.policy.ended_jobs;
+            if oldest.is_some_and(settles) && !is_crowded {
+                return;
+            }
             let oldest = self.ended.pop_front();
             let Some((id, job)) = oldest.and_then(|id| self.jobs.remove_entry(&id)) else {
                 continue;

@@ -31,6 +31,7 @@ mod restoring;
 mod row;
 mod share;
 mod standing;
+mod task;
 mod time;
 mod unit;
 mod view;

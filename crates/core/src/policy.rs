@@ -9,6 +9,9 @@ pub struct Policy {
     pub jobs: usize,
     /// Broker: ended jobs that are remembered, at most; the oldest go first.
     pub ended_jobs: usize,
+    /// Broker: how long an ended job is remembered in any case, up to sixteen times as many: only its
+    /// requester can object to what is claimed for it. Longer than ledgers take claims and objections.
+    pub settling: Duration,
     /// Broker: offers that are known, at most.
     pub offers: usize,
     /// Broker: offers that are looked at for one seat. Among so many drawn at random the best is close to
@@ -53,6 +56,9 @@ pub struct Policy {
     /// Broker: wrong results after which an operator gets nothing more for a time. Two: in a small
     /// panel a ring can outvote an honest one once, and hardly ever the same one again.
     pub faults: u32,
+    /// Broker: right results in a row after which a wrong one is forgiven, unless it was the last straw. Even
+    /// an honest operator meets a ring now and then, and who lies once in ten never gets there.
+    pub forgiven: u32,
     /// Broker: that time, for the first such fault. It doubles with each.
     pub exclusion: Duration,
     /// Broker: a unit gets a second turn when its first takes so many times the job's median.
@@ -86,6 +92,9 @@ pub struct Policy {
     /// Worker: turns of all requesters that are not settled, at most. Of these, too, none gets more than is
     /// left.
     pub turns: usize,
+    /// Worker: of these, turns whose escrow the ledger has not shown yet, at most. They cost whoever orders
+    /// them nothing.
+    pub unseen: usize,
     /// Worker: time that must be left before the deadline.
     pub margin: Duration,
     /// Worker: whether orders wait until the ledger has shown the escrow that pays for them.
@@ -132,6 +141,7 @@ impl Default for Policy {
         Self {
             jobs: 1_024,
             ended_jobs: 256,
+            settling: Duration::from_secs(30 * 60),
             offers: 10_000,
             considered: 16,
             finalists: 4,
@@ -150,6 +160,7 @@ impl Default for Policy {
             audit_floor: 65_536 / 20,
             canaries: 65_536 / 100,
             faults: 2,
+            forgiven: 256,
             exclusion: Duration::from_secs(24 * 3_600),
             straggler: 3,
             straggler_sample: 5,
@@ -163,6 +174,7 @@ impl Default for Policy {
             queue: 128,
             ahead: 1,
             turns: 131_072,
+            unseen: 4_096,
             margin: Duration::from_secs(1),
             escrow: Escrows::Seen,
             offer_life: Duration::from_secs(60),

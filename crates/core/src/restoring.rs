@@ -19,9 +19,10 @@ use crate::{
     purse::Purse,
     row::{Row, Table},
     standing::Standing,
+    task::{Task, TaskState},
     time::Time,
     unit::Unit,
-    worker::{Task, TaskState, Worker},
+    worker::Worker,
 };
 
 /// Why rows are not those of a participant.

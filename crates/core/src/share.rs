@@ -11,6 +11,8 @@ struct Share {
     turns: usize,
     /// Those that wait for a core or run on one.
     busy: usize,
+    /// Those that nobody has seen the money for.
+    unseen: usize,
 }
 
 /// What all requesters have together, and each of them.
@@ -28,6 +30,29 @@ impl Shares {
         let own = self.each.get(requester).copied().unwrap_or_default();
         own.turns < turns.saturating_sub(self.all.turns)
             && own.busy < busy.saturating_sub(self.all.busy)
+    }
+
+    /// The same of a turn that nobody has seen the money for: whoever makes up jobs takes nothing from
+    /// those who pay.
+    pub(crate) fn allow_unseen(&self, requester: &NodeKey, unseen: usize) -> bool {
+        let own = self.each.get(requester).copied().unwrap_or_default();
+        own.unseen < unseen.saturating_sub(self.all.unseen)
+    }
+
+    /// A turn of it that was taken on waits until the money is seen.
+    pub(crate) fn look(&mut self, requester: &NodeKey) {
+        if let Some(share) = self.each.get_mut(requester) {
+            self.all.unseen += 1;
+            share.unseen += 1;
+        }
+    }
+
+    /// It does not wait for that any more.
+    pub(crate) fn looked(&mut self, requester: &NodeKey) {
+        if let Some(share) = self.each.get_mut(requester) {
+            self.all.unseen -= 1;
+            share.unseen -= 1;
+        }
     }
 
     /// A turn of it was taken on.

@@ -19,7 +19,7 @@ pub struct Standing {
     pub soft: u64,
     /// Weight of results that were wrong.
     pub wrong: u64,
-    /// Results that were wrong, all in all.
+    /// Results that were wrong, all in all, but for one that was forgiven.
     pub faults: u32,
     /// Until when it gets nothing.
     pub excluded: Time,
@@ -55,6 +55,9 @@ impl Standing {
     fn caught(&mut self, now: Time, policy: &Policy) {
         self.fade();
         self.wrong += WRONG;
+        if self.row >= policy.forgiven && self.faults < policy.faults {
+            self.faults = 0;
+        }
         self.row = 0;
         self.faults = self.faults.saturating_add(1);
         if let Some(more) = self.faults.checked_sub(policy.faults.max(1)) {
@@ -189,6 +192,27 @@ mod tests {
         assert_eq!(often(10), 6_553);
         assert_eq!(often(16), 4_096);
         assert_eq!(often(1_000), policy.audit_floor);
+    }
+
+    #[test]
+    fn wrong_result_is_forgiven_after_many_right_ones_until_it_was_one_too_many() {
+        let (operator, profile) = (Account([1; 32]), Profile::new("1"));
+        let (policy, mut standings) = (Policy::default(), Standings::default());
+        let mut learn = |conduct, times: u32| {
+            for _ in 0..times {
+                standings.learn(operator, &profile, conduct, Time(0), &policy);
+            }
+            standings.excluded(&operator) > Time(0)
+        };
+        assert!(!learn(Conduct::Caught, 1));
+        learn(Conduct::Agreed(2), policy.forgiven);
+        assert!(!learn(Conduct::Caught, 1), "the first is forgiven");
+        learn(Conduct::Agreed(2), policy.forgiven - 1);
+        assert!(learn(Conduct::Caught, 1), "the second is not, yet");
+        learn(Conduct::Agreed(2), policy.forgiven);
+        learn(Conduct::Caught, 1);
+        let known = standings.of(&operator, &profile).unwrap();
+        assert_eq!(known.faults, 3, "who was shut out is not forgiven again");
     }
 
     #[test]

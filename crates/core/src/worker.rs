@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
 use opensky_protocol::{
-    Abort, Assignment, Commit, Digest, NodeKey, Order, Refusal, Reveal, Signed, Ticket, Turn, Work,
-    WrappedKey, codec,
+    Abort, Commit, Digest, NodeKey, Order, Refusal, Reveal, Ticket, Turn, codec,
 };
 
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
     policy::{Escrows, Policy},
     row::Stored,
     share::Shares,
+    task::{Task, TaskState},
     time::{Time, back_off},
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     pub(crate) opened: BTreeMap<Digest, Opened>,
     /// What the ledger has shown of the escrows that pay.
     pub(crate) funding: BTreeMap<Digest, Funding>,
+    /// Jobs whose escrow the ledger was asked for, and has not answered.
+    looked_for: BTreeSet<Digest>,
     /// Turns that are over, and what to say to whoever asks for them again.
     over: BTreeMap<Turn, Option<Abort>>,
     over_order: VecDeque<Turn>,
@@ -45,62 +47,6 @@ pub(crate) struct Worker {
     pub(crate) offered: Option<(u16, Time)>,
     pub(crate) refusals: BTreeMap<Refusal, u64>,
     pub(crate) is_draining: bool,
-}
-
-/// One turn of this node that is not over.
-pub(crate) struct Task {
-    pub(crate) ticket: Signed<Ticket>,
-    pub(crate) assignment: Signed<Assignment>,
-    pub(crate) sources: Vec<NodeKey>,
-    pub(crate) key: Option<WrappedKey>,
-    pub(crate) state: TaskState,
-}
-
-pub(crate) enum TaskState {
-    /// It waits for the ledger to show the escrow. There is no row of it: it was not accepted, so the
-    /// requester asks again after a crash.
-    Unfunded(Box<Work>),
-    Queued(Box<Work>),
-    Running,
-    /// The requester has been told, so often, that there is a result.
-    Promised(Box<Done>, u8),
-    /// The requester has the result.
-    Shown(Box<Done>, u8),
-    /// The requester says that the result is wrong.
-    Rejected(Box<Done>),
-}
-
-impl Task {
-    /// The order that it came with.
-    fn order(&self, work: &Work) -> Order {
-        let ordered = self.sources.len().min(Order::MAX_SOURCES);
-        Order {
-            work: work.clone(),
-            ticket: self.ticket.clone(),
-            assignment: self.assignment.clone(),
-            sources: self.sources[..ordered].to_vec(),
-            key: self.key,
-        }
-    }
-
-    /// The result, if there is one.
-    pub(crate) fn done(&self) -> Option<&Done> {
-        match &self.state {
-            TaskState::Promised(done, _)
-            | TaskState::Shown(done, _)
-            | TaskState::Rejected(done) => Some(done),
-            TaskState::Unfunded(_) | TaskState::Queued(_) | TaskState::Running => None,
-        }
-    }
-
-    /// What is owed for its result.
-    pub(crate) fn owed(&self) -> u128 {
-        let said = self.done().map(|done| &done.statement);
-        said.map_or(0, |said| {
-            let ask = &self.assignment.value.ask;
-            self.ticket.value.payment(ask, said.fuel, said.output_len)
-        })
-    }
 }
 
 impl Worker {
@@ -118,6 +64,7 @@ impl Worker {
             earnings: BTreeMap::new(),
             opened: BTreeMap::new(),
             funding: BTreeMap::new(),
+            looked_for: BTreeSet::new(),
             over: BTreeMap::new(),
             over_order: VecDeque::new(),
             sequence: 0,
@@ -133,10 +80,9 @@ impl Worker {
         if let Some(task) = self.tasks.get(&turn) {
             // Whoever asks again has not heard the answer.
             match task.state {
-                TaskState::Unfunded(_) => self.find_escrow(turn.job, at),
                 TaskState::Queued(_) | TaskState::Running => at.to(from).accept.push(turn),
                 TaskState::Promised(..) | TaskState::Shown(..) => self.promise(turn, at),
-                TaskState::Rejected(_) => {}
+                TaskState::Unfunded(_) | TaskState::Rejected(_) => {}
             }
             return;
         }
@@ -178,8 +124,12 @@ impl Worker {
         expect(has_room, Refusal::Busy)?;
         expect(order.work.check().is_ok(), Refusal::Invalid)?;
         match self.funding.get(&turn.job) {
-            Some(funding) => expect(is_funded(funding, order), Refusal::Escrow),
-            None => Ok(()),
+            Some(funding) => expect(is_paid(funding, ticket), Refusal::Escrow),
+            None if self.policy.escrow == Escrows::Assumed => Ok(()),
+            None => {
+                let has_room = self.shares.allow_unseen(&from, self.policy.unseen);
+                expect(has_room, Refusal::Busy)
+            }
         }
     }
 
@@ -188,12 +138,7 @@ impl Worker {
             self.policy.escrow == Escrows::Assumed || self.funding.contains_key(&turn.job);
         if is_funded {
             at.out.rows.push(Stored::Order(turn).holding(&order));
-        }
-        let deadline = Time(order.ticket.value.deadline);
-        if let Entry::Vacant(account) = self.earnings.entry(turn.job) {
-            account.insert(Earning::new(from, deadline));
-            at.changed(Stored::Earning(turn.job));
-            at.alarms.set(Alarm::Account(turn.job), deadline);
+            self.open_account(turn.job, &order.ticket.value, at);
         }
         let work = Box::new(order.work);
         let mut sources = order.sources;
@@ -214,23 +159,26 @@ impl Worker {
             at.to(from).accept.push(turn);
             self.wait(turn, &from);
         } else {
-            self.find_escrow(turn.job, at);
+            self.shares.look(&from);
+            if self.looked_for.insert(turn.job) {
+                at.want(Effect::FindEscrow { job: turn.job });
+            }
         }
     }
 
-    /// Asks for a job's escrow, once for all orders that come together.
-    fn find_escrow(&self, job: Digest, at: &mut Moment<'_>) {
-        let wish = Effect::FindEscrow { job };
-        if at.out.effects.last() != Some(&wish) {
-            at.want(wish);
+    /// Writes down that something is owed for a job from now on.
+    fn open_account(&mut self, job: Digest, ticket: &Ticket, at: &mut Moment<'_>) {
+        if let Entry::Vacant(account) = self.earnings.entry(job) {
+            let deadline = Time(ticket.deadline);
+            account.insert(Earning::new(ticket.requester, deadline));
+            at.changed(Stored::Earning(job));
+            at.alarms.set(Alarm::Account(job), deadline);
         }
     }
 
     /// The ledger has said what pays for a job.
     pub(crate) fn funded(&mut self, job: Digest, found: Option<Funding>, at: &mut Moment<'_>) {
-        if let Some(funding) = found {
-            self.funding.insert(job, funding);
-        }
+        self.looked_for.remove(&job);
         for turn in self.turns_of(&job) {
             let Some(task) = self.tasks.get_mut(&turn) else {
                 continue;
@@ -238,20 +186,24 @@ impl Worker {
             if !matches!(task.state, TaskState::Unfunded(_)) {
                 continue;
             }
-            let from = task.ticket.value.requester;
-            if !found.is_some_and(|funding| is_paid(&funding, &task.ticket.value)) {
+            let ticket = task.ticket.value.clone();
+            let from = ticket.requester;
+            self.shares.looked(&from);
+            let Some(funding) = found.filter(|funding| is_paid(funding, &ticket)) else {
                 self.tasks.remove(&turn);
                 self.shares.settle(&from);
                 at.to(from).refuse.push((turn, Refusal::Escrow));
                 *self.refusals.entry(Refusal::Escrow).or_default() += 1;
                 continue;
-            }
+            };
             let state = core::mem::replace(&mut task.state, TaskState::Running);
             if let TaskState::Unfunded(work) = state {
                 let order = task.order(&work);
                 at.out.rows.push(Stored::Order(turn).holding(&order));
                 task.state = TaskState::Queued(work);
             }
+            self.funding.insert(job, funding);
+            self.open_account(job, &ticket, at);
             at.to(from).accept.push(turn);
             self.wait(turn, &from);
         }
@@ -435,9 +387,13 @@ impl Worker {
             return;
         };
         let requester = &task.ticket.value.requester;
-        if matches!(task.state, TaskState::Queued(_)) {
-            self.queue.retain(|queued| *queued != turn);
-            self.shares.end(requester);
+        match task.state {
+            TaskState::Queued(_) => {
+                self.queue.retain(|queued| *queued != turn);
+                self.shares.end(requester);
+            }
+            TaskState::Unfunded(_) => self.shares.looked(requester),
+            _ => {}
         }
         self.shares.settle(requester);
         at.alarms.clear(Alarm::Result(turn));
@@ -489,10 +445,6 @@ pub(crate) fn commit(draws: &Draws, node: &NodeKey, turn: &Turn, done: &Done) ->
         node: *node,
         hash: Commit::hash_of(node, turn, key, &salt),
     }
-}
-
-fn is_funded(funding: &Funding, order: &Order) -> bool {
-    is_paid(funding, &order.ticket.value)
 }
 
 /// Whether that escrow can pay one run of the ticket.
