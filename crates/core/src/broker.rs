@@ -144,7 +144,11 @@ impl Broker {
                 at.alarms.clear(Alarm::Escrow(id));
                 self.queue(id);
             }
-            (Phase::Over { .. }, EscrowState::Locked { .. }) => self.ask_for_escrow(id, at),
+            // It was asked for before the job ended, and comes late.
+            (Phase::Over { escrow, .. }, EscrowState::Locked { .. }) => {
+                *escrow = Closing::Asked;
+                self.ask_for_escrow(id, at);
+            }
             (_, EscrowState::Locked { amount }) => {
                 job.progress.locked = job.progress.locked.max(amount);
                 self.queue(id);
@@ -185,9 +189,23 @@ impl Broker {
         match self.jobs.get(&id).map(|job| &job.progress.phase) {
             Some(Phase::Collecting) => self.collect(id, at),
             Some(Phase::Winding(_)) => self.finish_winding(id, at),
-            Some(Phase::Running) => self.queue(id),
+            Some(Phase::Running) => self.resume_units(id, at),
             _ => {}
         }
+    }
+
+    /// Waits for slow turns, and for voices that are hard to find, as before the restart.
+    fn resume_units(&mut self, id: Digest, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        for index in &job.open {
+            at.wake(Alarm::Quorum(id, *index), self.policy.quorum);
+        }
+        if !job.open.is_empty() {
+            at.wake(Alarm::Stragglers(id), self.policy.first_retry);
+        }
+        self.queue(id);
     }
 
     /// The voucher that pays those turns of that node, and all that its operator has earned from the

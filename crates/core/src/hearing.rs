@@ -13,7 +13,7 @@ use crate::{
     row::Stored,
     standing::Conduct,
     time::back_off,
-    unit::{Again, Audit, Over, SeatState, Stage},
+    unit::{Again, Audit, Over, Seat, SeatState, Stage},
 };
 
 impl Broker {
@@ -76,7 +76,10 @@ impl Broker {
         };
         let same = |over: &SeatState| matches!(over, SeatState::Over(Over::Aborted(other)) if *other == reason);
         let failed = unit.seats.iter().filter(|seat| same(&seat.state));
-        if failed.count() >= ABORTS && unit.stage != Stage::Closed {
+        // Whoever has a result shows that the unit can be run.
+        let is_run = |seat: &Seat| seat.has_committed() || seat.voice().is_some();
+        let can_be_run = unit.seats.iter().any(is_run);
+        if failed.count() >= ABORTS && !can_be_run && unit.stage != Stage::Closed {
             self.wind(turn.job, Ending::Unrunnable { index, reason }, at);
         }
     }
@@ -125,7 +128,7 @@ impl Broker {
         let Some(unit) = index.and_then(|index| job.units.get_mut(&index)) else {
             return;
         };
-        let is_open = unit.stage != Stage::Closed && is_running;
+        let is_open = unit.stage == Stage::Gathering && is_running;
         let seats = &mut unit.seats;
         let operator = seats[turn.attempt as usize].operator;
         let is_taken = seats
@@ -141,6 +144,7 @@ impl Broker {
         let index = job.places[&turn.unit];
         job.sort(index);
         at.changed(Stored::Unit(turn.job, index));
+        self.draw_audit(turn.job, index, at);
         self.advance(turn.job, index, at);
     }
 
@@ -293,7 +297,7 @@ impl Broker {
                 continue;
             };
             if *asked >= tries {
-                hidden.push((attempt, seat.operator));
+                hidden.push((attempt, seat.node, seat.operator));
                 continue;
             }
             *asked += 1;
@@ -304,12 +308,13 @@ impl Broker {
                 attempt,
             });
         }
-        for (attempt, _) in &hidden {
+        for (attempt, ..) in &hidden {
             job.end_seat(index, *attempt, Over::Hidden);
             at.changed(Stored::Unit(id, index));
         }
         job.sort(index);
-        for (_, operator) in hidden {
+        for (_, node, operator) in hidden {
+            self.market.rest(&node, at.now, &self.policy, at.alarms);
             self.learn(id, operator, Conduct::Failed, at);
         }
         self.queue(id);

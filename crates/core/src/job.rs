@@ -1,9 +1,13 @@
 //! One job from the requester's side: which units its plan has ready, and what is known of each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use opensky_protocol::{
-    Account, Digest, JobPlan, Limits, NodeKey, Output, Outputs, Profile, Reveal, Work, World, names,
+    Account, Digest, JobPlan, Limits, NodeKey, Order, Output, Outputs, Profile, Reveal, Work,
+    World, names,
 };
 
 use crate::{
@@ -11,7 +15,7 @@ use crate::{
     market::Need,
     phase::{Phase, Progress},
     purse::Purse,
-    unit::{Over, SeatState, Stage, Unit},
+    unit::{Again, Over, SeatState, Stage, Unit},
 };
 
 /// A job, its units, and what is known of them.
@@ -143,7 +147,26 @@ impl Job {
                 JobPlan::Stepper { .. } => agreed + 1,
             },
         };
-        (next < ready).then_some(next)
+        (next < ready && !self.waits_for_certainty(next)).then_some(next)
+    }
+
+    /// Whether that unit would be the first that is built upon results of which one is in doubt: what
+    /// comes of it might be for nothing.
+    fn waits_for_certainty(&self, next: u32) -> bool {
+        let begins = match &self.order.plan {
+            Plan::Single(_) => false,
+            Plan::Job(spec) => match &spec.plan {
+                JobPlan::MapReduce {
+                    shards, partitions, ..
+                } => {
+                    let maps = shards.len() as u32;
+                    next == maps || next == maps + partitions
+                }
+                JobPlan::Stepper { .. } => true,
+            },
+        };
+        let mut open = self.open.iter().filter_map(|index| self.units.get(index));
+        begins && open.any(|unit| unit.again == Again::Doubt)
     }
 
     /// Whether every unit of the plan has a result.
@@ -261,6 +284,30 @@ impl Job {
             }
         }
         local
+    }
+
+    /// Nodes that have that unit's inputs from others: of each input one at least, as far as an order may
+    /// name so many. Those that have most come first.
+    pub(crate) fn sources(&self, index: u32) -> Vec<NodeKey> {
+        let local = self.local(index);
+        let has = |node: &NodeKey| local.get(node).copied().unwrap_or(0);
+        let mut chosen = BTreeSet::new();
+        for (unit, _) in self.taken(index) {
+            let holders = self.units.get(&unit).into_iter().flat_map(Unit::holders);
+            let holders: Vec<NodeKey> = holders.collect();
+            if !holders.iter().any(|node| chosen.contains(node)) {
+                chosen.extend(holders.into_iter().max_by_key(has));
+            }
+        }
+        // Then the others: whoever has asked one in vain asks them.
+        let mut sources: Vec<NodeKey> = chosen.iter().copied().collect();
+        sources.sort_by_key(|node| Reverse(has(node)));
+        let mut others: Vec<NodeKey> = local.keys().copied().collect();
+        others.retain(|node| !chosen.contains(node));
+        others.sort_by_key(|node| Reverse(has(node)));
+        sources.extend(others);
+        sources.truncate(Order::MAX_SOURCES);
+        sources
     }
 
     /// The outputs of the job: each with who has it.

@@ -29,18 +29,29 @@ impl Broker {
 
     /// Asks everyone who has committed to show, once enough have.
     fn open(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
-        let unit = self
-            .jobs
-            .get_mut(&id)
-            .and_then(|job| job.units.get_mut(&index));
-        let Some(unit) = unit else {
+        let Some(job) = self.jobs.get(&id) else {
             return;
         };
+        let Some(unit) = job.units.get(&index) else {
+            return;
+        };
+        // Nobody is asked any more for a job that ends: whoever has promised has to do.
+        let is_last = !job.is_running() && unit.is_all_promised();
         match unit.stage {
-            Stage::Gathering if unit.is_promised() => unit.stage = Stage::Showing,
+            // No more results are paid for than were wanted: first come, first served.
+            Stage::Gathering if unit.is_promised() || is_last => {
+                self.release(id, index, Release::Waiting, at);
+            }
             Stage::Showing => {}
             Stage::Gathering | Stage::Closed => return,
         }
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let Some(unit) = job.units.get_mut(&index) else {
+            return;
+        };
+        unit.stage = Stage::Showing;
         let unit_id = unit.id;
         let mut is_asked = false;
         for (attempt, seat) in (0..).zip(&mut unit.seats) {
@@ -56,6 +67,7 @@ impl Broker {
             };
             at.to(seat.node).open.push(turn);
         }
+        job.sort(index);
         if is_asked {
             at.wake(Alarm::Reveals(id, index), self.policy.first_retry);
         }

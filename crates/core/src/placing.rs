@@ -1,6 +1,6 @@
 //! Gives seats to providers: which unit next, and who runs it.
 
-use opensky_protocol::{Assignment, Digest, NodeKey, Order, Turn};
+use opensky_protocol::{Assignment, Digest, NodeKey, Turn};
 
 use crate::{
     alarm::Alarm,
@@ -24,6 +24,9 @@ const MISSES: usize = 8;
 const LACKING: usize = 16;
 /// Units that wait for their second seat before no more are begun.
 const BEGUN: usize = 64;
+
+/// Turns of one unit, refused ones included, as a multiple of those that may come to nothing.
+const REFUSALS: usize = 16;
 
 /// Whether a seat was given.
 #[derive(PartialEq, Eq)]
@@ -126,11 +129,14 @@ impl Broker {
         let least = millis(self.policy.impatience);
         let few = || Some(job.longest()?.saturating_mul(times).max(least));
         let patience = usual.map(|usual| usual.saturating_mul(times)).or_else(few);
-        let Some(patience) = patience.filter(|_| job.fresh().is_none()) else {
+        if job.fresh().is_some() {
             return;
-        };
+        }
         let waits = |seat: &Seat| seat.is_live() && !seat.has_committed();
-        let is_slow = |seat: &Seat| waits(seat) && at.now.since(seat.asked) > patience;
+        // A quarter of a lease is what the longest honest turn takes at the speed that was offered.
+        let is_slow = |seat: &Seat| {
+            waits(seat) && at.now.since(seat.asked) > patience.unwrap_or(seat.lease / 4)
+        };
         let slow = job.open.iter().copied().filter(|index| {
             let unit = &job.units[index];
             let is_first = unit.spare == 0 && unit.again == Again::No && unit.lacks() == 0;
@@ -199,7 +205,8 @@ impl Broker {
             return Placed::No;
         };
         let unit = &job.units[&index];
-        if unit.seats.len() >= self.policy.attempts {
+        let is_tried = unit.attempts() >= self.policy.attempts;
+        if is_tried || unit.seats.len() >= REFUSALS * self.policy.attempts {
             let reason = "too many turns at it came to nothing".into();
             self.wind(id, Ending::Unrunnable { index, reason }, at);
             return Placed::Ended;
@@ -214,8 +221,12 @@ impl Broker {
             return Placed::No;
         }
         let needed = u128::from(job.limits().fuel) * 4_000 / u128::from(offer.speed.max(1));
+        // Inputs have to be fetched first, many of them one after the other.
+        let inputs = job.taken(index).count() as u64;
+        let fetched = unit.input_len / SLOW_BYTES_PER_MILLI + inputs * FETCH_MILLIS;
         let lease = millis(self.policy.lease)
             .saturating_add(u64::try_from(needed).unwrap_or(u64::MAX))
+            .saturating_add(fetched)
             .min(millis(self.policy.longest_lease));
         let seat = Seat {
             node,
@@ -296,9 +307,6 @@ impl Broker {
         if !seat.is_live() {
             return None;
         }
-        let mut local: Vec<_> = job.local(index).into_iter().collect();
-        local.sort_by_key(|(_, bytes)| core::cmp::Reverse(*bytes));
-        local.truncate(Order::MAX_SOURCES);
         Some(Draft {
             work: job.work(index)?,
             ticket: job.ticket(&self.who, unit),
@@ -312,14 +320,17 @@ impl Broker {
                 attempt: turn.attempt,
                 lease: seat.lease,
             },
-            sources: local.into_iter().map(|(node, _)| node).collect(),
+            sources: job.sources(index),
             encrypted: job.order.is_encrypted.then_some(job.order.nonce),
         })
     }
 }
 
-/// Bytes that cross the network in a millisecond, where nothing better is known: 10 MB/s.
+/// Bytes that cross the network in a millisecond, where nothing better is known: 10 MB/s. And what is
+/// waited for at least: 1 MB/s, and a round trip for each input.
 const BYTES_PER_MILLI: u64 = 10_000;
+const SLOW_BYTES_PER_MILLI: u64 = 1_000;
+const FETCH_MILLIS: u64 = 20;
 
 /// What a provider costs, all in all: its price, and what distrust and waiting add to that.
 fn score(

@@ -205,6 +205,12 @@ impl Unit {
         (usize::from(self.wanted) + usize::from(self.spare)).saturating_sub(counting)
     }
 
+    /// Turns that came to something else than a refusal, which costs nothing.
+    pub(crate) fn attempts(&self) -> usize {
+        let refused = |seat: &&Seat| matches!(seat.state, SeatState::Over(Over::Refused(_)));
+        self.seats.len() - self.seats.iter().filter(refused).count()
+    }
+
     /// Operators that are not to be asked.
     pub(crate) fn seated(&self) -> Vec<Account> {
         let seats = self.seats.iter().filter(|seat| !seat.may_try_again());
@@ -216,6 +222,12 @@ impl Unit {
         let promised = |seat: &&Seat| seat.has_committed() || seat.voice().is_some();
         let committed = self.seats.iter().filter(promised);
         committed.count() >= usize::from(self.wanted)
+    }
+
+    /// Whether somebody has committed, and nobody is left who could still.
+    pub(crate) fn is_all_promised(&self) -> bool {
+        let mut live = self.seats.iter().filter(|seat| seat.is_live()).peekable();
+        live.peek().is_some() && live.all(Seat::has_committed)
     }
 
     /// Whether nobody who was asked to show has yet to do so.
