@@ -1,7 +1,7 @@
 //! Does what the core wants, in its order: first rows are made durable, then comes what follows.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use opensky_core::{Effect, EscrowState, Event, Funding, Proof, Refused, Time};
 use opensky_network::Network;
 use opensky_protocol::{
     Digest, NodeKey, Output, SecretKey, Turn, Verified, Voucher,
-    ledger::{Call, Rejection},
+    ledger::{Call, Escrow, Rejection},
 };
 use opensky_storage::{Pending, RowsError};
 use tokio::{
@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     depot::Depot,
     keepsake::{For, Keepsakes},
-    ledger::{Books, Teller, TellerError},
+    ledger::{Books, Teller, TellerError, may_pass},
     market::Market,
     metrics::Metrics,
     post::Post,
@@ -34,6 +34,8 @@ use crate::{
 
 /// Outputs of own jobs that are fetched at once.
 const COLLECTING: usize = 16;
+/// Questions for escrows of others that are asked at once.
+pub(crate) const FINDING: usize = 8;
 /// Longest output that is fetched.
 const LARGEST: u64 = 64 << 30;
 /// How long to wait before outputs that nobody gave are asked for again; it doubles up to the last.
@@ -49,6 +51,25 @@ pub(crate) struct Errands {
     pub durable: Option<Pending>,
     /// What is to be done then.
     pub effects: Vec<Effect>,
+}
+
+/// What the ledger is to do about a job.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Matter {
+    Open,
+    Close,
+    Claim,
+    Show,
+}
+
+/// What the ledger was asked to do, and has not answered. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct UnderWay(Arc<Mutex<BTreeSet<(Matter, Digest)>>>);
+
+impl UnderWay {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Matter, Digest)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Whether a job was taken on, and whom to tell.
@@ -80,6 +101,10 @@ pub(crate) struct Runner {
     pub ended: watch::Sender<u64>,
     pub metrics: Metrics,
     pub collecting: Arc<Semaphore>,
+    /// Questions for escrows of others that are asked at once.
+    pub finding: Semaphore,
+    pub under_way: UnderWay,
+    pub clock: Clock,
     pub tasks: Tasks,
 }
 
@@ -155,11 +180,21 @@ impl Runner {
                 job,
                 amount,
                 deadline,
-            } => self.spawn(|this| this.open_escrow(job, amount, deadline)),
-            Effect::CloseEscrow { job } => self.spawn(|this| this.close_escrow(job)),
+            } => self.once(Matter::Open, job, |this| {
+                this.open_escrow(job, amount, deadline)
+            }),
+            Effect::CloseEscrow { job } => {
+                self.once(Matter::Close, job, |this| this.close_escrow(job));
+            }
             Effect::FindEscrow { job } => self.spawn(|this| this.find_escrow(job)),
-            Effect::Claim(voucher) => self.spawn(|this| this.claim(voucher)),
-            Effect::Show(proof) => self.spawn(|this| this.show(*proof)),
+            Effect::Claim(voucher) => {
+                let job = voucher.escrow;
+                self.once(Matter::Claim, job, |this| this.claim(voucher));
+            }
+            Effect::Show(proof) => {
+                let job = proof.escrow;
+                self.once(Matter::Show, job, |this| this.show(*proof));
+            }
             Effect::Publish(offer) => self.market.publish(offer),
             Effect::Drop(job) => self.let_go(job),
             Effect::Ended(job) => {
@@ -175,6 +210,24 @@ impl Runner {
         errand: impl FnOnce(Arc<Self>) -> F,
     ) {
         self.tasks.spawn(errand(self.clone()));
+    }
+
+    /// Has the ledger do something about a job, unless the same waits for it already: the core asks again
+    /// and again while the ledger is away, and each call costs a fee.
+    fn once<F: Future<Output = ()> + Send + 'static>(
+        self: &Arc<Self>,
+        matter: Matter,
+        job: Digest,
+        errand: impl FnOnce(Arc<Self>) -> F,
+    ) {
+        if !self.under_way.lock().insert((matter, job)) {
+            return;
+        }
+        let (under_way, errand) = (self.under_way.clone(), errand(self.clone()));
+        self.tasks.spawn(async move {
+            errand.await;
+            under_way.lock().remove(&(matter, job));
+        });
     }
 
     async fn tell(&self, event: Event) {
@@ -229,6 +282,8 @@ impl Runner {
             Ok(_) => EscrowState::Locked { amount },
             // It was opened before a restart, or somebody has used up its id.
             Err(TellerError::Rejected(Rejection::EscrowTaken)) => self.own_escrow(job).await,
+            // The core asks again.
+            Err(TellerError::Full) => return,
             Err(error) => EscrowState::Rejected(error.to_string()),
         };
         tracing::info!(job = %short(&job), ?state, "escrow");
@@ -270,6 +325,10 @@ impl Runner {
             if look > 0 {
                 sleep(LOOK * look).await;
             }
+            // Strangers' orders can name escrows without end: they leave room for other questions.
+            let Ok(_room) = self.finding.acquire().await else {
+                return;
+            };
             match self.books.escrow(job).await {
                 Ok(Some(escrow)) => {
                     found = Some(Funding {
@@ -295,8 +354,7 @@ impl Runner {
                 self.metrics.claimed.inc();
                 tracing::info!(job = %short(&job), total, ?facts, "claimed");
             }
-            // It says so for good.
-            Err(TellerError::Rejected(reason)) => {
+            Err(TellerError::Rejected(reason)) if !may_pass(reason) => {
                 tracing::warn!(job = %short(&job), %reason, "a voucher is not paid");
             }
             Err(error) => {
@@ -315,7 +373,11 @@ impl Runner {
         let showing = showing(&self.secret, proof);
         match self.teller.call(Call::Show(Box::new(showing))).await {
             Ok(facts) => tracing::info!(job = %short(&job), ?facts, "shown"),
-            Err(TellerError::Rejected(reason)) => {
+            // The requester said that the job is over, and has not closed its escrow: that ends by itself.
+            Err(TellerError::Rejected(Rejection::Phase)) if self.is_open(job).await => {
+                return tracing::info!(job = %short(&job), "it is too early for evidence");
+            }
+            Err(TellerError::Rejected(reason)) if !may_pass(reason) => {
                 tracing::warn!(job = %short(&job), %reason, "evidence does not count");
             }
             Err(error) => {
@@ -323,6 +385,13 @@ impl Runner {
             }
         }
         self.tell(Event::Filed(turns)).await;
+    }
+
+    /// Whether work on an escrow may still go on, as far as can be known.
+    async fn is_open(&self, job: Digest) -> bool {
+        let ends = |escrow: Option<Escrow>| escrow.map_or(0, |escrow| escrow.ends());
+        let escrow = self.books.escrow(job).await;
+        escrow.map_or(true, |escrow| ends(escrow) > self.clock.now())
     }
 }
 

@@ -133,7 +133,15 @@ pub(crate) fn genesis(config: &LedgerHere, keeper: Account) -> Genesis {
     }
 }
 
-/// Whether asking again, with another nonce, may help.
+/// Whether asking again, with another nonce, may help at once.
 fn is_passing(reason: Rejection) -> bool {
     reason == Rejection::Dropped
+}
+
+/// Whether the same may be granted later: it lacks money that may come, or the moment.
+pub(crate) fn may_pass(reason: Rejection) -> bool {
+    matches!(
+        reason,
+        Rejection::Dropped | Rejection::Balance | Rejection::Existential | Rejection::Fee
+    )
 }

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use opensky_core::{Event, Identity as Who, Participant, Policy};
 use opensky_network::{Config as NetworkConfig, Exposure, Network};
 use opensky_protocol::{
-    Account, Digest, NodeKey, SecretKey,
+    Account, NodeKey, SecretKey,
     ledger::{Genesis, Terms},
 };
 use opensky_storage::Rows;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::spawn_blocking,
     time::{sleep, timeout},
 };
@@ -25,7 +25,7 @@ use crate::{
     depot::Depot,
     door::{Door, Rooms},
     drive::{Driver, Ears, Wishes},
-    errands::{Runner, Waiters, collecting},
+    errands::{FINDING, Runner, UnderWay, Waiters, collecting},
     error::{Failure, StartError},
     execute::Execute,
     ground::Ground,
@@ -345,6 +345,9 @@ impl Building {
             ended: ended_sender,
             metrics: metrics.clone(),
             collecting: collecting(),
+            finding: Semaphore::new(FINDING),
+            under_way: UnderWay::default(),
+            clock: clock.clone(),
             tasks: tasks.clone(),
         });
         let stored = rows::load(&rows)?;

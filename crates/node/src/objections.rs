@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::{
     clock::Clock,
     drive::Wishes,
-    ledger::{Books, LedgerAway, Teller},
+    ledger::{Books, LedgerAway, Teller, TellerError, may_pass},
     workshop::short,
 };
 
@@ -75,29 +75,36 @@ impl Objector {
     async fn object(&self, job: Digest) -> Result<Left, LedgerAway> {
         let units = move |core: &Participant| core.units(&job);
         let units = self.wishes.look(units).await.unwrap_or_default();
-        let mut after = None;
+        let (mut after, mut left) = (None, Left::Nothing);
         loop {
             let claimed = self.books.cases(job, after).await?;
             let Some(last) = claimed.last() else {
-                return Ok(Left::Nothing);
+                return Ok(left);
             };
             after = Some(*last);
             for unit in claimed {
                 let case = self.books.case(job, unit).await?;
-                if case.is_some_and(|case| is_wrong(&case, &unit, &units)) {
-                    self.say_so(job, unit).await;
+                let is_wrong = case.is_some_and(|case| is_wrong(&case, &unit, &units));
+                if is_wrong && self.say_so(job, unit).await == Left::Something {
+                    left = Left::Something;
                 }
             }
         }
     }
 
-    async fn say_so(&self, job: Digest, unit: Digest) {
+    async fn say_so(&self, job: Digest, unit: Digest) -> Left {
         let call = Call::Object { escrow: job, unit };
-        match self.teller.call(call).await {
+        let answer = self.teller.call(call).await;
+        match &answer {
             Ok(_) => tracing::info!(job = %short(&job), unit = %short(&unit),
                 "objected to a claim for another result than the agreed one"),
             Err(error) => tracing::warn!(job = %short(&job), unit = %short(&unit), %error,
                 "a claim for a wrong result stands"),
+        }
+        match answer {
+            Err(TellerError::Rejected(reason)) if may_pass(reason) => Left::Something,
+            Ok(_) | Err(TellerError::Rejected(_)) => Left::Nothing,
+            Err(_) => Left::Something,
         }
     }
 }
