@@ -59,13 +59,18 @@ impl Records {
 
     /// Keeps a record for `from`. If there is no room, the record whose key is farthest from this
     /// node makes room: others are nearer to it, and keep it.
-    pub fn keep(&mut self, from: PeerId, record: Record) -> Result<()> {
+    pub fn keep(&mut self, from: PeerId, mut record: Record) -> Result<()> {
         if record.value.len() > RECORD_BYTES || self.own.contains_key(&record.key) {
             return Err(Error::ValueTooLarge);
         }
-        let replaced = self.kept.get(&record.key).map(|kept| kept.from);
-        if replaced != Some(from) && self.count(&from) >= self.most_per_peer {
+        let replaced = self.kept.get(&record.key);
+        if replaced.map(|kept| kept.from) != Some(from) && self.count(&from) >= self.most_per_peer {
             return Err(Error::MaxRecords);
+        }
+        // Whoever says it again may make it live longer, and not shorter. One without an end has none.
+        if let Some(replaced) = replaced {
+            let ends = record.expires.zip(replaced.record.expires);
+            record.expires = ends.map(|(new, old)| new.max(old));
         }
         self.forget(&record.key);
         if self.kept.len() >= self.most {
@@ -262,6 +267,22 @@ mod tests {
                 .iter()
                 .all(|number| store.get(&key(*number)).is_some())
         );
+    }
+
+    #[test]
+    fn record_that_is_said_again_lives_no_shorter() {
+        let mut store = records();
+        let now = std::time::Instant::now();
+        let until = |seconds| Some(now + std::time::Duration::from_secs(seconds));
+        let mut keep = |ends| {
+            let mut record = record(1);
+            record.expires = ends;
+            store.keep(PeerId::random(), record).unwrap();
+            store.get(&key(1)).unwrap().expires
+        };
+        assert_eq!(keep(until(100)), until(100));
+        assert_eq!(keep(until(1)), until(100));
+        assert_eq!(keep(until(200)), until(200));
     }
 
     #[test]

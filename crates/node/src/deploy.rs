@@ -53,7 +53,7 @@ impl Node {
             // Whoever did not hear it can look it up.
             let _ = self.0.network.ask(*node, tell.clone()).await;
         }
-        self.0.deployments.learn(record.clone());
+        self.0.deployments.learn(self.key(), record.clone());
         let announced = self.0.deployments.announce(&record).await;
         if let Err(error) = &announced {
             tracing::debug!(%error, "a deployment is not in the table of peers");

@@ -1,117 +1,132 @@
 //! The deployments that are known: signed records, kept here and in the network's table of peers.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+mod shelf;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opensky_network::{FindError, Network};
 use opensky_protocol::{Deployment, Digest, NodeKey, Reply, Request, Signed, codec};
 use opensky_storage::{Row, Rows, RowsError, Table};
 
-/// Records, by the deployment's id.
+pub(crate) use self::shelf::Heard;
+use self::shelf::{Shelf, Stay, is_sound};
+use crate::keepsake::{For, Keepsakes};
+
+/// Records of this node's own, and of programs that are pinned here, by the deployment's id.
 const DEPLOYMENTS: Table = Table::new("deployments-1");
-/// Records that are kept for others.
-const KEPT: usize = 10_000;
 /// Nodes that are asked for a record that the table of peers does not have.
 const ASKED: usize = 8;
 
 /// A handle of the records. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Deployments(Arc<Shelf>);
+pub(crate) struct Deployments(Arc<Room>);
 
-struct Shelf {
+struct Room {
+    own: NodeKey,
     network: Network,
     rows: Arc<Rows>,
-    known: Mutex<BTreeMap<Digest, Signed<Deployment>>>,
+    keepsakes: Keepsakes,
+    shelf: Mutex<Shelf>,
 }
 
 impl Deployments {
-    /// Reads the records.
-    pub fn load(network: Network, rows: Arc<Rows>) -> Result<Self, RowsError> {
-        let mut known = BTreeMap::new();
-        for row in rows.load_all(DEPLOYMENTS)? {
-            let (_, value) = row?;
-            if let Ok(record) = codec::decode::<Signed<Deployment>>(&value) {
-                known.insert(record.value.id(), record);
+    /// Reads the records of the node `own`.
+    pub fn load(
+        own: NodeKey,
+        network: Network,
+        rows: Arc<Rows>,
+        keepsakes: Keepsakes,
+    ) -> Result<Self, RowsError> {
+        let mut shelf = Shelf::default();
+        let mut gone = Vec::new();
+        for found in rows.load_all(DEPLOYMENTS)? {
+            let (_, value) = found?;
+            // A row of another form was written by another version, and stays as it is.
+            let Ok(record) = codec::decode::<Signed<Deployment>>(&value) else {
+                continue;
+            };
+            let stay = stay(&own, &keepsakes, &record.value);
+            let id = record.value.id();
+            shelf.learn(own, record, stay);
+            if shelf.staying(&id).is_none() {
+                gone.push(row(&id, None));
             }
         }
-        Ok(Self(Arc::new(Shelf {
+        rows.submit_later(gone)?;
+        Ok(Self(Arc::new(Room {
+            own,
             network,
             rows,
-            known: Mutex::new(known),
+            keepsakes,
+            shelf: Mutex::new(shelf),
         })))
     }
 
-    /// Takes a record on, if it is sound and newer than the one that is known. Whether it was sound.
-    pub fn learn(&self, record: Signed<Deployment>) -> bool {
+    /// Takes a record on that `from` has told, if it is sound and newer than the one that is known.
+    /// Records of this node's own and of programs that are pinned here outlive the process; others are
+    /// remembered as long as there is room.
+    pub fn learn(&self, from: NodeKey, record: Signed<Deployment>) -> Heard {
         let id = record.value.id();
-        let mut known = self.lock();
-        let before = known.get(&id).map(|known| known.value.sequence);
-        if before >= Some(record.value.sequence) {
-            return true;
+        let stay = stay(&self.0.own, &self.0.keepsakes, &record.value);
+        let mut shelf = self.lock();
+        let learned = shelf.learn(from, record, stay);
+        if learned.is_changed {
+            // Under the lock: rows come in the order of what they say.
+            let written = self.0.rows.submit(vec![row(&id, shelf.staying(&id))]);
+            if let Err(error) = written {
+                tracing::warn!(%error, "a deployment is not kept");
+            }
         }
-        let has_room = before.is_some() || known.len() < KEPT;
-        if !has_room || !record.value.is_bounded() || !record.holds() {
-            return false;
+        learned.heard
+    }
+
+    /// The same with the bytes of a record that is to be of that id.
+    pub fn learn_bytes(&self, from: NodeKey, id: &Digest, bytes: &[u8]) -> Heard {
+        match read(id, bytes) {
+            Some(record) => self.learn(from, record),
+            None => Heard::Unsound,
         }
-        let row = Row {
-            table: DEPLOYMENTS,
-            key: id.0.to_vec(),
-            value: Some(codec::encode(&record)),
-        };
-        known.insert(id, record);
-        drop(known);
-        if let Err(error) = self.0.rows.submit(vec![row]) {
-            tracing::warn!(%error, "a deployment is not kept");
-        }
-        true
     }
 
     /// The record of this id, if this node has it.
     pub fn find(&self, id: &Digest) -> Option<Signed<Deployment>> {
-        self.lock().get(id).cloned()
+        self.lock().find(id).cloned()
     }
 
     /// All that this node knows.
     pub fn all(&self) -> Vec<Deployment> {
-        self.lock()
-            .values()
-            .map(|record| record.value.clone())
-            .collect()
+        let shelf = self.lock();
+        shelf.all().map(|record| record.value.clone()).collect()
     }
 
     /// The newest record of this id that this node, the table of peers, or one of `nodes` has.
     pub async fn look_up(&self, id: Digest, nodes: &[NodeKey]) -> Option<Signed<Deployment>> {
+        let mut best = self.find(&id);
         for bytes in self.0.network.records(id).await.unwrap_or_default() {
-            self.learn_bytes(&id, &bytes);
+            best = better(best, read(&id, &bytes));
         }
-        if self.find(&id).is_none() {
-            self.ask(id, nodes).await;
+        if best.is_none() {
+            best = self.ask(id, nodes).await;
         }
-        self.find(&id)
+        if let Some(best) = &best {
+            self.learn(self.0.own, best.clone());
+        }
+        best
     }
 
-    async fn ask(&self, id: Digest, nodes: &[NodeKey]) {
+    async fn ask(&self, id: Digest, nodes: &[NodeKey]) -> Option<Signed<Deployment>> {
         let request = codec::encode(&Request::Deployment(id));
         for node in nodes.iter().take(ASKED) {
             let reply = self.0.network.ask(*node, request.clone()).await;
             let reply = reply.map(|reply| codec::decode(&reply));
             if let Ok(Ok(Reply::Deployment(Some(record)))) = reply
                 && record.value.id() == id
-                && self.learn(*record)
+                && is_sound(&record)
             {
-                return;
+                return Some(*record);
             }
         }
-    }
-
-    /// Whether the bytes are a sound record of that id.
-    pub fn learn_bytes(&self, id: &Digest, bytes: &[u8]) -> bool {
-        match codec::decode::<Signed<Deployment>>(bytes) {
-            Ok(record) if record.value.id() == *id => self.learn(record),
-            _ => false,
-        }
+        None
     }
 
     /// Puts a record where everyone finds it.
@@ -120,7 +135,42 @@ impl Deployments {
         self.0.network.put_record(record.value.id(), bytes).await
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, Signed<Deployment>>> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.0.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long this node keeps a record.
+fn stay(own: &NodeKey, keepsakes: &Keepsakes, record: &Deployment) -> Stay {
+    if record.publisher == *own {
+        return Stay::Own;
+    }
+    match keepsakes.has(&For::Program(record.program)) {
+        true => Stay::Pinned,
+        false => Stay::Cached,
+    }
+}
+
+/// The record of that id that the bytes are, signed or not.
+fn read(id: &Digest, bytes: &[u8]) -> Option<Signed<Deployment>> {
+    let record = codec::decode::<Signed<Deployment>>(bytes).ok()?;
+    (record.value.id() == *id).then_some(record)
+}
+
+/// The newer one, if it is sound.
+fn better(
+    known: Option<Signed<Deployment>>,
+    other: Option<Signed<Deployment>>,
+) -> Option<Signed<Deployment>> {
+    let sequence = known.as_ref().map(|known| known.value.sequence);
+    let newer = other.filter(|other| Some(other.value.sequence) > sequence && is_sound(other));
+    newer.or(known)
+}
+
+fn row(id: &Digest, record: Option<&Signed<Deployment>>) -> Row {
+    Row {
+        table: DEPLOYMENTS,
+        key: id.0.to_vec(),
+        value: record.map(codec::encode),
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     asides::{Asides, Shown},
-    deployments::Deployments,
+    deployments::{Deployments, Heard as Known},
     depot::Depot,
     keepsake::{For, Keepsakes},
     ledger::Books,
@@ -92,13 +92,15 @@ impl Door {
                     verdict,
                 } => self.rooms.market.announced(author, &bytes, verdict),
                 Inbound::Record {
+                    from,
                     key,
                     bytes,
                     verdict,
-                    ..
-                } => match self.rooms.deployments.learn_bytes(&key, &bytes) {
-                    true => verdict.accept(),
-                    false => verdict.reject(),
+                } => match self.rooms.deployments.learn_bytes(from, &key, &bytes) {
+                    Known::Newest => verdict.accept(),
+                    // The newer one stays where it is.
+                    Known::Old => verdict.ignore(),
+                    Known::Unsound => verdict.reject(),
                 },
                 Inbound::Connected(node) => self.rooms.market.ask(node),
                 Inbound::Disconnected(node) => tracing::debug!(%node, "disconnected"),
@@ -170,9 +172,9 @@ impl Door {
             Request::Deployment(id) => {
                 Reply::Deployment(self.rooms.deployments.find(&id).map(Box::new))
             }
-            Request::Deploy(record) => match self.rooms.deployments.learn(*record) {
-                true => Reply::Heard,
-                false => Reply::Refused,
+            Request::Deploy(record) => match self.rooms.deployments.learn(from, *record) {
+                Known::Newest => Reply::Heard,
+                Known::Old | Known::Unsound => Reply::Refused,
             },
             Request::Ledger(request) => match &self.rooms.books {
                 Some(books) => match books.ask(*request).await {

@@ -299,7 +299,8 @@ impl Building {
             clock.clone(),
             tasks.clone(),
         );
-        let deployments = Deployments::load(network.clone(), rows.clone())?;
+        let deployments =
+            Deployments::load(who.node, network.clone(), rows.clone(), keepsakes.clone())?;
         let untold = Untold::default();
         let store = depot.store().clone();
         let asides = Asides::load(rows.clone(), store, keepsakes.clone())?;
