@@ -1,6 +1,6 @@
 //! Views of a participant.
 
-use opensky_protocol::{Account, Digest, Profile};
+use opensky_protocol::{Account, Digest, NodeKey, Profile, Turn};
 
 use crate::{
     job::Job,
@@ -27,6 +27,17 @@ impl Participant {
         let job = self.broker().jobs.get(id);
         let units = job.into_iter().flat_map(|job| &job.units);
         units.map(|(index, unit)| view_unit(*index, unit)).collect()
+    }
+
+    /// Whether that node was asked to show the result of its turn at an own job, and has not yet.
+    pub fn awaits(&self, from: &NodeKey, turn: &Turn) -> bool {
+        let seat = || {
+            let job = self.broker().jobs.get(&turn.job)?;
+            let unit = job.units.get(job.places.get(&turn.unit)?)?;
+            unit.seats.get(turn.attempt as usize)
+        };
+        let is_open = |seat: &Seat| matches!(seat.state, SeatState::Opened(..));
+        seat().is_some_and(|seat| seat.node == *from && is_open(seat))
     }
 
     /// The work of a unit of an own job, if its inputs are still known.

@@ -1,25 +1,29 @@
 //! What units say beside their results: whoever ran one keeps it until it is told, and whoever ordered
 //! it for as long as the job is remembered.
 
+mod said;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use opensky_core::Participant;
 use opensky_executor::Run;
 use opensky_protocol::{Aside, Digest, NodeKey, Output, Reveal, Turn, codec, names};
 use opensky_storage::{Row, Rows, RowsError, Store, Table};
 use tokio::task::spawn_blocking;
 
-use crate::keepsake::{For, Keepsakes};
+use self::said::{Kind, Said};
+use crate::{
+    drive::Wishes,
+    keepsake::{For, Keepsakes},
+};
 
 /// Logs of own jobs, by turn and who ran it.
 const LOGS: Table = Table::new("logs-1");
 /// Bytes that are kept until they are told; the oldest go first. They do not outlive the process.
 const UNTOLD: usize = 64 << 20;
-/// Bytes of logs that are kept of one job, and of what one provider says of it.
-const OF_JOB: usize = 16 << 20;
-const OF_PROVIDER: usize = 4 << 20;
 
 /// What was said by units that were run here.
 #[derive(Clone, Default)]
@@ -115,6 +119,7 @@ pub struct Log {
 }
 
 /// What is known of a result before it is looked at: whose it is, and its error.
+#[derive(Clone, Copy)]
 pub(crate) struct Shown {
     turn: Turn,
     provider: NodeKey,
@@ -139,11 +144,11 @@ struct Book {
     rows: Arc<Rows>,
     store: Arc<Store>,
     keepsakes: Keepsakes,
-    /// Bytes of the logs that are kept, by job, turn and provider.
+    /// What is kept, by job: errors as far as they came since the start.
     kept: Mutex<Kept>,
 }
 
-type Kept = BTreeMap<Digest, BTreeMap<(Turn, NodeKey), usize>>;
+type Kept = BTreeMap<Digest, Said>;
 
 impl Asides {
     /// Reads which logs are kept.
@@ -156,8 +161,8 @@ impl Asides {
         for row in rows.load_all(LOGS)? {
             let (key, value) = row?;
             if let Ok((turn, provider)) = codec::decode::<(Turn, NodeKey)>(&key) {
-                let of_job = kept.entry(turn.job).or_default();
-                of_job.insert((turn, provider), value.len());
+                let said = kept.entry(turn.job).or_default();
+                said.add((turn, provider, Kind::Log), value.len());
             }
         }
         Ok(Self(Arc::new(Book {
@@ -168,23 +173,29 @@ impl Asides {
         })))
     }
 
-    /// Takes note of what goes with results, as far as they are of own jobs and there is room: logs,
-    /// and the errors that the results name. When this returns the errors are in the store.
-    pub async fn hear(&self, shown: Vec<Shown>, asides: Vec<Aside>) {
-        let is_own = |aside: &Aside| {
+    /// Takes note of what goes with results, as far as they are results of own jobs that this node waits
+    /// for and there is room: logs, and the errors that the results name. When this returns the errors
+    /// are in the store.
+    pub async fn hear(&self, shown: Vec<Shown>, asides: Vec<Aside>, wishes: &Wishes) {
+        let mut own = Vec::new();
+        for aside in asides {
             let of_own = self.0.keepsakes.has(&For::Job(aside.turn.job));
-            of_own && aside.is_bounded()
-        };
-        let own: Vec<Aside> = asides.into_iter().filter(is_own).collect();
+            let shown = shown.iter().find(|shown| shown.turn == aside.turn);
+            if let Some(shown) = shown.filter(|_| of_own && aside.is_bounded()) {
+                own.push((*shown, aside));
+            }
+        }
         if own.is_empty() {
             return;
         }
+        let said: Vec<Shown> = own.iter().map(|(shown, _)| *shown).collect();
+        let awaited = wishes.look(move |core| awaited(core, &said)).await;
+        let awaited = awaited.unwrap_or_default();
+        own.retain(|(shown, _)| awaited.contains(&shown.turn));
         let book = self.0.clone();
         let written = spawn_blocking(move || {
-            for aside in own {
-                if let Some(shown) = shown.iter().find(|shown| shown.turn == aside.turn) {
-                    book.hear(shown, aside);
-                }
+            for (shown, aside) in own {
+                book.hear(&shown, aside);
             }
         });
         // A thread that died has said so.
@@ -212,7 +223,7 @@ impl Asides {
     /// Forgets the logs of a job.
     pub fn forget(&self, job: &Digest) {
         let gone = self.0.lock().remove(job).unwrap_or_default();
-        let rows: Vec<Row> = gone.keys().map(|key| row(key, None)).collect();
+        let rows: Vec<Row> = gone.logs().map(|key| row(&key, None)).collect();
         if let Err(error) = self.0.rows.submit(rows) {
             tracing::warn!(%error, "logs were not forgotten");
         }
@@ -223,12 +234,22 @@ impl Book {
     fn hear(&self, shown: &Shown, aside: Aside) {
         if let Some(error) = &aside.error
             && shown.error == Some(Output::of(error))
+            && self.admits(shown, Kind::Error, error.len())
         {
             self.keep_error(aside.turn.job, error);
         }
         if !aside.log.is_empty() {
-            self.keep(shown.provider, aside);
+            let value = codec::encode(&(aside.logged, aside.log));
+            if self.admits(shown, Kind::Log, value.len()) {
+                self.keep_log(shown, value);
+            }
         }
+    }
+
+    fn admits(&self, shown: &Shown, kind: Kind, bytes: usize) -> bool {
+        let mut kept = self.lock();
+        let said = kept.entry(shown.turn.job).or_default();
+        said.admit((shown.turn, shown.provider, kind), bytes)
     }
 
     fn keep_error(&self, job: Digest, bytes: &[u8]) {
@@ -243,21 +264,9 @@ impl Book {
         }
     }
 
-    fn keep(&self, provider: NodeKey, aside: Aside) {
-        let key = (aside.turn, provider);
-        let value = codec::encode(&(aside.logged, aside.log));
-        let mut kept = self.lock();
-        let of_job = kept.entry(aside.turn.job).or_default();
-        let all: usize = of_job.values().sum();
-        let own = of_job.iter().filter(|((_, of), _)| *of == provider);
-        let own: usize = own.map(|(_, bytes)| bytes).sum();
-        let has_room = all + value.len() <= OF_JOB && own + value.len() <= OF_PROVIDER;
-        if !has_room || of_job.contains_key(&key) {
-            return;
-        }
-        of_job.insert(key, value.len());
-        drop(kept);
-        if let Err(error) = self.rows.submit(vec![row(&key, Some(value))]) {
+    fn keep_log(&self, shown: &Shown, value: Vec<u8>) {
+        let row = row(&(shown.turn, shown.provider), Some(value));
+        if let Err(error) = self.rows.submit(vec![row]) {
             tracing::warn!(%error, "a log is not kept");
         }
     }
@@ -273,4 +282,12 @@ fn row(key: &(Turn, NodeKey), value: Option<Vec<u8>>) -> Row {
         key: codec::encode(key),
         value,
     }
+}
+
+/// The turns whose results this node has asked for, and does not have.
+fn awaited(core: &Participant, said: &[Shown]) -> BTreeSet<Turn> {
+    let awaited = said
+        .iter()
+        .filter(|said| core.awaits(&said.provider, &said.turn));
+    awaited.map(|said| said.turn).collect()
 }

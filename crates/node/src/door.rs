@@ -14,6 +14,7 @@ use crate::{
     asides::{Asides, Shown},
     deployments::{Deployments, Heard as Known},
     depot::Depot,
+    drive::Wishes,
     keepsake::{For, Keepsakes},
     ledger::Books,
     market::Market,
@@ -42,6 +43,8 @@ pub(crate) struct Rooms {
     pub market: Market,
     pub deployments: Deployments,
     pub asides: Asides,
+    /// The core, to be asked what it waits for.
+    pub wishes: Wishes,
     /// The ledger, if this node keeps it.
     pub books: Option<Books>,
     /// Where messages for the core go. If it is full others have to wait.
@@ -112,7 +115,8 @@ impl Door {
         let reply = match self.decode(from, bytes).await {
             Ok(Heard::Message(message)) => self.pass_on(from, message),
             Ok(Heard::Reveal(message, shown, asides)) => {
-                self.rooms.asides.hear(shown, asides).await;
+                let rooms = &self.rooms;
+                rooms.asides.hear(shown, asides, &rooms.wishes).await;
                 self.pass_on(from, message)
             }
             Ok(Heard::Other(request)) => self.reply(from, request).await,
@@ -138,6 +142,10 @@ impl Door {
         let check = move || match codec::decode(&bytes).map_err(|_| Unfit::Bad)? {
             Request::Message(message) => checked(from, message).map(Heard::Message),
             Request::Reveal { reveals, asides } => {
+                let together: usize = asides.iter().map(Aside::size).sum();
+                if asides.len() > reveals.len() || together > Aside::MAX_TOGETHER {
+                    return Err(Unfit::Bad);
+                }
                 let shown = reveals.iter().map(Shown::from).collect();
                 let message = checked(from, Message::Reveal(reveals))?;
                 Ok(Heard::Reveal(message, shown, asides))

@@ -372,6 +372,7 @@ impl Building {
             market: market.clone(),
             deployments: deployments.clone(),
             asides: asides.clone(),
+            wishes: wish.clone(),
             books: matches!(books, Books::Here(_)).then(|| books.clone()),
             events: remote_events,
             metrics: metrics.clone(),
