@@ -7,9 +7,8 @@ use std::{
 };
 
 use opensky_core::{Effect, EscrowState, Event, Funding, Proof, Refused, Time};
-use opensky_network::Network;
 use opensky_protocol::{
-    Digest, NodeKey, Output, SecretKey, Turn, Verified, Voucher,
+    Digest, SecretKey, Turn, Verified, Voucher,
     ledger::{Call, Escrow, Rejection},
 };
 use opensky_storage::{Pending, RowsError};
@@ -21,7 +20,7 @@ use tokio::{
 use crate::{
     asides::Untold,
     clock::Clock,
-    depot::Depot,
+    collector::Collector,
     keepsake::{For, Keepsakes},
     ledger::{Books, Teller, TellerError, may_pass},
     market::Market,
@@ -32,13 +31,9 @@ use crate::{
     workshop::{Workshop, short},
 };
 
-/// Outputs of own jobs that are fetched at once.
-const COLLECTING: usize = 16;
 /// Questions for escrows of others that are asked at once.
 pub(crate) const FINDING: usize = 8;
-/// Longest output that is fetched.
-const LARGEST: u64 = 64 << 30;
-/// How long to wait before outputs that nobody gave are asked for again; it doubles up to the last.
+/// How long to wait before a ledger that is away is asked again; it doubles up to the last.
 const FIRST_TRY: Duration = Duration::from_millis(500);
 const LAST_TRY: Duration = Duration::from_secs(30);
 /// How long to look for an escrow that the ledger does not show yet: its keeper may be slow.
@@ -84,9 +79,7 @@ pub(crate) struct Waiters {
 
 /// Whoever does errands.
 pub(crate) struct Runner {
-    pub network: Network,
     pub secret: Arc<SecretKey>,
-    pub depot: Depot,
     pub keepsakes: Keepsakes,
     pub untold: Untold,
     pub post: Post,
@@ -100,7 +93,7 @@ pub(crate) struct Runner {
     /// Counts jobs that have ended, for those who wait for one.
     pub ended: watch::Sender<u64>,
     pub metrics: Metrics,
-    pub collecting: Arc<Semaphore>,
+    pub collector: Collector,
     /// Questions for escrows of others that are asked at once.
     pub finding: Semaphore,
     pub under_way: UnderWay,
@@ -126,11 +119,6 @@ impl Waiters {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// How many outputs may be fetched at once.
-pub(crate) fn collecting() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(COLLECTING))
 }
 
 impl Runner {
@@ -175,7 +163,7 @@ impl Runner {
                     workshop.stop(&turn);
                 }
             }
-            Effect::Collect { job, blobs } => self.spawn(|this| this.collect(job, blobs)),
+            Effect::Collect { job, blobs } => self.collector.begin(job, blobs),
             Effect::OpenEscrow {
                 job,
                 amount,
@@ -198,6 +186,7 @@ impl Runner {
             Effect::Publish(offer) => self.market.publish(offer),
             Effect::Drop(job) => self.let_go(job),
             Effect::Ended(job) => {
+                self.collector.end(&job);
                 tracing::info!(job = %short(&job), "a job is over");
                 self.metrics.jobs_ended.inc();
                 self.ended.send_modify(|count| *count += 1);
@@ -244,31 +233,6 @@ impl Runner {
                 tracing::warn!(%error, "blobs were not let go");
             }
         });
-    }
-
-    /// Brings outputs of an own job here, however often it takes.
-    async fn collect(self: Arc<Self>, job: Digest, blobs: Vec<(Output, Vec<NodeKey>)>) {
-        let Ok(_room) = self.collecting.clone().acquire_owned().await else {
-            return;
-        };
-        let digests = blobs.iter().map(|(output, _)| output.digest).collect();
-        if let Err(error) = self.keepsakes.keep_for(For::Job(job), digests) {
-            return tracing::error!(%error, "outputs are not collected");
-        }
-        let mut pause = FIRST_TRY;
-        for (output, sources) in blobs {
-            let limit = output.len.min(LARGEST);
-            while let Err(error) = self
-                .depot
-                .bring(&self.network, output.digest, &sources, limit)
-                .await
-            {
-                tracing::warn!(job = %short(&job), %error, "an output does not come");
-                sleep(pause).await;
-                pause = (pause * 2).min(LAST_TRY);
-            }
-        }
-        self.tell(Event::Collected(job)).await;
     }
 
     async fn open_escrow(self: Arc<Self>, job: Digest, amount: u128, deadline: Time) {

@@ -7,6 +7,7 @@
 
 mod asides;
 mod clock;
+mod collector;
 pub mod config;
 mod content;
 mod deploy;

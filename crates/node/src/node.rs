@@ -19,13 +19,14 @@ use tracing::Instrument;
 use crate::{
     asides::{Asides, Untold},
     clock::Clock,
+    collector::Collector,
     config::{Config, LedgerConfig},
     content::ContentKeys,
     deployments::Deployments,
     depot::Depot,
     door::{Door, Rooms},
     drive::{Driver, Ears, Wishes},
-    errands::{FINDING, Runner, UnderWay, Waiters, collecting},
+    errands::{FINDING, Runner, UnderWay, Waiters},
     error::{Failure, StartError},
     execute::Execute,
     ground::Ground,
@@ -322,10 +323,15 @@ impl Building {
             Workshop::open(tools, cores)
         });
         let waiters = Arc::new(Waiters::default());
+        let collector = Collector::new(
+            network.clone(),
+            depot.clone(),
+            keepsakes.clone(),
+            local_events.clone(),
+            tasks.clone(),
+        );
         let runner = Arc::new(Runner {
-            network: network.clone(),
             secret: secret.clone(),
-            depot: depot.clone(),
             keepsakes: keepsakes.clone(),
             untold: untold.clone(),
             post: Post::new(
@@ -345,7 +351,7 @@ impl Building {
             waiters: waiters.clone(),
             ended: ended_sender,
             metrics: metrics.clone(),
-            collecting: collecting(),
+            collector,
             finding: Semaphore::new(FINDING),
             under_way: UnderWay::default(),
             clock: clock.clone(),
