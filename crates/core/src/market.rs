@@ -11,6 +11,9 @@ use crate::{
     time::{Time, back_off, millis},
 };
 
+/// Offers that are looked at for one that may go, those that came longest ago first.
+const LOOKED_AT: usize = 256;
+
 /// What a provider has to have for any unit of a job.
 #[derive(Clone, PartialEq, Eq, Debug, Encode)]
 pub struct Need {
@@ -102,6 +105,8 @@ impl Need {
 /// A provider, as far as it is known.
 pub(crate) struct Listing {
     pub(crate) offer: Offer,
+    /// When it came.
+    heard: Time,
     /// Turns of ours that it has not committed to.
     pub(crate) flying: u32,
     /// How many of them it may have: grows while it is quick, shrinks when it is not.
@@ -158,6 +163,8 @@ pub(crate) struct Market {
     ledger: Digest,
     own: Account,
     listings: BTreeMap<NodeKey, Listing>,
+    /// All of them, by when their offers came.
+    heard: BTreeSet<(Time, NodeKey)>,
     excluded: BTreeMap<Account, Time>,
     pools: BTreeMap<Digest, Pool>,
 }
@@ -178,6 +185,7 @@ impl Market {
             ledger,
             own,
             listings: BTreeMap::new(),
+            heard: BTreeSet::new(),
             excluded: BTreeMap::new(),
             pools: BTreeMap::new(),
         }
@@ -191,15 +199,30 @@ impl Market {
         self.listings.get(node)
     }
 
-    /// Takes an offer, unless a newer one of the node is known or there are too many.
-    pub(crate) fn offer(&mut self, offer: Offer, now: Time, policy: &Policy, alarms: &mut Alarms) {
+    /// Takes an offer, unless a newer one of the node is known. Where there are too many, the one that
+    /// came longest ago goes, of those whose nodes have no turn of ours and whose operators have not
+    /// `worked`: names cost nothing, and whoever has many must not keep out whoever does something.
+    pub(crate) fn offer(
+        &mut self,
+        offer: Offer,
+        now: Time,
+        policy: &Policy,
+        alarms: &mut Alarms,
+        worked: impl Fn(&Account) -> bool,
+    ) {
         let node = offer.node;
+        let is_new = !self.listings.contains_key(&node) && offer.expires > now.0;
+        if is_new && self.listings.len() >= policy.offers {
+            self.make_room(alarms, worked);
+        }
         let is_full = self.listings.len() >= policy.offers;
         match self.listings.get_mut(&node) {
             Some(listing) if listing.offer.sequence >= offer.sequence => return,
             Some(listing) => {
                 // It may not do any more for what it did before.
                 self.pools.values_mut().for_each(|pool| pool.take(&node));
+                self.heard.remove(&(listing.heard, node));
+                listing.heard = now;
                 listing.offer = offer;
                 // Whoever offers again is there, and says itself what it takes.
                 listing.rest = listing.rest.min(now);
@@ -210,6 +233,7 @@ impl Market {
                 let window = u32::from(offer.capacity.cores.max(1));
                 let listing = Listing {
                     offer,
+                    heard: now,
                     flying: 0,
                     window,
                     rest: Time::default(),
@@ -219,17 +243,36 @@ impl Market {
                 self.listings.insert(node, listing);
             }
         }
+        self.heard.insert((now, node));
         let expires = Time(self.listings[&node].offer.expires);
         alarms.set(Alarm::Expiry(node), expires);
         self.changed(&node, now);
+    }
+
+    fn make_room(&mut self, alarms: &mut Alarms, worked: impl Fn(&Account) -> bool) {
+        let is_idle = |node: &NodeKey| {
+            let listing = self.listings.get(node);
+            listing.is_some_and(|known| known.flying == 0 && !worked(&known.offer.operator))
+        };
+        let mut oldest = self.heard.iter().map(|(_, node)| node).take(LOOKED_AT);
+        if let Some(node) = oldest.find(|node| is_idle(node)).copied() {
+            alarms.clear(Alarm::Expiry(node));
+            self.remove(&node);
+        }
+    }
+
+    fn remove(&mut self, node: &NodeKey) {
+        self.pools.values_mut().for_each(|pool| pool.take(node));
+        if let Some(listing) = self.listings.remove(node) {
+            self.heard.remove(&(listing.heard, *node));
+        }
     }
 
     /// Forgets a node whose offer is over.
     pub(crate) fn expire(&mut self, node: &NodeKey, now: Time) {
         let is_over = |listing: &Listing| listing.offer.expires <= now.0;
         if self.listings.get(node).is_some_and(is_over) {
-            self.pools.values_mut().for_each(|pool| pool.take(node));
-            self.listings.remove(node);
+            self.remove(node);
         }
     }
 
@@ -476,7 +519,7 @@ mod tests {
             let (policy, mut alarms) = (Policy::default(), Alarms::default());
             let pool = market.open(&need(), Time(0));
             for one in offers {
-                market.offer(one, Time(0), &policy, &mut alarms);
+                market.offer(one, Time(0), &policy, &mut alarms, |_| false);
             }
             Self {
                 market,
@@ -583,14 +626,56 @@ mod tests {
         newer.sequence = 2;
         newer.ask.per_gfuel = 11;
         let (policy, alarms) = (&place.policy, &mut place.alarms);
-        place.market.offer(newer, Time(0), policy, alarms);
-        place.market.offer(offer(1), Time(0), policy, alarms);
+        let nobody = |_: &Account| false;
+        place.market.offer(newer, Time(0), policy, alarms, nobody);
+        place
+            .market
+            .offer(offer(1), Time(0), policy, alarms, nobody);
         assert_eq!(place.pick(0, &[]), None, "the newer one asks too much");
 
         place.policy.offers = 2;
         let (policy, alarms) = (&place.policy, &mut place.alarms);
-        (2..10).for_each(|number| place.market.offer(offer(number), Time(0), policy, alarms));
+        (2..10).for_each(|number| {
+            let offer = offer(number);
+            place.market.offer(offer, Time(0), policy, alarms, nobody);
+        });
         assert_eq!(place.market.listings().count(), 2);
+        assert_eq!(place.market.heard.len(), 2);
+    }
+
+    #[test]
+    fn flood_of_names_keeps_nobody_out_and_pushes_nobody_out_who_works() {
+        let mut place = Place::new((1..=4).map(offer));
+        place.policy.offers = 4;
+        let worked = |operator: &Account| operator.0[0] == 1;
+        place.market.seat(&NodeKey([2; 32]), Time(0));
+        let (policy, alarms) = (&place.policy, &mut place.alarms);
+        let listed = |market: &Market| -> Vec<u8> {
+            let nodes = market.listings.keys();
+            nodes.map(|node| node.0[0]).collect()
+        };
+        // The fourth offers again, so the third is the one that was heard of longest ago.
+        let mut again = offer(4);
+        again.sequence = 2;
+        place.market.offer(again, Time(1), policy, alarms, worked);
+        place
+            .market
+            .offer(offer(5), Time(2), policy, alarms, worked);
+        assert_eq!(listed(&place.market), [1, 2, 4, 5]);
+        for number in 6..100 {
+            let now = Time(u64::from(number));
+            place
+                .market
+                .offer(offer(number), now, policy, alarms, worked);
+        }
+        assert_eq!(listed(&place.market), [1, 2, 98, 99]);
+        assert_eq!(place.market.heard.len(), 4);
+        let all = |_: &Account| true;
+        place
+            .market
+            .offer(offer(100), Time(100), policy, alarms, all);
+        assert_eq!(listed(&place.market), [1, 2, 98, 99], "all of them work");
+        assert_eq!(place.market.pools[&place.pool].ready.len(), 4);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use opensky_protocol::{Message, NodeKey, Offer, Verified};
+use opensky_protocol::{Account, Message, NodeKey, Offer, Verified};
 
 use crate::{
     alarm::{Alarm, Alarms},
@@ -79,7 +79,11 @@ impl Participant {
             Event::Cancelled(job) => broker.cancel(job, &mut at),
             Event::Offer(offer) => {
                 let offer = offer.into_value();
-                broker.market.offer(offer, now, &self.policy, at.alarms);
+                let Broker {
+                    market, standings, ..
+                } = broker;
+                let worked = |operator: &Account| standings.has_worked(operator);
+                market.offer(offer, now, &self.policy, at.alarms, worked);
             }
             Event::Received { from, message } => {
                 let Checked(message) = message;

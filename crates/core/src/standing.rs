@@ -131,6 +131,13 @@ impl Standings {
         known.map_or(1_024, |known| known.risk)
     }
 
+    /// Whether a result of that operator was ever the one that was agreed on.
+    pub(crate) fn has_worked(&self, operator: &Account) -> bool {
+        let known = self.0.get(operator).into_iter().flatten();
+        let mut known = known.map(|(_, known)| &known.standing);
+        known.any(|standing| standing.row > 0 || standing.good > 0)
+    }
+
     pub(crate) fn all(&self, operator: &Account) -> Vec<(Profile, Standing)> {
         let known = self.0.get(operator).into_iter().flatten();
         known
@@ -239,6 +246,21 @@ mod tests {
         let twice = Time(0).after(policy.exclusion);
         assert_eq!(after(Conduct::Caught, 2).excluded, twice);
         assert_eq!(after(Conduct::Caught, 3).excluded, Time(2 * twice.0));
+    }
+
+    #[test]
+    fn who_has_worked_is_who_was_agreed_with() {
+        let (profile, policy) = (Profile::new("1"), Policy::default());
+        let mut standings = Standings::default();
+        let mut learn = |number, conduct| {
+            let operator = Account([number; 32]);
+            standings.learn(operator, &profile, conduct, Time(0), &policy);
+            standings.has_worked(&operator)
+        };
+        assert!(learn(1, Conduct::Agreed(1)) && learn(2, Conduct::Agreed(2)));
+        assert!(!learn(3, Conduct::Failed) && !learn(4, Conduct::Caught));
+        assert!(learn(2, Conduct::Caught), "it has, all the same");
+        assert!(!standings.has_worked(&Account([5; 32])));
     }
 
     #[test]
