@@ -23,6 +23,8 @@ pub enum Inbound {
     },
     /// An announcement. Other peers hear of it once it is accepted.
     Announcement {
+        /// Who passed it on first, which is a peer that is connected.
+        via: NodeKey,
         /// Who signed it, which need not be who passed it on.
         author: NodeKey,
         /// The announcement.

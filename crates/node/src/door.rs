@@ -90,10 +90,11 @@ impl Door {
                         .spawn(self.clone().answer(from, bytes, reply));
                 }
                 Inbound::Announcement {
+                    via,
                     author,
                     bytes,
                     verdict,
-                } => self.rooms.market.announced(author, &bytes, verdict),
+                } => self.rooms.market.announced(via, author, &bytes, verdict),
                 Inbound::Record {
                     from,
                     key,
@@ -171,6 +172,10 @@ impl Door {
         match request {
             Request::Message(_) | Request::Reveal { .. } => Reply::Refused,
             Request::Offers => Reply::Offers(self.rooms.market.told()),
+            Request::OffersOf(nodes) => match self.rooms.market.told_of(&nodes) {
+                Some(offers) => Reply::Offers(offers),
+                None => Reply::Refused,
+            },
             Request::Has(blobs) if blobs.len() <= MOST_ASKED => {
                 let store = self.rooms.depot.store();
                 Reply::Has(blobs.iter().map(|blob| store.has(blob)).collect())

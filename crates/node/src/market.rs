@@ -1,5 +1,9 @@
 //! The offers that are known: this node's own is announced by digest, those of others are asked for
-//! when an announcement says that there is something new.
+//! when an announcement says that there is something new. An announcement is passed on once the offer
+//! that it is about is here: so whoever passes one on has the offer, and nobody else needs to be asked.
+
+mod board;
+mod tempo;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,8 +17,16 @@ use opensky_protocol::{
     Digest, NodeKey, Offer, Reply, Request, SecretKey, Signed, Verified, codec,
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
-use tokio::{sync::mpsc, task::spawn_blocking, time::sleep};
+use tokio::{
+    sync::{Mutex as Turn, mpsc},
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
+use self::{
+    board::{Board, Seen},
+    tempo::Tempo,
+};
 use crate::{clock::Clock, metrics::Metrics, tasks::Tasks};
 
 /// Offers that are kept, at most.
@@ -23,12 +35,19 @@ const KEPT: usize = 10_000;
 const TOLD: usize = 256;
 /// An announcement that nobody heard is made again after this.
 const AGAIN: Duration = Duration::from_millis(300);
-/// Others that are asked for what one that cannot be reached has announced.
-const SECOND_HAND: usize = 3;
+/// Nodes that are asked for all that they know at once: any of them may be slow, or have to be looked for.
+const ASKED: usize = 32;
+/// Nodes that are asked for what they passed on, at once: as many as may be connected.
+const ASKED_FOR_SOME: usize = 256;
+/// Announcements that wait while whoever passed them on is asked.
+const WAITING: usize = 64;
+/// How long whoever passed something on may take to say what it is. An announcement that is not judged by
+/// then nobody passes on.
+const SOON: Duration = Duration::from_secs(5);
 /// How often some other node is asked for what it knows, in case announcements were lost.
 const ROUND: Duration = Duration::from_secs(15);
-/// How far ahead an offer may end.
-const LONGEST: u64 = 24 * 3_600_000;
+/// How far ahead an offer may end, in milliseconds: many times an offer's life, for clocks that differ.
+const LONGEST: u64 = 10 * 60_000;
 
 /// What is announced: that its author has an offer of this number, with these bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
@@ -49,13 +68,24 @@ struct Stalls {
     clock: Clock,
     tasks: Tasks,
     state: Mutex<State>,
+    /// Whose turn it is to have signatures checked: they take a moment each.
+    checking: Turn<()>,
 }
 
-#[derive(Default)]
 struct State {
     own: Option<Verified<Offer>>,
-    known: BTreeMap<NodeKey, Verified<Offer>>,
+    board: Board,
     asked: BTreeSet<NodeKey>,
+    /// Announcements that nobody has proved yet, by who passed them on and is being asked.
+    rumours: BTreeMap<NodeKey, Vec<Rumour>>,
+    tempo: Tempo,
+}
+
+/// An announcement that may be true.
+struct Rumour {
+    author: NodeKey,
+    announcement: Announcement,
+    verdict: Verdict,
 }
 
 impl Market {
@@ -68,6 +98,13 @@ impl Market {
         clock: Clock,
         tasks: Tasks,
     ) -> Self {
+        let state = State {
+            own: None,
+            board: Board::new(KEPT),
+            asked: BTreeSet::new(),
+            rumours: BTreeMap::new(),
+            tempo: Tempo::new(clock.now()),
+        };
         Self(Arc::new(Stalls {
             network,
             secret,
@@ -75,7 +112,8 @@ impl Market {
             metrics,
             clock,
             tasks,
-            state: Mutex::default(),
+            state: Mutex::new(state),
+            checking: Turn::new(()),
         }))
     }
 
@@ -114,38 +152,74 @@ impl Market {
     pub fn known(&self) -> Vec<Offer> {
         let now = self.0.clock.now();
         let state = self.lock();
-        let known = state.known.values().filter(|offer| offer.expires > now);
+        let known = state.board.all().filter(|offer| offer.expires > now);
         known.map(|offer| Offer::clone(offer)).collect()
     }
 
-    /// What is told to whoever asks for offers.
+    /// What is told to whoever asks for offers: the newest.
     pub fn told(&self) -> Vec<Signed<Offer>> {
         let now = self.0.clock.now();
         let state = self.lock();
-        let known = state.known.values().filter(|offer| offer.expires > now);
+        let known = state.board.newest().filter(|offer| offer.expires > now);
         let all = state.own.iter().chain(known).take(TOLD);
         all.map(|offer| offer.as_signed().clone()).collect()
     }
 
-    /// Somebody announced something.
-    pub fn announced(&self, author: NodeKey, bytes: &[u8], verdict: Verdict) {
+    /// The offers of these nodes that are known; `None` if they are too many.
+    pub fn told_of(&self, nodes: &[NodeKey]) -> Option<Vec<Signed<Offer>>> {
+        let state = self.lock();
+        let own = self.0.secret.node();
+        let known = nodes.iter().filter_map(|node| match *node == own {
+            true => state.own.as_ref(),
+            false => state.board.find(node),
+        });
+        let signed = || known.map(|offer| offer.as_signed().clone()).collect();
+        (nodes.len() <= TOLD).then(signed)
+    }
+
+    /// `via` has passed on what somebody announced, or announced it itself. It is passed on in turn when
+    /// the offer is here.
+    pub fn announced(&self, via: NodeKey, author: NodeKey, bytes: &[u8], verdict: Verdict) {
         let Ok(announcement) = codec::decode::<Announcement>(bytes) else {
             return verdict.reject();
         };
-        let known = self.lock().known.get(&author).map(|offer| offer.sequence);
-        if author == self.0.secret.node() || known >= Some(announcement.sequence) {
+        let Announcement { sequence, digest } = announcement;
+        let now = self.0.clock.now();
+        let mut state = self.lock();
+        let seen = state.board.compare(&author, sequence, &digest);
+        let is_own = author == self.0.secret.node();
+        if is_own || seen == Seen::Other || !state.tempo.admits(via, author, now) {
             return verdict.ignore();
         }
-        verdict.accept();
-        self.ask(author);
+        if seen == Seen::Same {
+            return verdict.accept();
+        }
+        let is_asked = state.rumours.contains_key(&via);
+        if !is_asked && state.rumours.len() >= ASKED_FOR_SOME {
+            return verdict.ignore();
+        }
+        let waiting = state.rumours.entry(via).or_default();
+        if waiting.len() >= WAITING {
+            return verdict.ignore();
+        }
+        waiting.push(Rumour {
+            author,
+            announcement,
+            verdict,
+        });
+        if !is_asked {
+            self.0.tasks.spawn(self.clone().look_into(via));
+        }
     }
 
-    /// Asks a node for what it knows, unless that is being done.
+    /// Asks a node for what it knows, unless that is being done, or too many are being asked.
     pub fn ask(&self, node: NodeKey) {
-        if self.lock().asked.insert(node) {
+        let mut state = self.lock();
+        if state.asked.len() < ASKED && state.asked.insert(node) {
             let market = self.clone();
             self.0.tasks.spawn(async move {
-                market.fetch(node).await;
+                let offers = market.asked(node, &Request::Offers).await;
+                market.take_in(node, offers).await;
                 market.lock().asked.remove(&node);
             });
         }
@@ -167,67 +241,90 @@ impl Market {
         }
     }
 
-    async fn fetch(&self, node: NodeKey) {
-        let offers = match self.asked(node).await {
-            Some(offers) => offers,
-            // Whoever passed its announcement on is connected, and may have asked it.
-            None => self.second_hand(node).await,
-        };
-        let new = self.new_ones(offers);
-        // Each signature takes a moment.
+    /// Asks a node for what it has passed on, until there is nothing more to ask for.
+    async fn look_into(self, via: NodeKey) {
+        while let Some(rumours) = self.next_of(via) {
+            let authors: Vec<NodeKey> = rumours.iter().map(|rumour| rumour.author).collect();
+            let request = Request::OffersOf(authors.clone());
+            let answer = timeout(SOON, self.asked(via, &request)).await;
+            let mut offers = answer.unwrap_or_default();
+            offers.retain(|offer| authors.contains(&offer.value.node));
+            self.take_in(via, offers).await;
+            rumours.into_iter().for_each(|rumour| self.judge(rumour));
+        }
+    }
+
+    fn next_of(&self, via: NodeKey) -> Option<Vec<Rumour>> {
+        let mut state = self.lock();
+        let waiting = std::mem::take(state.rumours.get_mut(&via)?);
+        if waiting.is_empty() {
+            state.rumours.remove(&via);
+            return None;
+        }
+        Some(waiting)
+    }
+
+    fn judge(&self, rumour: Rumour) {
+        let Announcement { sequence, digest } = rumour.announcement;
+        let state = self.lock();
+        match state.board.compare(&rumour.author, sequence, &digest) {
+            Seen::Same => rumour.verdict.accept(),
+            Seen::Other | Seen::Nothing => rumour.verdict.ignore(),
+        }
+    }
+
+    /// What a node answers when it is asked for offers: nothing, if it does not.
+    async fn asked(&self, node: NodeKey, request: &Request) -> Vec<Signed<Offer>> {
+        let reply = self.0.network.ask(node, codec::encode(request)).await;
+        match reply.map(|reply| codec::decode(&reply)) {
+            Ok(Ok(Reply::Offers(offers))) => offers,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes on what a node has told, as far as it is new.
+    async fn take_in(&self, from: NodeKey, mut offers: Vec<Signed<Offer>>) {
+        offers.truncate(TOLD);
+        let new = self.new_ones(from, offers);
+        if new.is_empty() {
+            return;
+        }
+        let turn = self.0.checking.lock().await;
         let checked = spawn_blocking(|| new.into_iter().filter_map(Signed::verify).collect());
         let checked: Vec<Verified<Offer>> = checked.await.unwrap_or_default();
+        drop(turn);
         for offer in checked {
-            self.learn(offer).await;
+            self.learn(from, offer).await;
         }
-    }
-
-    async fn asked(&self, node: NodeKey) -> Option<Vec<Signed<Offer>>> {
-        let request = codec::encode(&Request::Offers);
-        let reply = self.0.network.ask(node, request).await.ok()?;
-        match codec::decode(&reply) {
-            Ok(Reply::Offers(offers)) => Some(offers),
-            _ => None,
-        }
-    }
-
-    async fn second_hand(&self, node: NodeKey) -> Vec<Signed<Offer>> {
-        let status = self.0.network.status().await;
-        let others = status.map_or_else(Vec::new, |status| status.connected);
-        let others = others.into_iter().filter(|other| *other != node);
-        for other in others.take(SECOND_HAND) {
-            if let Some(offers) = self.asked(other).await {
-                return offers;
-            }
-        }
-        Vec::new()
     }
 
     /// Those that are worth a look at their signature.
-    fn new_ones(&self, offers: Vec<Signed<Offer>>) -> Vec<Signed<Offer>> {
+    fn new_ones(&self, from: NodeKey, offers: Vec<Signed<Offer>>) -> Vec<Signed<Offer>> {
         let now = self.0.clock.now();
         let own = self.0.secret.node();
-        let state = self.lock();
+        let mut state = self.lock();
+        for said in offers.iter().filter(|offer| offer.value.node == from) {
+            state.board.confirm(from, said);
+        }
         let is_new = |offer: &Offer| {
-            let known = state.known.get(&offer.node).map(|known| known.sequence);
+            let known = state.board.find(&offer.node).map(|known| known.sequence);
             offer.node != own
                 && offer.is_bounded()
                 && offer.expires > now
                 && offer.expires < now.saturating_add(LONGEST)
                 && known < Some(offer.sequence)
         };
-        let new = offers.into_iter().take(TOLD);
+        let new = offers.into_iter();
         new.filter(|offer| is_new(&offer.value)).collect()
     }
 
-    async fn learn(&self, offer: Verified<Offer>) {
+    async fn learn(&self, from: NodeKey, offer: Verified<Offer>) {
         {
             let mut state = self.lock();
-            if state.known.len() >= KEPT && !state.known.contains_key(&offer.node) {
+            if !state.board.learn(from, offer.clone()) {
                 return;
             }
-            state.known.insert(offer.node, offer.clone());
-            self.0.metrics.offers.set(state.known.len() as i64);
+            self.0.metrics.offers.set(state.board.len() as i64);
         }
         // The core ends before those who tell it things.
         let _ = self.0.events.send(Event::Offer(Box::new(offer))).await;
@@ -237,8 +334,8 @@ impl Market {
     fn forget(&self) {
         let now = self.0.clock.now();
         let mut state = self.lock();
-        state.known.retain(|_, offer| offer.expires > now);
-        self.0.metrics.offers.set(state.known.len() as i64);
+        state.board.forget(now);
+        self.0.metrics.offers.set(state.board.len() as i64);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -125,6 +125,8 @@ pub enum Request {
         /// At most one for each of them.
         asides: Vec<Aside>,
     },
+    /// The offers of these nodes, as far as the other knows them: at most 256.
+    OffersOf(Vec<NodeKey>),
 }
 
 /// The answer to a [`Request`].
@@ -136,7 +138,7 @@ pub enum Reply {
     Busy,
     /// No, and it will not help to ask again.
     Refused,
-    /// To [`Request::Offers`].
+    /// To [`Request::Offers`] and [`Request::OffersOf`].
     Offers(Vec<Signed<Offer>>),
     /// To [`Request::Has`]: one answer for each.
     Has(Vec<bool>),

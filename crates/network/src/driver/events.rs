@@ -194,7 +194,8 @@ impl Driver {
             }
         }
         let author = message.source.as_ref().and_then(identity::node_of);
-        let Some(author) = author.filter(|_| message.data.len() <= ANNOUNCEMENT_BYTES) else {
+        let both = identity::node_of(&via).zip(author);
+        let Some((from, author)) = both.filter(|_| message.data.len() <= ANNOUNCEMENT_BYTES) else {
             return self.judge(Judged {
                 subject: Subject::Announcement { id, via },
                 judgement: Judgement::Reject,
@@ -203,6 +204,7 @@ impl Driver {
         let verdict = self.verdict(Subject::Announcement { id, via });
         let bytes = message.data;
         self.offer(Inbound::Announcement {
+            via: from,
             author,
             bytes,
             verdict,

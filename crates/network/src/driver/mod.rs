@@ -259,7 +259,7 @@ impl Driver {
     /// An attempt to reach a peer that streams wait for has failed: on to the next.
     fn dial_failed(&mut self, peer: PeerId) {
         match self.reach.stage(&peer) {
-            Some(Stage::Known) if !self.table.is_full() => {
+            Some(Stage::Known) if self.table.takes_look_up() => {
                 let kad = &mut self.swarm.behaviour_mut().kad;
                 let query = kad.get_closest_peers(peer);
                 self.table.look_up(query, peer);
@@ -309,7 +309,7 @@ impl Driver {
     }
 
     fn find(&mut self, find: Find, reply: oneshot::Sender<Result<Found, FindError>>) {
-        if self.table.is_full() {
+        if !self.table.takes_find() {
             let _ = reply.send(Err(FindError::Busy));
             return;
         }

@@ -11,8 +11,10 @@ use tokio::sync::oneshot;
 
 use crate::{command::Found, error::FindError};
 
-/// Questions at once.
-const MOST: usize = 256;
+/// Questions of this node at once, and look-ups of peers that streams wait for. What makes it look for peers
+/// is often what others say: that must not keep it from asking.
+const MOST_FINDS: usize = 128;
+const MOST_LOOK_UPS: usize = 128;
 /// What is collected of one answer: the caller needs some, and liars may send many.
 const MOST_PEERS: usize = 64;
 const MOST_RECORDS: usize = 16;
@@ -33,8 +35,14 @@ struct Find {
 }
 
 impl Table {
-    pub fn is_full(&self) -> bool {
-        self.finds.len() + self.look_ups.len() >= MOST
+    /// Whether one more question may be asked.
+    pub fn takes_find(&self) -> bool {
+        self.finds.len() < MOST_FINDS
+    }
+
+    /// Whether one more peer may be looked up.
+    pub fn takes_look_up(&self) -> bool {
+        self.look_ups.len() < MOST_LOOK_UPS
     }
 
     pub fn look_up(&mut self, query: QueryId, peer: PeerId) {
@@ -97,5 +105,30 @@ impl Table {
         for query in lost {
             self.fail(&query, FindError::Timeout);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::kad::{self, store::MemoryStore};
+
+    use super::*;
+
+    #[test]
+    fn peers_that_are_looked_up_keep_no_question_waiting() {
+        let me = PeerId::random();
+        let mut kad = kad::Behaviour::new(me, MemoryStore::new(me));
+        let mut table = Table::default();
+        for looked_up in 0..MOST_LOOK_UPS {
+            assert!(table.takes_look_up(), "{looked_up}");
+            let peer = PeerId::random();
+            table.look_up(kad.get_closest_peers(peer), peer);
+        }
+        assert!(!table.takes_look_up() && table.takes_find());
+        for _ in 0..MOST_FINDS {
+            let (reply, _) = oneshot::channel();
+            table.find(kad.get_closest_peers(me), reply);
+        }
+        assert!(!table.takes_find());
     }
 }

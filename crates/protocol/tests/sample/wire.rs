@@ -113,6 +113,7 @@ pub fn requests() -> Vec<Request> {
         Request::Deploy(Box::new(
             Verified::sign(&secret, sample::deployment()).into_signed(),
         )),
+        Request::OffersOf(vec![node]),
     ];
     let messages = messages().into_iter().map(Request::Message);
     messages.chain(others).chain(asked).collect()
