@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use opensky_core::{Checked, Event};
 use opensky_network::{Inbound, Inbox, Network, Reply as Place};
-use opensky_protocol::{Aside, Digest, Message, NodeKey, Reply, Request, codec};
+use opensky_protocol::{
+    Aside, Digest, Message, NodeKey, Reply, Request, codec, ledger::LedgerRequest,
+};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::spawn_blocking,
@@ -16,7 +18,7 @@ use crate::{
     depot::Depot,
     drive::Wishes,
     keepsake::{For, Keepsakes},
-    ledger::Books,
+    ledger::{Books, Turnstile},
     market::Market,
     metrics::Metrics,
     tasks::Tasks,
@@ -61,6 +63,7 @@ pub(crate) struct Door {
     checks: Arc<Semaphore>,
     long: Arc<Semaphore>,
     pins: Semaphore,
+    turnstile: Turnstile,
 }
 
 /// Why a message was not taken.
@@ -77,6 +80,7 @@ impl Door {
             checks: Arc::new(Semaphore::new(CHECKS)),
             long: Arc::new(Semaphore::new(1)),
             pins: Semaphore::new(PINNING),
+            turnstile: Turnstile::default(),
         })
     }
 
@@ -189,13 +193,20 @@ impl Door {
                 Known::Newest => Reply::Heard,
                 Known::Old | Known::Unsound => Reply::Refused,
             },
-            Request::Ledger(request) => match &self.rooms.books {
-                Some(books) => match books.ask(*request).await {
-                    Ok(reply) => Reply::Ledger(Box::new(reply)),
-                    Err(_) => Reply::Busy,
-                },
-                None => Reply::Refused,
-            },
+            Request::Ledger(request) => self.ask_ledger(from, *request).await,
+        }
+    }
+
+    async fn ask_ledger(&self, from: NodeKey, question: LedgerRequest) -> Reply {
+        let Some(books) = &self.rooms.books else {
+            return Reply::Refused;
+        };
+        let Some(_pass) = self.turnstile.pass(from, &question).await else {
+            return Reply::Busy;
+        };
+        match books.ask(question).await {
+            Ok(reply) => Reply::Ledger(Box::new(reply)),
+            Err(_) => Reply::Busy,
         }
     }
 

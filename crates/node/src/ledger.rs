@@ -2,6 +2,7 @@
 
 mod keeper;
 mod teller;
+mod turnstile;
 
 use opensky_network::Network;
 use opensky_protocol::{
@@ -15,6 +16,7 @@ use opensky_protocol::{
 pub(crate) use self::{
     keeper::Keeper,
     teller::{Signer, Teller, TellerError},
+    turnstile::Turnstile,
 };
 use crate::config::LedgerHere;
 
