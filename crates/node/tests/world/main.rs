@@ -9,6 +9,7 @@ mod nodes;
 mod private;
 mod saying;
 mod stopping;
+mod strangers;
 
 use std::env;
 
@@ -26,6 +27,7 @@ fn main() {
                 private::trials(),
                 saying::trials(),
                 stopping::trials(),
+                strangers::trials(),
             ];
             libtest_mimic::run(
                 &Arguments::from_args(),
