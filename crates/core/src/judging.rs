@@ -52,6 +52,7 @@ impl Broker {
             return;
         };
         unit.stage = Stage::Showing;
+        unit.spare = 0;
         let unit_id = unit.id;
         let mut is_asked = false;
         for (attempt, seat) in (0..).zip(&mut unit.seats) {
