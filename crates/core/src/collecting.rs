@@ -130,6 +130,12 @@ impl Worker {
         };
         let (ends, deadline) = (earning.ends, earning.deadline);
         let is_over = ends <= at.now;
+        let is_unpaid = |turn: &Turn| self.tasks[turn].done().is_some();
+        let may_be_closed = !is_over && self.turns_of(&job).iter().any(is_unpaid);
+        // Whoever has closed an escrow need not say so, and what they say may be lost.
+        if may_be_closed && self.looked_for.insert(job) {
+            at.want(Effect::FindEscrow { job });
+        }
         let sulks = ends.after(self.policy.patience);
         if earning.unclaimed() > 0
             && let Some(best) = &earning.best

@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     /// What the ledger has shown of the escrows that pay.
     pub(crate) funding: BTreeMap<Digest, Funding>,
     /// Jobs whose escrow the ledger was asked for, and has not answered.
-    looked_for: BTreeSet<Digest>,
+    pub(crate) looked_for: BTreeSet<Digest>,
     /// Turns that are over, and what to say to whoever asks for them again.
     over: BTreeMap<Turn, Option<Abort>>,
     over_order: VecDeque<Turn>,
@@ -172,13 +172,22 @@ impl Worker {
             let deadline = Time(ticket.deadline);
             account.insert(Earning::new(ticket.requester, deadline));
             at.changed(Stored::Earning(job));
-            at.alarms.set(Alarm::Account(job), deadline);
+            let soon = at.now.after(self.policy.claim_time);
+            at.alarms.set(Alarm::Account(job), deadline.min(soon));
         }
     }
 
     /// The ledger has said what pays for a job.
     pub(crate) fn funded(&mut self, job: Digest, found: Option<Funding>, at: &mut Moment<'_>) {
         self.looked_for.remove(&job);
+        let earning = self.earnings.get_mut(&job);
+        if let (Some(earning), Some(found)) = (earning, found)
+            && found.ends < earning.ends
+        {
+            earning.ends = found.ends;
+            at.changed(Stored::Earning(job));
+            at.alarms.bring_forward(Alarm::Account(job), at.now);
+        }
         for turn in self.turns_of(&job) {
             let Some(task) = self.tasks.get_mut(&turn) else {
                 continue;
