@@ -1,9 +1,15 @@
 //! What characters do otherwise than the core tells them: what they compute, and what they say.
 
 use opensky_core::{Done, Outgoing};
-use opensky_protocol::{Abort, Turn, Work, names};
+use opensky_protocol::{Abort, Digest, Turn, Voucher, Work, names};
 
-use crate::{character::Character, guest, node::State, world::World};
+use crate::{
+    character::Character,
+    errands::{Errand, unsigned},
+    guest,
+    node::State,
+    world::World,
+};
 
 /// How the ring lies, how a flood does, how a crony's shills do, and what a copier makes up.
 const RING: u8 = 101;
@@ -11,6 +17,8 @@ const FLOOD: u8 = 102;
 const SHILLS: u8 = 103;
 const MADE_UP: u8 = 104;
 const TURNED: u8 = 105;
+const LAPSED: u8 = 106;
+const BORROWED: u8 = 107;
 
 impl World {
     /// What comes of a run.
@@ -41,20 +49,19 @@ impl World {
         }
         let (class, outputs) = guest::honest(work);
         let right = guest::done(node.who.node, work, class, outputs);
-        let truth = right.statement.compare_key;
-        self.gossip.truth.insert(right.statement.unit, truth);
-        let done = match lie {
-            None => right,
-            Some(how) => {
-                let outputs = guest::lie(&right.outputs, how);
-                guest::done(node.who.node, work, class, outputs)
-            }
+        let truth = right.statement.clone();
+        self.gossip.truth.insert(truth.unit, truth.compare_key);
+        let outputs = match lie {
+            _ if node.character == Character::Padder => guest::pad(&right.outputs, &work.limits),
+            Some(how) => guest::lie(&right.outputs, how),
+            None => right.outputs.clone(),
         };
+        let done = guest::done(node.who.node, work, class, outputs);
         for output in done.outputs.0.values() {
             self.gossip.made(output, place);
         }
         let operator = node.who.operator;
-        self.laws.ran(turn, operator, &done.statement);
+        self.laws.worth.ran(turn, operator, &done.statement, &truth);
         Ok(Box::new(done))
     }
 
@@ -70,6 +77,8 @@ impl World {
             Character::Sybil => Some(FLOOD),
             Character::Shill => Some(SHILLS),
             Character::Turncoat(honest) => (node.runs > honest).then_some(TURNED),
+            Character::Lapsing(honest) => (node.runs > honest).then_some(LAPSED),
+            Character::Impostor => Some(BORROWED),
             Character::Ring => self.is_among_friends(turn).then_some(RING),
             _ => None,
         }
@@ -89,7 +98,17 @@ impl World {
         let character = self.nodes[place].character;
         match (character, message) {
             (Character::Hiding, Outgoing::Reveal(_)) => None,
-            (Character::Stingy, Outgoing::Settle { .. }) => None,
+            (Character::Stingy | Character::Quiet, Outgoing::Settle { .. })
+            | (Character::Quiet, Outgoing::Over(_)) => None,
+            (Character::Sulky, Outgoing::Settle { paid, refused, .. }) => {
+                Some(Outgoing::Release([paid, refused].concat()))
+            }
+            (Character::Drainer, Outgoing::Settle { paid, refused, .. }) => {
+                let turn = paid.first().or(refused.first());
+                turn.into_iter()
+                    .for_each(|turn| self.drain_escrow(place, turn.job));
+                None
+            }
             (Character::Copier, Outgoing::Reveal(reveals)) => {
                 let mut reveals = reveals;
                 for reveal in &mut reveals {
@@ -106,5 +125,20 @@ impl World {
             }
             (_, message) => Some(message),
         }
+    }
+
+    /// Vouches all that is in an escrow to the requester itself.
+    fn drain_escrow(&mut self, place: usize, job: Digest) {
+        let own = self.nodes[place].who;
+        let voucher = Voucher {
+            ledger: own.ledger,
+            escrow: job,
+            requester: own.node,
+            operator: own.operator,
+            total: u128::MAX,
+            turns: 1,
+            root: Voucher::START,
+        };
+        self.send_errand(place, Errand::Claim(unsigned(voucher)));
     }
 }

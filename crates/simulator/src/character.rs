@@ -39,8 +39,26 @@ pub enum Character {
     Turncoat(u32),
     /// A provider that is gone for ever as soon as it is asked to reduce.
     Mapper,
+    /// A provider whose results are right, but for their length: it says they are longer.
+    Padder,
+    /// A provider that is honest so often. From then on it lies, and lets its lease lapse before it
+    /// promises anything: whoever comes late might not be looked at as closely.
+    Lapsing(u32),
+    /// A provider that says that it works for somebody else, who is honest, and lies.
+    Impostor,
     /// A requester that never vouches: whoever works for it has to show that to the ledger.
     Stingy,
+    /// A requester that says that its jobs are over and that it wants none of what it has seen, and
+    /// leaves its escrows open.
+    Sulky,
+    /// A requester that closes its escrows and never says that its jobs are over, nor vouches.
+    Quiet,
+    /// A requester that vouches a whole escrow to itself as soon as others have worked.
+    Drainer,
+    /// A requester whose escrows hold a tenth of what it orders for.
+    Pauper,
+    /// Somebody without jobs, who orders work in the names of those of others.
+    Stranger,
     /// A requester whose own sybils outvote whoever else works for it, so that it need not pay.
     Crony,
     /// Such a sybil.
@@ -70,7 +88,13 @@ impl Character {
     /// Whether some of its results are wrong.
     pub fn lies(self) -> bool {
         match self {
-            Self::Liar(_) | Self::Sometimes { .. } | Self::Copier | Self::Turncoat(_) => true,
+            Self::Liar(_)
+            | Self::Sometimes { .. }
+            | Self::Copier
+            | Self::Turncoat(_)
+            | Self::Padder
+            | Self::Lapsing(_)
+            | Self::Impostor => true,
             _ => self.colludes(),
         }
     }

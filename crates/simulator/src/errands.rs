@@ -35,16 +35,27 @@ impl World {
             self.plan(place, 1_000, Coming::Errand(life, Box::new(errand)));
             return;
         }
+        let Some(answer) = self.ask_ledger(place, errand) else {
+            return;
+        };
+        let after = self.weather.finality + self.dice.within(&self.weather.latency);
+        self.plan(place, after, Coming::Own(life, Box::new(answer)));
+    }
+
+    /// What the ledger says to it, if it says anything that is worth telling.
+    fn ask_ledger(&mut self, place: usize, errand: Errand) -> Option<Event> {
         let node = self.nodes[place].who.node;
-        let answer = match errand {
+        Some(match errand {
             Errand::Find(job) => {
                 let found = self.funding(&job);
                 Event::Funding { job, found }
             }
-            Errand::Open(job, amount, deadline) => self.open_escrow(node, job, amount, deadline),
+            Errand::Open(job, amount, deadline) => self.open_escrow(place, job, amount, deadline),
             Errand::Close(job) => {
                 // It is closed now, or it was closed before, or it is over anyway.
-                let _ = self.call(node, Call::Close { escrow: job });
+                if self.call(node, Call::Close { escrow: job }).is_ok() {
+                    self.plan_objections(place, job);
+                }
                 let state = EscrowState::Closed;
                 Event::Escrow { job, state }
             }
@@ -55,31 +66,36 @@ impl World {
                 let _ = self.call(node, Call::Claim { vouchers });
                 Event::Claimed { job, total }
             }
-            Errand::Show(proof) => self.show(place, proof),
-        };
-        let after = self.weather.finality + self.dice.within(&self.weather.latency);
-        self.plan(place, after, Coming::Own(life, Box::new(answer)));
+            Errand::Show(proof) => return self.show(place, proof),
+        })
     }
 
-    fn call(&mut self, node: NodeKey, call: Call) -> Result<(), Rejection> {
+    pub(crate) fn call(&mut self, node: NodeKey, call: Call) -> Result<(), Rejection> {
         let done = self.bank.call(node, call, self.now.0).map(drop);
         self.look_at_bank();
         done
     }
 
-    fn open_escrow(&mut self, node: NodeKey, job: Digest, amount: u128, deadline: Time) -> Event {
+    fn open_escrow(&mut self, place: usize, job: Digest, amount: u128, deadline: Time) -> Event {
+        let node = self.nodes[place].who.node;
+        let set_aside = match self.nodes[place].character {
+            Character::Pauper => amount / 10,
+            _ => amount,
+        };
         let call = Call::OpenEscrow {
             escrow: job,
             requester: node,
-            amount,
+            amount: set_aside,
             deadline: deadline.0,
         };
         let refused = self.call(node, call).err();
+        if refused.is_none() {
+            self.plan_objections(place, job);
+            self.tempt(job);
+        }
         let opened = self.bank.escrow(&job);
         let state = match (opened, refused) {
-            (Some(escrow), _) => EscrowState::Locked {
-                amount: escrow.locked,
-            },
+            (Some(_), _) => EscrowState::Locked { amount },
             (None, refused) => {
                 let reason = refused.map_or_else(String::new, |reason| reason.to_string());
                 EscrowState::Rejected(reason)
@@ -98,48 +114,26 @@ impl World {
         })
     }
 
-    fn show(&mut self, place: usize, proof: Proof) -> Event {
+    fn show(&mut self, place: usize, proof: Proof) -> Option<Event> {
         let turns = proof.turns.iter();
         let turns: Vec<Turn> = turns
             .map(|turn| Turn::from(&turn.assignment.value))
             .collect();
-        let escrow = proof.escrow;
         let node = self.nodes[place].who.node;
         let showing = Showing {
-            escrow,
+            escrow: proof.escrow,
             voucher: proof.voucher,
             opened: proof.opened,
             evidence: proof.turns.into_iter().map(evidence).collect(),
         };
-        let claims = showing.evidence.iter();
-        let claims: Vec<(Digest, Digest)> = claims
-            .map(|shown| (shown.statement.unit, shown.statement.compare_key))
-            .collect();
-        // A refusal is for good, and there may be other turns that are not refused.
-        let _ = self.call(node, Call::Show(Box::new(showing)));
-        self.nodes[place].shown.extend(turns.iter().copied());
-        self.object(escrow, &claims);
-        Event::Filed(turns)
-    }
-
-    /// A requester objects where something else is claimed than what it knows to be right. A crony
-    /// objects to everything.
-    fn object(&mut self, escrow: Digest, claims: &[(Digest, Digest)]) {
-        let requester = self.bank.escrow(&escrow).map(|escrow| escrow.requester);
-        let Some(requester) = requester else {
-            return;
-        };
-        let place = self.places.get(&requester);
-        let is_crony = place.is_some_and(|place| {
-            let node = &self.nodes[*place];
-            node.character == Character::Crony
-        });
-        for (unit, key) in claims.iter().copied() {
-            if is_crony || self.gossip.truth.get(&unit) != Some(&key) {
-                // Where results differ already, or nothing was filed, there is nothing to object to.
-                let _ = self.call(requester, Call::Object { escrow, unit });
-            }
+        let shown = self.call(node, Call::Show(Box::new(showing)));
+        // The time for it may come, or be over; every other refusal is for good, and there may be
+        // other turns that are not refused.
+        if shown == Err(Rejection::Phase) {
+            return None;
         }
+        self.nodes[place].shown.extend(turns.iter().copied());
+        Some(Event::Filed(turns))
     }
 
     /// What the ledger does by itself, and what its arbiter says.

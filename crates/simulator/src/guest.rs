@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use opensky_core::Done;
 use opensky_protocol::{
-    Class, Digest, NodeKey, Output, Outputs, Signature, Statement, Transcript, Work, World, codec,
-    names,
+    Class, Digest, Limits, NodeKey, Output, Outputs, Signature, Statement, Transcript, Work, World,
+    codec, names,
 };
 
 /// Units of a stepper job.
@@ -58,6 +58,16 @@ pub fn lie(outputs: &Outputs, how: u8) -> Outputs {
     for output in outputs.0.values_mut() {
         output.digest.0[31] ^= how.wrapping_add(1);
         output.digest.0[30] ^= 0x55;
+    }
+    outputs
+}
+
+/// The same, but for a length: the first output is as long as the limit lets it be.
+pub fn pad(outputs: &Outputs, limits: &Limits) -> Outputs {
+    let spare = limits.output.saturating_sub(outputs.len());
+    let mut outputs = outputs.clone();
+    if let Some(output) = outputs.0.values_mut().next() {
+        output.len += spare;
     }
     outputs
 }

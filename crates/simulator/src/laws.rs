@@ -2,14 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use opensky_core::{Draft, Ending, JobState, Outgoing, Refused};
-use opensky_protocol::{Account, Digest, PriceTerms, Statement, Ticket, Turn};
+use opensky_core::{JobState, Outgoing, Refused};
+use opensky_protocol::{Account, Digest, Turn};
 
-use crate::{
-    character::Character,
-    node::{Node, State},
-    world::World,
-};
+use crate::{character::Character, node::State, world::World, worth::Worth};
 
 /// A law that was broken.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -46,13 +42,27 @@ pub enum Broken {
         paid: u128,
         worth: u128,
     },
-    #[error("{operator} has got {paid} of the {owed} that job {job} owes it")]
+    #[error(
+        "{operator} has got {paid} of the {owed} that job {job} owes it by its requester's word"
+    )]
     Underpaid {
         job: Digest,
         operator: Account,
         paid: u128,
         owed: u128,
     },
+    #[error(
+        "{operator} is honest, and has got {paid} for what is worth {worth}: its requester has seen \
+         that, and the escrow of job {job} had more"
+    )]
+    Unpaid {
+        job: Digest,
+        operator: Account,
+        paid: u128,
+        worth: u128,
+    },
+    #[error("a message has {0} bytes: nobody takes it")]
+    TooLong(usize),
     #[error("job {0} was taken on and has not ended: it is {1:?}")]
     NotEnded(Digest, Option<JobState>),
     #[error("the escrow of job {0} still holds {1} after all its times are over")]
@@ -77,9 +87,11 @@ pub struct Laws {
     pub(crate) broken: Option<Broken>,
     /// Who was paid for a unit of a job.
     payees: HashMap<(Digest, Digest), Vec<Account>>,
-    orders: BTreeMap<Turn, (Ticket, PriceTerms)>,
-    /// What an operator's run of a unit is worth.
-    runs: BTreeMap<(Digest, Account, Digest), u128>,
+    /// How often anybody has objected to a claim.
+    pub objections: u64,
+    pub(crate) worth: Worth,
+    /// Requesters that have objected because they believe a wrong result.
+    pub(crate) deceived: BTreeSet<Account>,
 }
 
 impl Laws {
@@ -110,29 +122,9 @@ impl Laws {
         }
     }
 
-    fn ordered(&mut self, draft: &Draft) {
-        if self.is_thorough {
-            let turn = Turn::from(&draft.assignment);
-            let order = (draft.ticket.clone(), draft.assignment.ask);
-            self.orders.insert(turn, order);
-        }
-    }
-
-    /// An operator has a result, whatever it is.
-    pub(crate) fn ran(&mut self, turn: &Turn, operator: Account, said: &Statement) {
-        if let Some((ticket, ask)) = self.orders.get(turn) {
-            let amount = ticket.payment(ask, said.fuel, said.output_len);
-            let worth = self.runs.entry((turn.job, operator, turn.unit));
-            let worth = worth.or_default();
-            *worth = amount.max(*worth);
-        }
-    }
-
-    /// What an operator's runs of a job's units are worth, each unit once, in a thorough world.
+    /// What an operator's right results of a job's units are worth, each unit once, in a thorough world.
     pub fn worth(&self, job: Digest, operator: Account) -> u128 {
-        let least = (job, operator, Digest([0; 32]));
-        let most = (job, operator, Digest([255; 32]));
-        self.runs.range(least..=most).map(|(_, worth)| worth).sum()
+        self.worth.of(job, operator).map(|(_, run)| run.right).sum()
     }
 
     /// An honest requester says that these are paid, for the first time or again.
@@ -142,10 +134,7 @@ impl Laws {
             if !payees.contains(&operator) {
                 payees.push(operator);
             }
-            let cap = self
-                .orders
-                .get(turn)
-                .map_or(u8::MAX, |(ticket, _)| ticket.replica_cap);
+            let cap = self.worth.cap(turn).unwrap_or(u8::MAX);
             if payees.len() > usize::from(cap) {
                 let (job, unit) = (turn.job, turn.unit);
                 self.breaks(Broken::PaidTooOften { job, unit, cap });
@@ -161,10 +150,13 @@ impl World {
         match message {
             Outgoing::Assign(drafts) => {
                 for draft in drafts {
+                    self.overhear(draft, to);
                     let turn = &draft.assignment;
                     let replicas = draft.ticket.replicas;
                     self.gossip.assigned(turn.job, turn.unit, replicas, to);
-                    self.laws.ordered(draft);
+                    if self.laws.is_thorough {
+                        self.laws.worth.ordered(draft);
+                    }
                 }
             }
             Outgoing::Reveal(reveals) => {
@@ -188,7 +180,8 @@ impl World {
         for (account, amount) in std::mem::take(&mut self.bank.slashed) {
             let mut nodes = self.nodes.iter();
             let owner = nodes.find(|node| node.who.operator == account);
-            if owner.is_some_and(|node| node.character.is_honest()) {
+            let is_honest = owner.is_some_and(|node| node.character.is_honest());
+            if is_honest && !self.laws.deceived.contains(&account) {
                 self.laws.breaks(Broken::Slashed(account, amount));
             }
         }
@@ -218,137 +211,5 @@ impl World {
                 self.laws.ended(job.id, job.state);
             }
         }
-    }
-
-    /// Looks at everything, after all times are over.
-    ///
-    /// # Errors
-    /// The first law that is broken.
-    pub fn conclude(&mut self) -> Result<(), Broken> {
-        self.bank.books().check().map_err(Broken::Books)?;
-        let taken: Vec<(Digest, usize)> = self.laws.taken.clone().into_iter().collect();
-        for (job, place) in taken {
-            let requester = &self.nodes[place];
-            if requester.state == State::Gone {
-                continue;
-            }
-            self.check_job(job, requester)?;
-        }
-        for ((job, operator), paid) in &self.bank.paid {
-            let worth = self.laws.worth(*job, *operator);
-            if self.laws.is_thorough && *paid > worth {
-                return Err(Broken::Overpaid {
-                    job: *job,
-                    operator: *operator,
-                    paid: *paid,
-                    worth,
-                });
-            }
-        }
-        self.check_names()
-    }
-
-    fn check_job(&self, job: Digest, requester: &Node) -> Result<(), Broken> {
-        let state = requester.participant.job(&job).map(|view| view.state);
-        let forgotten = state.is_none() && self.laws.endings.contains_key(&job);
-        if !forgotten && !matches!(state, Some(JobState::Over(_))) {
-            return Err(Broken::NotEnded(job, state));
-        }
-        if let Some(escrow) = self.bank.escrow(&job)
-            && escrow.left() > 0
-        {
-            return Err(Broken::Held(job, escrow.left()));
-        }
-        if forgotten || !self.laws.is_thorough || requester.character != Character::Honest {
-            return Ok(());
-        }
-        if state == Some(JobState::Over(Ending::Done)) && self.can_be_trusted(requester, &job) {
-            self.check_result(job, requester)?;
-        }
-        self.check_payments(job, requester)
-    }
-
-    /// Whether no two say the same wrong thing.
-    fn is_without_collusion(&self) -> bool {
-        let liars = self.nodes.iter().filter(|node| node.character.lies());
-        let mut kinds = BTreeSet::new();
-        let mut liars = liars.map(|node| (node.character, node.character.colludes()));
-        liars.all(|(character, colludes)| !colludes && kinds.insert(character))
-    }
-
-    /// Whether a result of that job must be right.
-    fn can_be_trusted(&self, requester: &Node, job: &Digest) -> bool {
-        let order = requester.participant.submission(job);
-        let is_compared = order.is_some_and(
-            |order| matches!(order.replicas, opensky_core::Replicas::Fixed(count) if count > 1),
-        );
-        is_compared && self.is_without_collusion()
-    }
-
-    fn check_result(&self, job: Digest, requester: &Node) -> Result<(), Broken> {
-        let units = requester.participant.units(&job);
-        let is_wrong = |unit: &opensky_core::UnitView| {
-            let truth = self.gossip.truth.get(&unit.unit);
-            unit.agreed.is_some_and(|(key, _)| Some(&key) != truth)
-        };
-        match units.iter().any(is_wrong) {
-            true => Err(Broken::Wrong(job)),
-            false => Ok(()),
-        }
-    }
-
-    /// Each operator has one seat in a unit that is paid, and has got what the requester has written
-    /// down, unless it was not told and showed its turns to the ledger instead.
-    fn check_payments(&self, job: Digest, requester: &Node) -> Result<(), Broken> {
-        let mut earned: BTreeMap<Account, u128> = BTreeMap::new();
-        for unit in requester.participant.units(&job) {
-            let mut payees = BTreeSet::new();
-            for seat in unit.seats.iter().filter(|seat| seat.earned > 0) {
-                *earned.entry(seat.operator).or_default() += seat.earned;
-                if !payees.insert(seat.operator) {
-                    return Err(Broken::PaidTwice {
-                        job,
-                        unit: unit.unit,
-                        operator: seat.operator,
-                    });
-                }
-            }
-        }
-        for (operator, owed) in earned {
-            let mut nodes = self.nodes.iter();
-            let node = nodes.find(|node| node.who.operator == operator);
-            let is_told = |node: &Node| {
-                let has_shown = node.shown.iter().any(|turn| turn.job == job);
-                node.state == State::Up && !has_shown
-            };
-            let paid = self.bank.paid(&job, &operator);
-            if node.is_some_and(is_told) && paid != owed {
-                return Err(Broken::Underpaid {
-                    job,
-                    operator,
-                    paid,
-                    owed,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Nobody honest is taken for a liar where nobody colludes.
-    fn check_names(&self) -> Result<(), Broken> {
-        if !self.laws.is_thorough || !self.is_without_collusion() {
-            return Ok(());
-        }
-        let requesters = self.nodes.iter().enumerate();
-        let requesters = requesters.filter(|(_, node)| node.is_requester());
-        for (place, _) in requesters.filter(|(_, node)| node.state == State::Up) {
-            for node in self.nodes.iter().filter(|node| node.character.is_honest()) {
-                let faults = self.faults(place, &node.who.operator);
-                if faults > 0 {
-                    return Err(Broken::Defamed(node.who.operator, faults));
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -20,7 +20,7 @@ pub enum State {
 
 /// A node.
 pub struct Node {
-    /// Its identity: each node is its own operator.
+    /// Its identity: each node is its own operator, but for impostors.
     pub who: Identity,
     /// How it behaves.
     pub character: Character,
@@ -34,6 +34,8 @@ pub struct Node {
     pub state: State,
     /// Units that it has run.
     pub runs: u32,
+    /// When its last process ended.
+    pub(crate) stopped: Time,
     pub(crate) rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
     /// Counts its processes.
     pub(crate) life: u32,
@@ -59,6 +61,7 @@ impl Node {
             shown: BTreeSet::new(),
             state: State::Down,
             runs: 0,
+            stopped: Time::default(),
             rows,
             life: 0,
             wake: None,

@@ -1,8 +1,8 @@
 //! A small world that a seed alone makes: some tens of nodes at most, and everything that can go
 //! wrong.
 
-use opensky_core::{JobState, Policy, Replicas, Submission, Time};
-use opensky_protocol::{Digest, ledger::Terms};
+use opensky_core::{Event, JobState, Policy, Replicas, Submission, Time};
+use opensky_protocol::{Digest, PriceTerms, ledger::Terms};
 
 use crate::{
     character::Character,
@@ -18,6 +18,15 @@ const MINUTE: u64 = 60_000;
 /// Jobs have so long from the world's beginning.
 const DEADLINE: u64 = 15 * MINUTE;
 const MONEY: u128 = 1 << 60;
+/// Who may order beside the honest.
+const REQUESTERS: [Character; 6] = [
+    Character::Stingy,
+    Character::Crony,
+    Character::Sulky,
+    Character::Quiet,
+    Character::Drainer,
+    Character::Pauper,
+];
 
 /// What the world came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,9 +106,9 @@ pub fn populate(seed: u64) -> World {
     for _ in 0..requesters {
         world.join(Character::Honest, None, MONEY);
     }
-    let is_haunted = dice.happens(250);
+    let is_haunted = dice.happens(400);
     if is_haunted {
-        let character = *pick(&mut dice, &[Character::Stingy, Character::Crony]);
+        let character = *pick(&mut dice, &REQUESTERS);
         world.join(character, None, MONEY);
         if character == Character::Crony {
             for _ in 0..4 {
@@ -118,9 +127,21 @@ pub fn populate(seed: u64) -> World {
     for nonce in 0..2 + dice.below(4) {
         let place = dice.below(requesters) as usize;
         let order = order(&mut dice, nonce);
-        world.submit(place, order);
+        let job = world.submit(place, order);
+        if dice.happens(100) {
+            cancel(&mut world, &mut dice, place, job);
+        }
     }
     world
+}
+
+/// The user has thought better of it, and perhaps the process ends right then.
+fn cancel(world: &mut World, dice: &mut Dice, place: usize, job: Digest) {
+    let after = dice.below(MINUTE / 10);
+    world.later(place, after, Event::Cancelled(job));
+    if dice.happens(500) {
+        world.leave(place, after + dice.below(500), Some(1 + dice.below(3_000)));
+    }
 }
 
 fn pick<'a, T>(dice: &mut Dice, all: &'a [T]) -> &'a T {
@@ -157,7 +178,8 @@ fn terms(dice: &mut Dice) -> Terms {
 
 fn bring_adversaries(world: &mut World, dice: &mut Dice) {
     use Character::{
-        Copier, Failing, Hiding, Liar, Mapper, Ring, Silent, Slow, Sometimes, Sybil, Turncoat,
+        Copier, Failing, Hiding, Impostor, Lapsing, Liar, Mapper, Padder, Ring, Silent, Slow,
+        Sometimes, Sybil, Turncoat,
     };
     let kinds = [
         Liar(1),
@@ -171,6 +193,9 @@ fn bring_adversaries(world: &mut World, dice: &mut Dice) {
         Slow(30),
         Turncoat(5),
         Mapper,
+        Padder,
+        Lapsing(3),
+        Impostor,
     ];
     for _ in 0..dice.below(4) {
         let kind = *pick(dice, &kinds);
@@ -178,11 +203,30 @@ fn bring_adversaries(world: &mut World, dice: &mut Dice) {
             Ring | Sybil => 1 + dice.below(3),
             _ => 1,
         };
+        let terms = match dice.happens(250) {
+            true => bait(),
+            false => orders::terms(),
+        };
         for _ in 0..count {
-            world.join(kind, Some(orders::terms()), MONEY);
+            world.join(kind, Some(terms.clone()), MONEY);
         }
     }
+    if dice.happens(200) {
+        world.join(Character::Stranger, None, MONEY);
+    }
     world.flood = dice.below(4) as u32;
+}
+
+/// For nothing, and faster than there can be: who would not take that?
+fn bait() -> opensky_core::Terms {
+    let mut terms = orders::terms();
+    terms.ask = PriceTerms {
+        dispatch: 0,
+        per_gfuel: 0,
+        per_gib: 0,
+    };
+    terms.speed = u64::MAX;
+    terms
 }
 
 /// Nodes come and go, and the wire is cut.
@@ -216,6 +260,11 @@ fn order(dice: &mut Dice, nonce: u64) -> Submission {
         2 => Replicas::Fixed(1),
         _ => Replicas::Fixed(2),
     };
+    let least = match order.replicas {
+        Replicas::Auto => 1,
+        Replicas::Fixed(count) => count,
+    };
+    order.replica_cap = least + dice.below(5) as u8;
     order.deadline = Time(BEGIN.0 + DEADLINE);
     order
 }

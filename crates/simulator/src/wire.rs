@@ -2,17 +2,24 @@
 
 use core::time::Duration;
 
-use opensky_core::{Checked, Draft, Effect, Event, Outgoing, Row};
+use opensky_core::{Checked, Draft, Effect, Event, Identity, Outgoing, Row};
 use opensky_protocol::{
-    Message, NodeKey, Offer, Order, Settlement, Turn, Verified, Work, World as GuestWorld,
+    MAX_MESSAGE_BYTES, Message, NodeKey, Offer, Order, Settlement, Turn, Verified, Work,
+    World as GuestWorld,
 };
+
+use parity_scale_codec::Encode as _;
 
 use crate::{
     character::Character,
     errands::{Errand, unsigned},
+    laws::Broken,
     node::State,
     world::{Coming, World},
 };
+
+/// Bytes of a content key that is wrapped for a provider.
+const WRAPPED_KEY: usize = 32 + 16;
 
 impl World {
     /// Does what a node wants; that may be the end of its process.
@@ -27,6 +34,7 @@ impl World {
                 amount,
                 deadline,
             } => self.send_errand(place, Errand::Open(job, amount, deadline)),
+            Effect::CloseEscrow { .. } if self.nodes[place].character == Character::Sulky => {}
             Effect::CloseEscrow { job } => self.send_errand(place, Errand::Close(job)),
             Effect::FindEscrow { job } => self.send_errand(place, Errand::Find(job)),
             Effect::Claim(voucher) => {
@@ -72,11 +80,25 @@ impl World {
             node.terms.as_ref().map_or(0, |terms| terms.speed),
         );
         let usual = 10 + self.dice.below(40);
-        let took = usual * times * 1_000_000_000 / speed.max(1);
+        let mut took = usual * times * 1_000_000_000 / speed.max(1);
+        let node = &self.nodes[place];
+        if matches!(node.character, Character::Lapsing(honest) if node.runs >= honest) {
+            took += self.lease(speed, &work);
+        }
         self.plan(place, took, Coming::Run(life, turn, work));
     }
 
+    /// How long a provider of that speed has for a unit.
+    fn lease(&self, speed: u64, work: &Work) -> u64 {
+        let runs = work.limits.fuel.saturating_mul(4_000) / speed.max(1);
+        let lease = self.policy.lease.as_millis() + u128::from(runs);
+        u64::try_from(lease).unwrap_or(u64::MAX)
+    }
+
     fn publish(&mut self, place: usize, offer: Offer) {
+        if !self.is_its_operators(&offer) {
+            return;
+        }
         let offer = Verified::assume(unsigned(offer));
         for to in 0..self.nodes.len() {
             let hears = self.nodes[to].is_requester() && self.is_offered(place, to);
@@ -85,6 +107,14 @@ impl World {
                 self.later(to, after, Event::Offer(Box::new(offer.clone())));
             }
         }
+    }
+
+    /// Whether the ledger knows that the node is its operator's, or they are one. Whoever drives a
+    /// broker has to look: what the node does is held against the operator.
+    fn is_its_operators(&self, offer: &Offer) -> bool {
+        let known = self.bank.books().node(&offer.node);
+        let is_known = known.is_some_and(|node| node.operator == offer.operator);
+        is_known || offer.operator == offer.node.into()
     }
 
     /// Shills work for their crony alone.
@@ -111,7 +141,17 @@ impl World {
         if self.nodes[place].character == Character::Mapper && has_reduce(&message) {
             self.stop(place, None);
         }
-        let sender = self.nodes[from].who.node;
+        let Identity {
+            node: sender,
+            operator,
+            ..
+        } = self.nodes[from].who;
+        let shown = match &message {
+            Outgoing::Reveal(reveals) if self.laws.is_thorough => {
+                reveals.iter().map(|reveal| reveal.turn).collect()
+            }
+            _ => Vec::new(),
+        };
         let message = seal(message);
         if let Some(trace) = &mut self.trace {
             trace.message(place, &message);
@@ -124,6 +164,12 @@ impl World {
             }
             return;
         }
+        if self.laws.is_thorough {
+            let bytes = bytes_of(&message);
+            if bytes > MAX_MESSAGE_BYTES {
+                self.laws.breaks(Broken::TooLong(bytes));
+            }
+        }
         let message = Checked::assume(message);
         let mut copies = 1 + u64::from(self.dice.happens(self.weather.twice));
         while copies > 0 {
@@ -132,6 +178,10 @@ impl World {
                 continue;
             }
             let after = self.dice.within(&self.weather.latency);
+            if !shown.is_empty() {
+                let seen = Coming::Seen(operator, shown.clone(), self.now);
+                self.plan(place, after, seen);
+            }
             let event = Event::Received {
                 from: sender,
                 message: message.clone(),
@@ -143,6 +193,20 @@ impl World {
             }
         }
     }
+}
+
+/// Bytes of a message as a node sends it, with the seals that it would have.
+fn bytes_of(message: &Message) -> usize {
+    let (seals, keys) = match message {
+        Message::Assign(orders) => (2 * orders.len(), orders.len()),
+        Message::Commit(commits) => (commits.len(), 0),
+        _ => (0, 0),
+    };
+    // The way to the root of a batch: one digest for each time that its length can be halved.
+    let batch = seals.max(1).next_power_of_two();
+    let path = 32 * batch.trailing_zeros() as usize;
+    // And the tag that says that it is a message.
+    1 + message.encoded_size() + seals * path + keys * WRAPPED_KEY
 }
 
 fn has_reduce(message: &Outgoing) -> bool {

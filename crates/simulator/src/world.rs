@@ -41,6 +41,10 @@ pub(crate) enum Coming {
     Start,
     /// The process ends, for so long or for ever.
     Stop(Option<u64>),
+    /// A result reaches whoever ordered it.
+    Seen(Account, Vec<Turn>, Time),
+    /// What is claimed from an escrow is looked at.
+    Objections(Digest),
     /// The wire is cut in two, or whole again.
     Cut(Option<u64>),
 }
@@ -76,6 +80,7 @@ pub struct World {
     /// Decides who is on which side, while the wire is cut.
     pub(crate) cut: Option<u64>,
     pub(crate) accepted: BTreeSet<Digest>,
+    pub(crate) has_strangers: bool,
     dirty: Vec<usize>,
 }
 
@@ -101,6 +106,7 @@ impl World {
             gossip: Gossip::default(),
             cut: None,
             accepted: BTreeSet::new(),
+            has_strangers: false,
             dirty: Vec::new(),
         }
     }
@@ -112,9 +118,10 @@ impl World {
         let node = NodeKey(Digest::derive("simulated node 1", &(place as u64)).0);
         let who = Identity {
             node,
-            operator: node.into(),
+            operator: self.operator(node, character),
             ledger: self.bank.id(),
         };
+        self.has_strangers |= character == Character::Stranger;
         let penalty = self.bank.books().terms().penalty;
         let bond = terms.as_ref().map_or(0, |_| penalty * 4);
         self.bank.welcome(node, money, bond);
@@ -124,6 +131,17 @@ impl World {
         self.gossip.note(character);
         self.plan(place, 1, Coming::Start);
         place
+    }
+
+    /// Every node is its own operator, but for those who borrow a name.
+    fn operator(&self, node: NodeKey, character: Character) -> Account {
+        let mut honest = self
+            .nodes
+            .iter()
+            .filter(|other| other.character == Character::Honest && !other.is_requester());
+        let victim = honest.next().map(|victim| victim.who.operator);
+        let borrowed = victim.filter(|_| character == Character::Impostor);
+        borrowed.unwrap_or(node.into())
     }
 
     /// The user of a node wants something, until it is taken on.
@@ -200,6 +218,15 @@ impl World {
                     self.plan(place, 5_000, Coming::Submit(order));
                 }
             }
+            Coming::Seen(operator, turns, shown) => {
+                if self.nodes[place].state == State::Up {
+                    let worth = &mut self.laws.worth;
+                    turns
+                        .iter()
+                        .for_each(|turn| worth.seen(turn, operator, shown));
+                }
+            }
+            Coming::Objections(job) => self.look_at_claims(place, job),
             Coming::Wake => self.wake(place),
             Coming::Start => self.start(place),
             Coming::Stop(pause) => self.stop(place, pause),
@@ -252,6 +279,7 @@ impl World {
         if node.state == State::Gone {
             return;
         }
+        node.stopped = self.now;
         match pause {
             Some(pause) => {
                 node.state = State::Down;

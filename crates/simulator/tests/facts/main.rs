@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers of tests included
 
+mod adversaries;
+
 use opensky_core::{
     Checked, Effect, Ending, Escrows, Event, Funding, Identity, JobState, Outgoing, Participant,
     Plan, Policy, Replicas, Row, Submission, Time,
@@ -419,7 +421,7 @@ proptest! {
 }
 
 /// A world with something at stake, whose first node is such a requester.
-fn haunted(requester: Character, providers: &[Character]) -> World {
+pub(crate) fn haunted(requester: Character, providers: &[Character]) -> World {
     let terms = Terms {
         penalty: 1_000,
         objection_bond: 60,

@@ -1,0 +1,170 @@
+//! What others cannot take from whoever keeps to the rules.
+
+use opensky_core::{Ending, Event, JobState, Policy, Submission, Time};
+use opensky_protocol::ledger::Terms;
+use opensky_simulator::{
+    BEGIN, Character, Weather, World,
+    orders::{self, map_reduce, single},
+};
+
+use crate::{HOUR, MONEY, auto, ends, haunted, paid_to_honest, run, world};
+
+use Character::{Honest, Impostor, Lapsing, Liar, Padder};
+
+/// Every order's providers have got what their work is worth, and there was some.
+#[track_caller]
+fn all_are_paid(world: &World, orders: &[Submission]) {
+    for order in orders {
+        let (paid, worth) = paid_to_honest(world, order);
+        assert!(worth > 0);
+        assert_eq!(paid, worth);
+    }
+}
+
+fn some_orders() -> Vec<Submission> {
+    (1..4).map(|nonce| map_reduce(nonce, 6, 2, false)).collect()
+}
+
+#[test]
+fn requester_that_does_not_say_that_it_has_closed_its_escrow_pays_all_the_same() {
+    let orders = some_orders();
+    let providers = haunted(Character::Quiet, &[Honest; 3]);
+    let world = run(providers, orders.clone());
+    all_are_paid(&world, &orders);
+}
+
+#[test]
+fn requester_that_says_over_and_leaves_its_escrow_open_pays_all_the_same() {
+    let orders = some_orders();
+    let providers = haunted(Character::Sulky, &[Honest; 3]);
+    let world = run(providers, orders.clone());
+    all_are_paid(&world, &orders);
+}
+
+#[test]
+fn escrow_that_is_too_small_is_paid_out_whole() {
+    let mut order = map_reduce(1, 24, 2, false);
+    order.replica_cap = 2;
+    let world = run(
+        haunted(Character::Pauper, &[Honest; 3]),
+        vec![order.clone()],
+    );
+    let id = order.id(&world.nodes[0].who);
+    let (paid, worth) = paid_to_honest(&world, &order);
+    let escrow = world.bank.escrow(&id).unwrap();
+    assert!(
+        worth > escrow.locked,
+        "it orders more than it has set aside"
+    );
+    assert_eq!((paid, escrow.refunded), (escrow.locked, 0));
+}
+
+#[test]
+fn orders_in_the_name_of_others_jobs_take_nothing_from_whoever_works_for_these() {
+    for requester in [Honest, Character::Stingy] {
+        let mut world = haunted(requester, &[Honest; 4]);
+        world.join(Character::Stranger, None, MONEY);
+        world.join(Character::Stranger, None, MONEY);
+        let mut orders = some_orders();
+        orders.extend((10..30).map(single));
+        let world = run(world, orders.clone());
+        for order in &orders {
+            ends(&world, order, Ending::Done);
+            let (paid, _) = paid_to_honest(&world, order);
+            assert!(paid > 0, "what it is worth is looked at in every world");
+        }
+    }
+}
+
+#[test]
+fn whoever_says_that_its_output_is_longer_is_caught_and_gets_nothing() {
+    let orders: Vec<_> = (1..6).map(single).collect();
+    let world = run(
+        world(3, Weather::CALM, &[Padder, Honest, Honest]),
+        orders.clone(),
+    );
+    let padder = world.nodes[1].who.operator;
+    assert!(world.faults(0, &padder) > 0);
+    for order in &orders {
+        ends(&world, order, Ending::Done);
+        let id = order.id(&world.nodes[0].who);
+        assert_eq!(world.bank.paid(&id, &padder), 0);
+    }
+}
+
+#[test]
+fn claim_for_another_result_than_the_agreed_one_is_objected_to() {
+    let orders: Vec<_> = (1..20).map(single).collect();
+    let world = run(haunted(Honest, &[Honest, Honest, Liar(1), Honest]), orders);
+    let books = world.bank.books();
+    let bond = |place: usize| {
+        let operator = books.operator(&world.nodes[place].who.operator);
+        operator.at_stake()
+    };
+    assert!(world.laws.objections > 0);
+    assert!(bond(3) < bond(1), "the liar loses some of its bond");
+    let [first, second, third] = [1, 2, 4].map(bond);
+    assert!(first == second && second == third);
+}
+
+#[test]
+fn whoever_borrows_a_name_does_not_harm_it() {
+    let order = map_reduce(1, 60, 2, false);
+    let world = run(
+        world(3, Weather::CALM, &[Honest, Honest, Honest, Impostor]),
+        vec![order.clone()],
+    );
+    ends(&world, &order, Ending::Done);
+    let impostor = &world.nodes[4];
+    assert_eq!(impostor.who.operator, world.nodes[1].who.operator);
+    assert_eq!(
+        (impostor.runs, world.faults(0, &impostor.who.operator)),
+        (0, 0)
+    );
+}
+
+#[test]
+fn whoever_comes_late_is_audited_like_others() {
+    let providers = [Honest, Honest, Lapsing(40), Honest];
+    let mut world = world(7, Weather::CALM, &providers);
+    world.submit(0, auto(map_reduce(1, 160, 1, false)));
+    world.run(Time(BEGIN.0 + HOUR / 6)).unwrap();
+    let late = world.nodes[3].who.operator;
+    assert!(world.nodes[3].runs >= 40, "it is known by now");
+    // Nobody else is there while it is asked.
+    let mut nothing = orders::terms();
+    nothing.capacity.cores = 0;
+    for place in [1, 2, 4] {
+        world.later(place, 1, Event::Capacity(Box::new(nothing.clone())));
+        let terms = Box::new(orders::terms());
+        world.later(place, HOUR / 3, Event::Capacity(terms));
+    }
+    world.run(Time(world.now.0 + 1_000)).unwrap();
+    let mut order = auto(map_reduce(2, 60, 1, false));
+    order.deadline = Time(world.now.0 + 2 * HOUR);
+    let world = run(world, vec![order]);
+    assert!(world.faults(0, &late) > 0, "it ran {}", world.nodes[3].runs);
+}
+
+/// Whatever is under way when a job is cancelled and its requester's process ends.
+#[test]
+fn cancelled_job_ends_although_its_requester_restarts_right_then() {
+    for step in (0..120).step_by(5) {
+        let order = map_reduce(1, 12, 2, true);
+        let mut world = World::new(step, Weather::CALM, Policy::default(), Terms::DEVELOPMENT);
+        world.laws.is_thorough = true;
+        world.join(Honest, None, MONEY);
+        for _ in 0..3 {
+            world.join(Honest, Some(orders::terms()), MONEY);
+        }
+        let id = world.submit(0, order.clone());
+        let at = 20 + 2 * step;
+        world.later(0, at, Event::Cancelled(id));
+        world.leave(0, at + step % 7, Some(500));
+        world.run(Time(BEGIN.0 + HOUR / 30)).unwrap();
+        let state = world.ending(&id);
+        assert_eq!(state, Some(&JobState::Over(Ending::Cancelled)), "at {at}");
+        let held = world.run(Time(BEGIN.0 + 3 * HOUR));
+        held.and_then(|()| world.conclude()).unwrap();
+    }
+}
