@@ -11,6 +11,7 @@ use crate::{
     progress::Spinner,
     project::{self, About, Selection, manifest::Manifest},
     remote::{
+        moment,
         reach::{self, At},
         tables, target,
     },
@@ -87,7 +88,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.format {
         Format::Json => term::json_to_stdout(&serde_json::to_value(&deployed)?)?,
         Format::Text => {
-            term::to_stdout(&tables::deployment(&deployed, tables::now()))?;
+            term::to_stdout(&tables::deployment(&deployed, moment::now()))?;
             let id = deployed.deployment.short();
             let next = format!(
                 "{NOTE}opensky job run {id} --input FILE{}{PLAIN}",

@@ -3,9 +3,8 @@
 use crate::{
     Exit,
     remote::{
-        listing,
+        account, listing, moment,
         reach::{self, At},
-        tables,
     },
     term::{self, Format},
 };
@@ -51,7 +50,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 fn balance(format: Format, at: &At) -> anyhow::Result<Exit> {
     let wallet = at.client()?.wallet().map_err(reach::problem)?;
     match format {
-        Format::Text => term::to_stdout(&tables::wallet(&wallet, tables::now()))?,
+        Format::Text => term::to_stdout(&account::wallet(&wallet, moment::now()))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(&wallet)?)?,
     }
     Ok(Exit::Success)
@@ -60,5 +59,5 @@ fn balance(format: Format, at: &At) -> anyhow::Result<Exit> {
 fn history(limit: usize, format: Format, at: &At) -> anyhow::Result<Exit> {
     let client = at.client()?;
     let entries = reach::all(limit, |page| client.history(page))?;
-    listing::print("entries", entries, format, tables::history, None)
+    listing::print("entries", entries, format, account::history, None)
 }

@@ -6,7 +6,8 @@ use opensky_api::{Need, Plan, Quote, Unit, UnitState, Why};
 
 use super::{
     board::{fuel_text, place, unit_text, world_text},
-    tables::{self, from_now, replicas},
+    moment::{self, from_now},
+    tables::{self, replicas},
 };
 use crate::{
     foreign,
@@ -112,7 +113,7 @@ pub fn quote(quote: &Quote) -> String {
             ),
         ),
         ("price cap", tables::prices(&spec.price)),
-        ("ends", from_now(spec.deadline, tables::now())),
+        ("ends", from_now(spec.deadline, moment::now())),
     ];
     if spec.encrypt {
         rows.push((

@@ -4,7 +4,7 @@ use opensky_api::Time;
 use serde::Serialize;
 use serde_json::json;
 
-use super::tables;
+use super::moment;
 use crate::{
     Exit,
     term::{self, DIM, Format, PLAIN},
@@ -25,7 +25,7 @@ pub fn print<T: Serialize>(
         }
         (Format::Text, Some(none)) if items.is_empty() => term::to_stderr(none),
         (Format::Text, _) => {
-            term::to_stdout(&table(&items, tables::now()))?;
+            term::to_stdout(&table(&items, moment::now()))?;
             if more {
                 term::to_stderr(&format!("  {DIM}… and more: --limit N{PLAIN}\n"));
             }

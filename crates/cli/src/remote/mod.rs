@@ -1,13 +1,16 @@
 //! Work on the network, as the person at this machine sees it: through the API of their node.
 
+pub mod account;
 pub mod board;
 pub mod ending;
 pub mod explain;
 pub mod follow;
 pub mod listing;
+pub mod moment;
 pub mod order;
 pub mod reach;
 #[cfg(test)]
 pub mod samples;
+pub mod status;
 pub mod tables;
 pub mod target;

@@ -9,7 +9,7 @@ use crate::{
         board::world_text,
         ending,
         follow::{self, Followed, Show},
-        reach, tables,
+        moment, reach,
     },
     report::group,
     term::{self, DIM, Format, NOTE, PLAIN},
@@ -71,7 +71,7 @@ fn held(job: &Job, now: Time) -> (&'static str, String) {
     let Some(back) = held.back else {
         return ("set aside", held.amount.to_string());
     };
-    let (amount, when) = (held.amount, tables::from_now(back, now));
+    let (amount, when) = (held.amount, moment::from_now(back, now));
     let why = match held.claimed {
         0 => "until then providers can claim".into(),
         units => format!(
@@ -83,7 +83,7 @@ fn held(job: &Job, now: Time) -> (&'static str, String) {
 }
 
 fn text(job: &Job) -> String {
-    let now = tables::now();
+    let now = moment::now();
     let summary = &job.summary;
     let state = match &summary.ending {
         Some(ending) => ending::sentence(ending),
@@ -107,11 +107,11 @@ fn text(job: &Job) -> String {
             "units",
             format!("{} of {} agreed", summary.units_done, summary.units),
         ),
-        ("submitted", tables::from_now(summary.submitted, now)),
+        ("submitted", moment::from_now(summary.submitted, now)),
     ]);
     match summary.ended {
-        Some(ended) => rows.push(("ended", tables::from_now(ended, now))),
-        None => rows.push(("deadline", tables::from_now(summary.deadline, now))),
+        Some(ended) => rows.push(("ended", moment::from_now(ended, now))),
+        None => rows.push(("deadline", moment::from_now(summary.deadline, now))),
     }
     rows.extend([
         ("fuel", group(summary.fuel.0)),

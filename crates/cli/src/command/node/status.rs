@@ -3,8 +3,9 @@
 use crate::{
     Exit,
     remote::{
+        moment,
         reach::{self, At},
-        tables,
+        status,
     },
     term::{self, Format},
 };
@@ -21,10 +22,10 @@ pub struct Args {
 
 /// Shows it.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let status = args.at.client()?.node().map_err(reach::problem)?;
+    let node = args.at.client()?.node().map_err(reach::problem)?;
     match args.format {
-        Format::Text => term::to_stdout(&tables::node(&status, tables::now()))?,
-        Format::Json => term::json_to_stdout(&serde_json::to_value(&status)?)?,
+        Format::Text => term::to_stdout(&status::node(&node, moment::now()))?,
+        Format::Json => term::json_to_stdout(&serde_json::to_value(&node)?)?,
     }
     Ok(Exit::Success)
 }

@@ -1,0 +1,116 @@
+//! An account: what it has, and what happened to it.
+
+use opensky_api::{Amount, Entry, EntryKind, Ledger, Time, Wallet};
+
+use super::{moment::from_now, tables::table};
+use crate::{
+    foreign,
+    term::{self, BAD, DIM, GOOD, PLAIN},
+};
+
+/// What an account has.
+pub fn wallet(wallet: &Wallet, now: Time) -> String {
+    let play = match wallet.play_money {
+        true => format!(" {DIM}(play money: this ledger gives it to whoever asks){PLAIN}"),
+        false => String::new(),
+    };
+    let back = wallet.next_return.map(|next| {
+        let (amount, next) = (wallet.returning, from_now(next, now));
+        let what = format!("{amount} of jobs that have ended");
+        let why = format!("{DIM}the next {next}: until then providers can claim{PLAIN}");
+        ("  comes back", format!("{what}, {why}"))
+    });
+    let rows = [
+        ("account", wallet.account.to_string()),
+        ("free", format!("{}{play}", wallet.free)),
+        ("set aside", wallet.held.to_string()),
+        ("  bonded", wallet.bonded.to_string()),
+    ];
+    let ledger = ("ledger", ledger(&wallet.ledger));
+    term::columns(rows.into_iter().chain(back).chain([ledger]))
+}
+
+/// Which ledger a node uses, and whether it answers.
+pub fn ledger(ledger: &Ledger) -> String {
+    let answers = match ledger.answers {
+        true => format!("{GOOD}answers{PLAIN}"),
+        false => format!("{BAD}does not answer{PLAIN}"),
+    };
+    format!("{answers}: {}", foreign::name(&ledger.about))
+}
+
+/// An account's history, the newest first.
+pub fn history(entries: &[Entry], now: Time) -> String {
+    let row = |entry: &Entry| {
+        let about = [
+            entry.job.map(|job| job.short()),
+            entry
+                .with
+                .map(|account| format!("{:.12}", account.to_string())),
+            (entry.fee != Amount(0)).then(|| format!("fee {}", entry.fee.rounded())),
+            entry.note.as_deref().map(foreign::name),
+        ];
+        vec![
+            from_now(entry.at, now),
+            kind(entry.kind).to_owned(),
+            entry.amount.to_string(),
+            about.into_iter().flatten().collect::<Vec<_>>().join("  "),
+        ]
+    };
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    table(&["when", "what", "amount", "about"], &rows)
+}
+
+fn kind(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Given => "given",
+        EntryKind::Sent => "sent",
+        EntryKind::Received => "received",
+        EntryKind::Escrowed => "set aside",
+        EntryKind::Refunded => "came back",
+        EntryKind::Paid => "paid",
+        EntryKind::Earned => "earned",
+        EntryKind::Bonded => "bonded",
+        EntryKind::Unbonding => "leaves the bond",
+        EntryKind::Withdrawn => "left the bond",
+        EntryKind::Staked => "staked",
+        EntryKind::Released => "stake came back",
+        EntryKind::Slashed => "slashed",
+        EntryKind::Rewarded => "rewarded",
+        EntryKind::Noted => "noted",
+        EntryKind::Rejected => "rejected",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opensky_api::Hex;
+
+    use super::*;
+    use crate::remote::samples;
+
+    #[test]
+    fn money_of_ended_jobs_is_told_with_the_time_when_it_comes_back() {
+        let mut account = Wallet {
+            account: Hex([1; 32]),
+            ledger: Ledger {
+                id: Hex([2; 32]),
+                kind: opensky_api::Bookkeeping::Embedded,
+                answers: true,
+                about: "kept here".into(),
+            },
+            free: Amount(5),
+            held: Amount(4),
+            bonded: Amount(1),
+            returning: Amount(3),
+            next_return: Some(Time::saturating(540_000)),
+            play_money: false,
+        };
+        let text = wallet(&account, Time::saturating(0));
+        let line = "  comes back  3 pSKY of jobs that have ended, the next in 9 min: until then providers can claim";
+        assert!(samples::plain(&text).contains(line), "{text}");
+        account.next_return = None;
+        let text = wallet(&account, Time::saturating(0));
+        assert!(!text.contains("comes back"), "{text}");
+    }
+}
