@@ -8,15 +8,17 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use opensky_api::{Client, ClientError, JobEvent, JobId, JobSummary};
+use opensky_api::{ClientError, JobEvent, JobId, JobSummary};
 
-use super::{board::Board, reach};
+use super::{
+    board::Board,
+    reach::{self, Found, Patience},
+};
 use crate::{Problem, term};
 
 /// How often the clock in the table moves.
 const TICK: Duration = Duration::from_millis(200);
-/// How often a node that has gone is looked for, and how long between.
-const TRIES: u32 = 20;
+/// How long between two looks for a node that is away.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Events that wait to be drawn. The node holds back what does not fit.
 const WAITING: usize = 256;
@@ -32,6 +34,7 @@ pub enum Followed {
 /// What comes to whoever waits.
 enum News {
     Event(JobEvent),
+    Away,
     Lost(ClientError),
     Interrupt,
 }
@@ -45,11 +48,12 @@ pub enum Show {
     Nothing,
 }
 
-/// Waits until the job ends, or until Ctrl-C.
-pub fn follow(client: &Client, job: JobId, name: &str, show: Show) -> Result<Followed, Problem> {
+/// Waits until the job ends, or until Ctrl-C. A node that is restarted meanwhile is waited for: clients
+/// from before that are of no use afterwards.
+pub fn follow(node: &Found, job: JobId, name: &str, show: Show) -> Result<Followed, Problem> {
     let (send, news) = mpsc::sync_channel(WAITING);
-    let (client, events) = (client.clone(), send.clone());
-    thread::spawn(move || listen(&client, job, &events));
+    let (node, events) = (node.clone(), send.clone());
+    thread::spawn(move || listen(&node, job, &events));
     thread::spawn(move || interrupted(&send));
     let mut screen = Screen::new(name, show);
     loop {
@@ -64,6 +68,7 @@ pub fn follow(client: &Client, job: JobId, name: &str, show: Show) -> Result<Fol
                     return Ok(Followed::Ended(Box::new(job)));
                 }
             }
+            Ok(News::Away) => screen.miss(),
             Ok(News::Interrupt) => return Ok(Followed::Left),
             Ok(News::Lost(error)) => return Err(gone(error, job)),
             Err(RecvTimeoutError::Timeout) => screen.draw(),
@@ -86,42 +91,36 @@ fn gone(error: ClientError, job: JobId) -> Problem {
 
 /// Tells of all events. A node that is restarted meanwhile is found again: its events say how things
 /// are, so none that was missed matters.
-fn listen(client: &Client, job: JobId, news: &SyncSender<News>) {
-    let mut tries = 0;
-    loop {
-        let mut failure = None;
-        match client.watch(&job.into()) {
-            Err(error) => failure = Some(error),
-            Ok(events) => {
-                for event in events {
-                    match event {
-                        Err(error) => failure = Some(error),
-                        Ok(event) => {
-                            tries = 0;
-                            if news.send(News::Event(event)).is_err() {
-                                return;
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        let Some(error) = failure else { return };
-        tries += 1;
-        if tries > TRIES || !is_passing(&error) {
+fn listen(node: &Found, job: JobId, news: &SyncSender<News>) {
+    let mut patience = Patience::default();
+    while let Err(error) = tell(node, job, news, &mut patience) {
+        if !patience.bears(&error) {
             // Nobody waits any more if it cannot be said.
             let _ = news.send(News::Lost(error));
+            return;
+        }
+        if news.send(News::Away).is_err() {
             return;
         }
         thread::sleep(PAUSE);
     }
 }
 
-fn is_passing(error: &ClientError) -> bool {
-    matches!(
-        error,
-        ClientError::Lost | ClientError::Away { .. } | ClientError::Silent { .. }
-    )
+/// Tells of events until the last, or until nobody listens.
+fn tell(
+    node: &Found,
+    job: JobId,
+    news: &SyncSender<News>,
+    patience: &mut Patience,
+) -> Result<(), ClientError> {
+    for event in node.client()?.watch(&job.into())? {
+        let event = event?;
+        patience.renew();
+        if news.send(News::Event(event)).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// Tells of the first Ctrl-C. The process does not die of it any more.
@@ -143,6 +142,8 @@ struct Screen<'a> {
     since: Instant,
     show: Show,
     table: Option<ProgressBar>,
+    /// Whether the node is away, as far as is known.
+    misses: bool,
 }
 
 impl<'a> Screen<'a> {
@@ -154,21 +155,37 @@ impl<'a> Screen<'a> {
             since: Instant::now(),
             show,
             table: drawn.then(table),
+            misses: false,
+        }
+    }
+
+    /// The node is away.
+    fn miss(&mut self) {
+        if !self.misses {
+            self.tell("the node does not answer: waiting until it does");
+        }
+        self.misses = true;
+    }
+
+    /// Says a line that stays, above the table if there is one.
+    fn tell(&self, line: &str) {
+        match (&self.table, self.show) {
+            (_, Show::Nothing) => {}
+            (None, Show::Progress) => say(line),
+            (Some(table), Show::Progress) => table.suspend(|| say(line)),
         }
     }
 
     fn hear(&mut self, event: JobEvent) {
-        let news = self.board.hear(event);
-        match (&self.table, self.show) {
-            (_, Show::Nothing) => {}
-            (None, Show::Progress) => news.iter().for_each(|news| say(&news.text)),
-            (Some(table), Show::Progress) => {
-                // The table has what is usual; what is not stays above it.
-                let odd = news.iter().filter(|news| news.odd);
-                table.suspend(|| odd.for_each(|news| say(&news.text)));
-                self.draw();
-            }
+        if std::mem::take(&mut self.misses) {
+            self.tell("the node answers again");
         }
+        let news = self.board.hear(event);
+        // The table has what is usual; what is not stays above it.
+        let stays = |news: &&News| news.odd || self.table.is_none();
+        let lines = news.iter().filter(stays);
+        lines.for_each(|news| self.tell(&news.text));
+        self.draw();
     }
 
     fn draw(&self) {

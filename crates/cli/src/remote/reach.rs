@@ -1,13 +1,19 @@
 //! Which node the commands talk to, and what it means to a person when it does not answer.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use opensky_api::{Client, ClientError, Code, Page, PageQuery};
+use opensky_api::{Client, ClientError, Code, EndpointError, Page, PageQuery};
 
 use crate::{Problem, devnet::current, paths};
 
 /// The variable that names a node's data folder.
 pub const VARIABLE: &str = "OPENSKY_NODE";
+/// How long a node that is waited for may be away: as long as it takes to finish what it runs, and to
+/// start again on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The node to talk to.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -21,7 +27,14 @@ pub struct At {
 impl At {
     /// The client of that node. Nothing is asked yet.
     pub fn client(&self) -> Result<Client, Problem> {
-        Client::open(&self.folder()?).map_err(problem)
+        self.find()?.client().map_err(problem)
+    }
+
+    /// That node, to talk to it for longer than it may live.
+    pub fn find(&self) -> Result<Found, Problem> {
+        Ok(Found {
+            folder: self.folder()?,
+        })
     }
 
     fn folder(&self) -> Result<PathBuf, Problem> {
@@ -40,6 +53,53 @@ impl At {
     pub fn typed(&self) -> String {
         let typed = |folder: &Path| format!(" --node {}", crate::term::typed(folder));
         self.node.as_deref().map(typed).unwrap_or_default()
+    }
+}
+
+/// A node that was found. It stays the same one when it is restarted, and has another address and
+/// token then.
+#[derive(Clone, Debug)]
+pub struct Found {
+    folder: PathBuf,
+}
+
+impl Found {
+    /// The client of the node as it runs now. Nothing is asked yet.
+    pub fn client(&self) -> Result<Client, ClientError> {
+        Client::open(&self.folder)
+    }
+}
+
+/// Patience with a node that is away for a while.
+#[derive(Debug, Default)]
+pub struct Patience {
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// Whether to try once more after this error. It ends two minutes after the first in a row.
+    pub fn bears(&mut self, error: &ClientError) -> bool {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        is_passing(error) && since.elapsed() < PATIENCE
+    }
+
+    /// The node has answered: there is patience for another while.
+    pub fn renew(&mut self) {
+        self.since = None;
+    }
+}
+
+/// Whether it may be over after the node's restart, or when others leave it in peace.
+fn is_passing(error: &ClientError) -> bool {
+    match error {
+        ClientError::Lost | ClientError::Away { .. } | ClientError::Silent { .. } => true,
+        // Between two lives there is no endpoint, and for a moment one of the last life.
+        ClientError::Endpoint(error) => matches!(error, EndpointError::NoNode { .. }),
+        ClientError::Problem(problem) => matches!(
+            problem.code,
+            Code::Unauthorised | Code::Busy | Code::Draining
+        ),
+        _ => false,
     }
 }
 
@@ -130,6 +190,36 @@ mod tests {
             text.contains("too little") && text.contains("ask for more"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn restart_is_waited_for_and_a_refusal_is_not() {
+        let mut patience = Patience::default();
+        let mut bears = |error: ClientError| patience.bears(&error);
+        let said = |code| ClientError::Problem(Box::new(opensky_api::Problem::new(code, "x")));
+        let address = ([127, 0, 0, 1], 1).into();
+        let folder = PathBuf::new();
+        assert!(bears(ClientError::Lost));
+        assert!(bears(ClientError::Away { address }));
+        assert!(bears(EndpointError::NoNode { folder }.into()));
+        for code in [Code::Unauthorised, Code::Busy, Code::Draining] {
+            assert!(bears(said(code)), "{code}");
+        }
+        for code in [Code::NotFound, Code::Internal, Code::Invalid] {
+            assert!(!bears(said(code)), "{code}");
+        }
+        assert!(!bears(ClientError::Garbled { address }));
+    }
+
+    #[test]
+    fn patience_has_an_end_and_is_renewed() {
+        let long_ago = Instant::now().checked_sub(PATIENCE);
+        let mut patience = Patience {
+            since: Some(long_ago.expect("the machine runs for longer")),
+        };
+        assert!(!patience.bears(&ClientError::Lost));
+        patience.renew();
+        assert!(patience.bears(&ClientError::Lost));
     }
 
     #[test]

@@ -10,3 +10,4 @@ mod kill;
 mod net;
 mod process;
 mod rot;
+mod waiting;

@@ -33,7 +33,8 @@ pub struct Args {
 /// Gets it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     args.places.check()?;
-    let client = args.known.at.client()?;
+    let node = args.known.at.find()?;
+    let client = node.client().map_err(reach::problem)?;
     let job = client.job(&args.known.job).map_err(reach::problem)?.summary;
     let ended = match (job.state, &job.ending, args.wait) {
         (JobState::Ended, ..) | (_, Some(_), false) => job,
@@ -48,12 +49,13 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
                 Format::Text => Show::Progress,
                 Format::Json => Show::Nothing,
             };
-            match follow::follow(&client, job.job, "", show)? {
+            match follow::follow(&node, job.job, "", show)? {
                 Followed::Left => return Ok(left(job.job, &args.known.at)),
                 Followed::Ended(ended) => *ended,
             }
         }
     };
+    let client = node.client().map_err(reach::problem)?;
     deliver_all(&client, &ended, &args.places, args.format, &args.known.at)
 }
 

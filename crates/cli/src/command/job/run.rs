@@ -87,7 +87,8 @@ pub struct SubmitArgs {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     check_stdin(&args.order)?;
     args.places.check()?;
-    let client = args.at.client()?;
+    let node = args.at.find()?;
+    let client = node.client().map_err(reach::problem)?;
     let (submitted, name) = order(&args.order, &client, args.dry_run)?;
     let Some(job) = submitted.job else {
         return dry(&submitted, args.format);
@@ -103,9 +104,12 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Format::Text => Show::Progress,
         Format::Json => Show::Nothing,
     };
-    match follow::follow(&client, job, &name, show)? {
+    match follow::follow(&node, job, &name, show)? {
         Followed::Left => Ok(left(job, &args.at)),
-        Followed::Ended(ended) => deliver_all(&client, &ended, &args.places, args.format, &args.at),
+        Followed::Ended(ended) => {
+            let client = node.client().map_err(reach::problem)?;
+            deliver_all(&client, &ended, &args.places, args.format, &args.at)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `opensky job show`: one job, as it is or until it ends.
 
-use opensky_api::{Amount, EndingKind, Job, JobState, Time};
+use opensky_api::{Amount, EndingKind, Job, JobState, Prefix, Time, kind};
 
 use super::{Known, next, run::left};
 use crate::{
@@ -30,16 +30,18 @@ pub struct Args {
 
 /// Shows it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
-    let client = args.known.at.client()?;
-    let mut job = client.job(&args.known.job).map_err(reach::problem)?;
+    let node = args.known.at.find()?;
+    let look = |job: &Prefix<kind::Job>| node.client()?.job(job);
+    let mut job = look(&args.known.job).map_err(reach::problem)?;
     if args.wait && job.summary.state != JobState::Ended {
         let show = match args.format {
             Format::Text => Show::Progress,
             Format::Json => Show::Nothing,
         };
-        match follow::follow(&client, job.summary.job, "", show)? {
+        match follow::follow(&node, job.summary.job, "", show)? {
             Followed::Left => return Ok(left(job.summary.job, &args.known.at)),
-            Followed::Ended(ended) => job.summary = *ended,
+            // What the ledger holds for it is another than before.
+            Followed::Ended(_) => job = look(&job.summary.job.into()).map_err(reach::problem)?,
         }
     }
     match args.format {

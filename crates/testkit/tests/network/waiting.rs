@@ -1,0 +1,123 @@
+//! Somebody waits for a job in a terminal, and the node that they talk to is restarted meanwhile.
+
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use opensky_api::{JobState, PageQuery};
+
+use crate::net::{Net, REQUESTER, text};
+use crate::process::{opensky, until};
+
+const ONE: &str = "one";
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/rust-job/job.wasm");
+
+/// A command that waits. Killed when dropped.
+struct Waiting {
+    command: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Waiting {
+    /// Starts `opensky job ARGS` beside a node's data folder, in a folder of its own.
+    fn start(net: &Net, name: &str, args: &[&str]) -> Self {
+        let folder = net.data(name);
+        fs::create_dir(&folder).unwrap();
+        let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
+        let command = Command::new(opensky())
+            .arg("job")
+            .args(args)
+            .arg("--node")
+            .arg(net.data(REQUESTER))
+            .env("XDG_DATA_HOME", &folder)
+            .env("XDG_CACHE_HOME", &folder)
+            .stdin(Stdio::null())
+            .stdout(File::create(&stdout).unwrap())
+            .stderr(File::create(&stderr).unwrap())
+            .spawn();
+        Self {
+            command: command.unwrap(),
+            stdout,
+            stderr,
+        }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap()
+    }
+
+    /// Waits until it says so.
+    fn says(&self, words: &str) {
+        until(&format!("it says `{words}`"), || {
+            self.said().contains(words)
+        });
+    }
+
+    /// What it puts out, if it succeeds.
+    fn output(mut self) -> Vec<u8> {
+        until("it waits no longer", || {
+            self.command.try_wait().unwrap().is_some()
+        });
+        let status = self.command.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.said());
+        fs::read(&self.stdout).unwrap()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.command.kill();
+        let _ = self.command.wait();
+    }
+}
+
+/// The file with what is counted.
+fn input(net: &Net, bytes: &[u8]) -> PathBuf {
+    let file = net.data("input");
+    fs::write(&file, bytes).unwrap();
+    file
+}
+
+fn typed(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn whoever_waits_gets_the_result_though_their_node_was_restarted() {
+    let mut net = Net::start(&[]);
+    let text = text(1 << 10, 1);
+    let input = input(&net, &text);
+    let order = ["run", PROGRAM, "--input", typed(&input), "--memory"];
+    let run = [&order[..], &["256MiB", "--replicas", "1"]].concat();
+    let run = Waiting::start(&net, "run", &run);
+    // There is no provider yet, so it waits for as long as it has to.
+    run.says("running");
+    let jobs = net.client().jobs(&PageQuery::default()).unwrap();
+    let (job, id) = (jobs.items[0].job, jobs.items[0].job.short());
+    let result = Waiting::start(&net, "result", &["result", "--wait", &id]);
+    let show = Waiting::start(&net, "show", &["show", "--wait", &id]);
+    result.says("running");
+    show.says("running");
+
+    // It comes back with another address and another token.
+    net.kill(REQUESTER);
+    [&run, &result, &show].map(|waiting| waiting.says("waiting until it does"));
+    net.begin(REQUESTER);
+    [&run, &result, &show].map(|waiting| waiting.says("answers again"));
+    assert_eq!(net.job(job).summary.state, JobState::Running);
+    net.begin(ONE);
+
+    net.ends(job, &text);
+    let mut expected = Vec::new();
+    let mut reader = net.client().output(&job.into()).unwrap();
+    reader.read_to_end(&mut expected).unwrap();
+    assert_eq!(run.output(), expected);
+    assert_eq!(result.output(), expected);
+    let shown = String::from_utf8(show.output()).unwrap();
+    assert!(shown.contains("1 of 1 agreed"), "{shown}");
+}
