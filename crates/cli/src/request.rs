@@ -1,6 +1,10 @@
 //! What a person asks to be run: the flags that make a unit's work or a job's spec.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    path::PathBuf,
+};
 
 use clap::{
     ValueEnum,
@@ -11,7 +15,8 @@ use opensky_protocol::{Digest, JobPlan, JobSpec, Limits, Shard, Work, WorkError,
 use opensky_storage::Store;
 
 use crate::{
-    Problem, local, shards,
+    Problem, local,
+    shards::{self, Cut},
     source::{self, Source},
     value,
 };
@@ -138,6 +143,11 @@ impl Unit {
         self.profile.unwrap_or(Rules::DEFAULT)
     }
 
+    /// How inputs become shards.
+    pub fn cut(&self) -> Result<Cut, Problem> {
+        Cut::new(self.shard_lines, self.shard_bytes)
+    }
+
     /// The work of a program that is one unit. What it is about goes to the store.
     pub fn work(
         &self,
@@ -226,11 +236,18 @@ impl Unit {
                 steps: self.steps.get(),
             });
         }
-        let cut = shards::cut(main, self.shard_lines, self.shard_bytes)?;
-        let shards: Result<Vec<Digest>, Problem> = cut.into_iter().map(&mut add).collect();
+        let cut = self.cut()?;
+        let mut shards: Vec<Digest> = Vec::new();
+        for input in main {
+            for shard in cut.shards(&input) {
+                shards::check_room(shards.len())?;
+                shards.push(add(shard.to_vec())?);
+            }
+        }
+        shards::check_some(shards.len())?;
         let finish = entry == Entry::MapReduce { finish: true };
         Ok(JobPlan::MapReduce {
-            shards: shards?,
+            shards,
             partitions: self.partitions.get(),
             finish,
         })
@@ -283,32 +300,48 @@ pub struct Given {
     pub named: BTreeMap<String, Vec<u8>>,
 }
 
-/// Reads every input that is named.
-pub fn read_inputs(unit: &Unit, entry: Entry) -> Result<Given, Problem> {
-    if unit.input.len() > 1 && !matches!(entry, Entry::MapReduce { .. }) {
-        return Err(Problem::usage(format!("a {} has one input", entry.name()))
-            .help("give --input once; more files go in with --in NAME=FILE"));
+/// Checks that the inputs can be those of what is called. None is read yet.
+pub fn check_inputs(unit: &Unit, entry: Entry) -> Result<(), Problem> {
+    match (entry, unit.input.len()) {
+        (Entry::MapReduce { .. }, 0) => {
+            return Err(Problem::usage("a map-reduce program needs an input")
+                .help("give --input FILE, once for each shard, or cut one with --shard-lines N"));
+        }
+        (Entry::MapReduce { .. }, _) | (_, 0 | 1) => {}
+        _ => {
+            return Err(Problem::usage(format!("a {} has one input", entry.name()))
+                .help("give --input once; more files go in with --in NAME=FILE"));
+        }
     }
-    let main: Result<Vec<_>, _> = unit
-        .input
-        .iter()
-        .map(|file| source::read(file, "the input"))
-        .collect();
-    let mut named = BTreeMap::new();
-    for (name, file) in &unit.named {
-        let bytes = source::read(file, "the input")?;
+    let mut seen = BTreeSet::new();
+    for (name, _) in &unit.named {
         if name == names::INPUT {
             return Err(
                 Problem::usage(format!("`{name}` is the name of the main input"))
                     .help("give the main input with --input, or use another NAME with --in"),
             );
         }
-        if named.insert(name.clone(), bytes).is_some() {
+        if !seen.insert(name) {
             return Err(Problem::usage(format!("the input `{name}` is given twice"))
                 .help("use each NAME of --in once"));
         }
     }
-    Ok(Given { main: main?, named })
+    Ok(())
+}
+
+/// Reads every input that is named.
+pub fn read_inputs(unit: &Unit, entry: Entry) -> Result<Given, Problem> {
+    check_inputs(unit, entry)?;
+    let read = |file: &PathBuf| source::read(file, "the input");
+    let main: Result<_, Problem> = unit.input.iter().map(read).collect();
+    let named = unit.named.iter();
+    let named: Result<_, Problem> = named
+        .map(|(name, file)| Ok((name.clone(), read(file)?)))
+        .collect();
+    Ok(Given {
+        main: main?,
+        named: named?,
+    })
 }
 
 /// More threads than this only cost memory: each has a stack that a guest fits in.

@@ -6,78 +6,108 @@ use opensky_protocol::MAX_SHARDS;
 
 use crate::Problem;
 
-/// One shard for each input, or shards of so many lines or bytes of the inputs one after the other.
-/// A line longer than a shard's bytes is cut; no shard holds parts of two inputs.
-pub fn cut(
-    inputs: Vec<Vec<u8>>,
-    lines: Option<NonZeroUsize>,
-    bytes: Option<u64>,
-) -> Result<Vec<Vec<u8>>, Problem> {
-    if inputs.is_empty() {
-        return Err(Problem::usage("a map-reduce program needs an input")
-            .help("give --input FILE, once for each shard, or cut one with --shard-lines N"));
+/// How each input is cut. No shard holds parts of two inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cut {
+    /// It is one shard.
+    Whole,
+    /// Into so many lines each, with their ends.
+    Lines(NonZeroUsize),
+    /// Into so many bytes each, wherever lines end.
+    Bytes(NonZeroUsize),
+}
+
+impl Cut {
+    /// As the flags say, of which at most one is given.
+    pub fn new(lines: Option<NonZeroUsize>, bytes: Option<u64>) -> Result<Self, Problem> {
+        let bytes = bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        match (lines, bytes.map(NonZeroUsize::new)) {
+            (Some(lines), _) => Ok(Self::Lines(lines)),
+            (None, None) => Ok(Self::Whole),
+            (None, Some(Some(bytes))) => Ok(Self::Bytes(bytes)),
+            (None, Some(None)) => {
+                Err(Problem::usage("a shard cannot have 0 bytes").help("write --shard-bytes 1MiB"))
+            }
+        }
     }
-    let shards = match (lines, bytes) {
-        (Some(lines), _) => inputs
-            .iter()
-            .flat_map(|input| by_lines(input, lines.get()))
-            .collect(),
-        (None, Some(0)) => {
-            return Err(
-                Problem::usage("a shard cannot have 0 bytes").help("write --shard-bytes 1MiB")
-            );
-        }
-        (None, Some(bytes)) => {
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            inputs
-                .iter()
-                .flat_map(|input| input.chunks(bytes).map(<[u8]>::to_vec))
-                .collect()
-        }
-        (None, None) => inputs,
-    };
-    match shards.len() {
-        0 => Err(Problem::usage("the inputs are empty: there is no shard").help("check the files")),
-        count if count > MAX_SHARDS => Err(Problem::usage(format!(
-            "{count} shards are more than {MAX_SHARDS}"
-        ))
-        .help("make larger ones: --shard-lines or --shard-bytes")),
-        _ => Ok(shards),
+
+    /// The shards of one input.
+    pub fn shards(self, input: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let mut rest = Some(input);
+        std::iter::from_fn(move || {
+            let left = rest.take()?;
+            let len = match self {
+                Self::Whole => return Some(left),
+                _ if left.is_empty() => return None,
+                Self::Lines(lines) => end_of(left, lines.get()),
+                Self::Bytes(bytes) => left.len().min(bytes.get()),
+            };
+            let (shard, left) = left.split_at(len);
+            rest = Some(left);
+            Some(shard)
+        })
     }
 }
 
-/// Lines keep their ends.
-fn by_lines(input: &[u8], lines: usize) -> Vec<Vec<u8>> {
-    let all: Vec<&[u8]> = input.split_inclusive(|byte| *byte == b'\n').collect();
-    all.chunks(lines).map(<[&[u8]]>::concat).collect()
+/// Where so many lines end.
+fn end_of(bytes: &[u8], lines: usize) -> usize {
+    let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    ends.nth(lines - 1).map_or(bytes.len(), |(at, _)| at + 1)
+}
+
+/// Refuses one more shard after so many, where that is too many.
+pub fn check_room(count: usize) -> Result<(), Problem> {
+    match count < MAX_SHARDS {
+        true => Ok(()),
+        false => Err(
+            Problem::usage(format!("there are more than {MAX_SHARDS} shards"))
+                .help("make larger ones: --shard-lines or --shard-bytes"),
+        ),
+    }
+}
+
+/// Refuses a job without any shard.
+pub fn check_some(count: usize) -> Result<(), Problem> {
+    match count {
+        0 => Err(Problem::usage("the inputs are empty: there is no shard").help("check the files")),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn cutting_loses_and_adds_nothing() {
-        let input = b"a\nbb\n\nccc".to_vec();
-        for size in 1..6 {
-            let lines = cut(vec![input.clone()], NonZeroUsize::new(size), None).expect("shards");
-            assert_eq!(lines.concat(), input);
-            let bytes = cut(vec![input.clone()], None, Some(size as u64)).expect("shards");
-            assert_eq!(bytes.concat(), input);
-            assert!(bytes.iter().all(|shard| shard.len() <= size));
-        }
-        assert_eq!(
-            cut(vec![input], NonZeroUsize::new(2), None)
-                .expect("shards")
-                .len(),
-            2
-        );
+    fn cut(input: &[u8], cut: Cut) -> Vec<&[u8]> {
+        cut.shards(input).collect()
     }
 
     #[test]
-    fn nothing_to_cut_is_refused() {
-        assert!(cut(vec![], None, None).is_err());
-        assert!(cut(vec![vec![]], None, Some(5)).is_err());
-        assert!(cut(vec![vec![1]], None, Some(0)).is_err());
+    fn cutting_loses_and_adds_nothing() {
+        let input = b"a\nbb\n\nccc";
+        for size in (1..6).filter_map(NonZeroUsize::new) {
+            assert_eq!(cut(input, Cut::Lines(size)).concat(), input);
+            let bytes = cut(input, Cut::Bytes(size));
+            assert_eq!(bytes.concat(), input);
+            assert!(bytes.iter().all(|shard| shard.len() <= size.get()));
+        }
+        let two = NonZeroUsize::new(2).expect("it is not zero");
+        let lines: [&[u8]; 2] = [b"a\nbb\n", b"\nccc"];
+        assert_eq!(cut(input, Cut::Lines(two)), lines);
+        assert_eq!(cut(input, Cut::Whole), [input]);
+    }
+
+    #[test]
+    fn empty_input_is_a_shard_only_as_a_whole() {
+        assert_eq!(cut(b"", Cut::Whole), [b""]);
+        assert_eq!(cut(b"", Cut::Lines(NonZeroUsize::MIN)), [b""; 0]);
+        assert_eq!(cut(b"", Cut::Bytes(NonZeroUsize::MIN)), [b""; 0]);
+    }
+
+    #[test]
+    fn too_few_and_too_many_are_refused() {
+        assert!(Cut::new(None, Some(0)).is_err());
+        assert!(check_some(0).is_err() && check_some(1).is_ok());
+        assert!(check_room(MAX_SHARDS).is_err() && check_room(MAX_SHARDS - 1).is_ok());
     }
 }

@@ -60,6 +60,7 @@ fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
         .is(0, &["nothing: it is a requester only"]);
     person.opensky(&["offers"]).is(0, &["p-"]);
 
+    encrypted(&person);
     hello(&person);
     census(&person);
     deployed(&person);
@@ -80,6 +81,36 @@ fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
     person
         .opensky(&["job", "list"])
         .refuses(4, &["no node runs in"]);
+}
+
+/// Whether a file below the folder has these bytes in it.
+fn is_kept(folder: &Path, bytes: &[u8]) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.any(|path| match path.is_dir() {
+        true => is_kept(&path, bytes),
+        false => {
+            let held = fs::read(&path).expect("it is ours");
+            held.windows(bytes.len()).any(|window| window == bytes)
+        }
+    })
+}
+
+fn encrypted(person: &Session) {
+    let (hello, input) = (example("hello"), "Grace, of whom nobody may know\n");
+    let program = fs::read(&hello).expect("it was built");
+    person.write("secret", input);
+    let order = ["job", "run", &hello, "--input", "secret", "--replicas", "2"];
+    let hidden = person.opensky(&[&order[..], &["--encrypt"]].concat());
+    hidden.is(0, &["verified 2/2"]);
+    assert_eq!(hidden.text(), format!("Hello, {}!\n", input.trim()));
+    let kept = || {
+        let parts = [input.as_bytes(), &program];
+        parts.map(|bytes| is_kept(&person.data(), bytes))
+    };
+    assert_eq!(kept(), [false, false], "neither input nor program");
+    person.opensky(&order).is(0, &["verified 2/2"]);
+    assert_eq!(kept(), [true, true], "what is open is kept, to be checked");
 }
 
 fn hello(person: &Session) {

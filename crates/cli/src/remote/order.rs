@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -12,12 +13,16 @@ use opensky_api::{
 use opensky_executor::inspect::Entry;
 use opensky_storage::Store;
 
-use super::target::{self, Target};
+use super::{
+    keep::Keep,
+    target::{self, Target},
+};
 use crate::{
-    Problem, local,
+    Problem,
     progress::Bar,
     request::{self, Family, LIMITS, Unit},
-    shards, value,
+    shards::{self, Cut},
+    source, value,
 };
 
 /// What is to be run, and on what terms.
@@ -63,12 +68,16 @@ impl Order {
     /// Gives the node what the job is about, and makes the request.
     pub fn prepare(&self, client: &Client, store: &Store) -> Result<Ready, Problem> {
         let world = self.world();
-        let target = target::find(client, &self.target, world, store)?;
+        let keep = match self.encrypt {
+            true => Keep::Public(store),
+            false => Keep::All(store),
+        };
+        let target = target::find(client, &self.target, world, keep)?;
         let entry = self.entry(&target);
-        let given = request::read_inputs(&self.unit, entry)?;
-        let upload = Upload { client, store };
-        let plan = upload.plan(&self.unit, entry, given.main)?;
-        let inputs = upload.named(given.named)?;
+        request::check_inputs(&self.unit, entry)?;
+        let upload = Upload { client, keep };
+        let plan = upload.plan(&self.unit, entry)?;
+        let inputs = upload.named(&self.unit)?;
         let name = target.name.clone();
         let mut request = self.terms(JobRequest::new(target.program.clone(), plan), &target)?;
         request.inputs = inputs;
@@ -165,48 +174,61 @@ fn require(pairs: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
     required
 }
 
-/// Brings inputs to the node, and keeps them here, so that the receipt can be checked.
+/// Brings inputs to the node, one after the other, and keeps them here as far as they may be.
 struct Upload<'a> {
     client: &'a Client,
-    store: &'a Store,
+    keep: Keep<'a>,
 }
 
 impl Upload<'_> {
-    fn plan(&self, unit: &Unit, entry: Entry, main: Vec<Vec<u8>>) -> Result<Plan, Problem> {
+    fn plan(&self, unit: &Unit, entry: Entry) -> Result<Plan, Problem> {
+        let first = || unit.input.first().map(|file| self.file(file)).transpose();
         match entry {
             Entry::MapReduce { .. } => Ok(Plan::Map {
-                inputs: self.shards(shards::cut(main, unit.shard_lines, unit.shard_bytes)?)?,
+                inputs: self.shards(unit)?,
                 partitions: unit.partitions.get(),
             }),
             Entry::Stepper => Ok(Plan::Steps {
-                input: self.one(&main.into_iter().next().unwrap_or_default())?,
+                input: first()?.map_or_else(|| self.one(&[]), Ok)?,
                 steps: unit.steps.get(),
             }),
-            Entry::Job | Entry::Command => {
-                let input = main.first().map(|bytes| self.one(bytes)).transpose()?;
-                Ok(Plan::One { input })
-            }
+            Entry::Job | Entry::Command => Ok(Plan::One { input: first()? }),
         }
     }
 
-    fn shards(&self, shards: Vec<Vec<u8>>) -> Result<Vec<Hex>, Problem> {
+    /// One input is in memory at a time.
+    fn shards(&self, unit: &Unit) -> Result<Vec<Hex>, Problem> {
+        let cut = unit.cut()?;
         let bar = Bar::start();
-        let all = shards.len();
-        let mut digests = Vec::with_capacity(all);
-        for (done, shard) in shards.into_iter().enumerate() {
-            bar.set("upload", done, all);
-            digests.push(self.one(&shard)?);
+        let all = match cut {
+            Cut::Whole => unit.input.len(),
+            // They are counted as they come.
+            Cut::Lines(_) | Cut::Bytes(_) => 0,
+        };
+        let mut digests = Vec::new();
+        for file in &unit.input {
+            let input = source::read(file, "the input")?;
+            for shard in cut.shards(&input) {
+                shards::check_room(digests.len())?;
+                bar.set("upload", digests.len(), all);
+                digests.push(self.one(shard)?);
+            }
         }
+        shards::check_some(digests.len())?;
         Ok(digests)
     }
 
-    fn named(&self, named: BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Hex>, Problem> {
-        let give = |(name, bytes): (String, Vec<u8>)| Ok((name, self.one(&bytes)?));
-        named.into_iter().map(give).collect()
+    fn named(&self, unit: &Unit) -> Result<BTreeMap<String, Hex>, Problem> {
+        let give = |(name, file): &(String, PathBuf)| Ok((name.clone(), self.file(file)?));
+        unit.named.iter().map(give).collect()
+    }
+
+    fn file(&self, file: &Path) -> Result<Hex, Problem> {
+        self.one(&source::read(file, "the input")?)
     }
 
     fn one(&self, bytes: &[u8]) -> Result<Hex, Problem> {
-        local::keep(self.store, bytes)?;
+        self.keep.own(bytes)?;
         target::give(self.client, bytes)
     }
 }

@@ -8,11 +8,10 @@ use std::{
 
 use opensky_api::{Client, ClientError, Code, Deployment, DeploymentRef, Hex, ProgramRef};
 use opensky_executor::{admit, inspect::Entry};
-use opensky_storage::Store;
 
-use super::reach;
+use super::{keep::Keep, reach};
 use crate::{
-    Problem, local,
+    Problem,
     request::{self, Family},
     source::{self, Source},
 };
@@ -56,20 +55,20 @@ fn named(text: &OsStr, exists: impl FnOnce(&Path) -> bool) -> Result<Named, Prob
     }
 }
 
-/// Finds it. A file's program is given to the node, and kept here as `opensky run` keeps it.
+/// Finds it. A file's program is given to the node, and kept here.
 pub fn find(
     client: &Client,
     text: &OsString,
     world: Option<Family>,
-    store: &Store,
+    keep: Keep<'_>,
 ) -> Result<Target, Problem> {
     match named(text, Path::exists)? {
         Named::Path => {
             // Asked first: a project may take a minute to build.
             client.node().map_err(reach::problem)?;
-            of_file(client, Path::new(text), world, store)
+            of_file(client, Path::new(text), world, keep)
         }
-        Named::Deployment(name) => of_deployment(client, name, world, store),
+        Named::Deployment(name) => of_deployment(client, name, world, keep),
     }
 }
 
@@ -77,11 +76,11 @@ fn of_file(
     client: &Client,
     file: &Path,
     world: Option<Family>,
-    store: &Store,
+    keep: Keep<'_>,
 ) -> Result<Target, Problem> {
     let source = source::load(file)?;
     let entry = request::entry(&source, world)?;
-    local::keep(store, &source.bytes)?;
+    keep.own(&source.bytes)?;
     let name = source.file.file_stem().map(|stem| stem.to_string_lossy());
     let name = name.unwrap_or_default().into_owned();
     let digest = give(client, &source.bytes)?;
@@ -103,12 +102,12 @@ fn of_deployment(
     client: &Client,
     name: DeploymentRef,
     world: Option<Family>,
-    store: &Store,
+    keep: Keep<'_>,
 ) -> Result<Target, Problem> {
     let deployment = client.deployment(&name).map_err(reach::problem)?;
     let entry = match program(client, &deployment)? {
         Some(source) => {
-            local::keep(store, &source.bytes)?;
+            keep.deployed(&source.bytes)?;
             Some(request::entry(&source, world)?)
         }
         None => None,
