@@ -10,7 +10,10 @@ use std::{
 use opensky_api::{
     Client, EndingKind, Hex, JobEvent, JobRequest, PageQuery, Plan as JobPlan, ProgramRef, Replicas,
 };
-use opensky_cli::devnet::{Devnet, plan::Plan};
+use opensky_cli::{
+    devnet::{Devnet, plan::Plan},
+    signals::Signals,
+};
 
 use crate::{
     Error, Figures,
@@ -33,7 +36,8 @@ pub fn measure(folder: &Path, hello: &[u8], figures: &mut Figures) -> Result<(),
         cores: 1,
     };
     let start = Instant::now();
-    let devnet = Devnet::start(&plan, &folder.join("devnet"), &|_| {})?;
+    let folder = folder.join("devnet");
+    let devnet = Devnet::start(&plan, &folder, &Signals::none(), &|_| {})?;
     let ready = start.elapsed();
     let client = Client::open(devnet.requester())?;
     greet(&client, hello)?;

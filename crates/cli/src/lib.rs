@@ -25,6 +25,7 @@ pub mod remote;
 pub mod report;
 pub mod request;
 pub mod shards;
+pub mod signals;
 pub mod source;
 pub mod template;
 pub mod term;

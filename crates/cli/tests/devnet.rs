@@ -5,24 +5,34 @@ mod session;
 use std::{
     fs,
     path::Path,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
 use session::{
     Ran, Session,
-    devnet::{Devnet, passing},
+    devnet::{Devnet, passing, send},
     example, text,
 };
 
 /// Processes that have the person's folder on their command line.
 fn processes(person: &Session) -> usize {
+    running(person, "").len()
+}
+
+/// Those of them that have this there, too.
+fn running(person: &Session, word: &str) -> Vec<u32> {
     let folder = text(person.folder());
     let all = fs::read_dir("/proc").expect("this is Linux");
-    let lines = all.filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
-    lines
-        .filter(|line| String::from_utf8_lossy(line).contains(&folder))
-        .count()
+    let process = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.ok()?.path();
+        let line = fs::read(path.join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line);
+        let id = path.file_name()?.to_str()?.parse().ok()?;
+        (line.contains(&folder) && line.contains(word)).then_some(id)
+    };
+    all.filter_map(process).collect()
 }
 
 fn gone_within(person: &Session, most: Duration) -> bool {
@@ -186,4 +196,51 @@ fn killed_devnet_takes_its_processes_with_it() {
     person
         .opensky(&["job", "list"])
         .refuses(4, &["no node runs in"]);
+}
+
+#[test]
+fn devnet_that_does_not_become_ready_ends_at_ctrl_c() {
+    let person = Session::new();
+    let provider = person.folder().join("kept/provider-1");
+    fs::create_dir_all(&provider).expect("a folder");
+    // Nobody ever writes the key that it reads.
+    let made = Command::new("mkfifo")
+        .arg(provider.join("node.key"))
+        .status();
+    assert!(made.expect("mkfifo starts").success());
+    let devnet = Devnet::begin(&person, &["--providers", "1", "--data", "kept"]);
+    let until = Instant::now() + Duration::from_secs(60);
+    while running(&person, "provider-1.toml").is_empty() {
+        assert!(Instant::now() < until, "the provider is never started");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(devnet.end(), Some(0));
+    assert!(gone_within(&person, Duration::from_secs(5)));
+}
+
+#[test]
+fn devnet_ends_with_its_terminal_and_leaves_nothing_behind() {
+    let person = Session::new();
+    let devnet = Devnet::start(&person, &["--providers", "1"]);
+    assert_eq!(devnet.end_by("-HUP"), Some(0));
+    assert!(gone_within(&person, Duration::from_secs(5)));
+    let left: Vec<_> = fs::read_dir(passing(&person)).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn honest_node_that_dies_is_told_of_beside_bad_ones() {
+    if !has_bad_node() {
+        println!("skipped: `cargo build -p opensky-testkit --bins` makes a bad one");
+        return;
+    }
+    let person = Session::new();
+    let devnet = Devnet::start(&person, &["--providers", "2", "--bad", "silent:1"]);
+    let bad = running(&person, "provider-2-silent.toml");
+    send("-KILL", bad[0]);
+    let honest = running(&person, "provider-1.toml");
+    send("-KILL", honest[0]);
+    let said = devnet.says("has ended");
+    assert!(said.contains("provider-1 has ended"), "{said}");
+    assert_eq!(devnet.ended(), Some(4));
 }

@@ -3,21 +3,19 @@
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::{
     Exit, Problem,
     devnet::{
-        Devnet,
+        Devnet, Stop,
         current::Current,
         plan::{BadOnes, Plan},
     },
     progress::Spinner,
+    signals::Signals,
     term::{self, NOTE, PLAIN},
 };
 
@@ -56,19 +54,21 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     let plan = plan(&args)?;
     plan.check()?;
-    let end = told_to_end()?;
+    let end = Signals::end()?;
     let folder = Folder::of(args.data.as_deref())?;
     let spinner = Spinner::start("starting");
-    let mut devnet = Devnet::start(&plan, folder.path(), &|what| spinner.say(what))?;
+    let started = Devnet::start(&plan, folder.path(), &end, &|what| spinner.say(what));
     drop(spinner);
+    let mut devnet = match started {
+        Ok(devnet) => devnet,
+        Err(Stop::Told) => return Ok(Exit::Success),
+        Err(Stop::Failed(problem)) => return Err(problem.into()),
+    };
     let current = Current::set(devnet.requester())?;
     term::to_stderr(&ready(&plan, &devnet, current.is_some(), begun.elapsed()));
-    while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(LOOK) {
+    while !end.come_within(LOOK) {
         if let Some(casualty) = devnet.casualty() {
-            if args.bad.is_empty() {
-                return Err(Problem::host(casualty).into());
-            }
-            tracing::debug!(casualty, "a process has ended");
+            return Err(casualty.into());
         }
     }
     if std::io::stderr().is_terminal() {
@@ -168,30 +168,4 @@ fn ready(plan: &Plan, devnet: &Devnet, is_current: bool, took: Duration) -> Stri
     }
     rows.push(("end", "Ctrl-C".into()));
     term::columns(rows)
-}
-
-/// Tells once when this process is told to end.
-fn told_to_end() -> Result<Receiver<()>, Problem> {
-    let failed = |error: std::io::Error| Problem::host("cannot wait for signals").because(error);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build();
-    let runtime = runtime.map_err(failed)?;
-    let (mut interrupt, mut terminate) = {
-        let _inside = runtime.enter();
-        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        (interrupt, signal(SignalKind::terminate()).map_err(failed)?)
-    };
-    let (send, told) = mpsc::sync_channel(1);
-    thread::spawn(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
-        // Nobody waits any more if it cannot be said.
-        let _ = send.send(());
-    });
-    Ok(told)
 }

@@ -1,6 +1,8 @@
 //! A process of a devnet: it dies with its parent, whatever becomes of that.
 
 use std::{
+    error::Error,
+    fmt,
     fs::File,
     io::{self, BufRead, BufReader},
     os::unix::process::CommandExt as _,
@@ -17,7 +19,7 @@ use rustix::process::{
 use serde_json::Value;
 
 use super::plan::Habit;
-use crate::Problem;
+use crate::{Problem, signals::Signals};
 
 /// The testkit's binary, which is built beside this one.
 const BAD: &str = "bad-node";
@@ -33,6 +35,62 @@ pub struct Ready {
     pub address: String,
 }
 
+/// How long the start of a devnet may take.
+pub struct Wait<'a> {
+    /// When nobody waits any longer.
+    pub until: Instant,
+    /// Tells that the person does not.
+    pub end: &'a Signals,
+}
+
+/// Why a devnet does not run.
+#[derive(Debug)]
+pub enum Stop {
+    /// It was told to end.
+    Told,
+    /// Something failed.
+    Failed(Problem),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told => f.write_str("told to end"),
+            Self::Failed(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl Error for Stop {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Told => None,
+            Self::Failed(problem) => problem.source(),
+        }
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+impl Wait<'_> {
+    /// Fails if the person does not wait any longer.
+    pub fn check(&self) -> Result<(), Stop> {
+        match self.end.came() {
+            true => Err(Stop::Told),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether it has taken too long.
+    pub fn is_over(&self) -> bool {
+        Instant::now() > self.until
+    }
+}
+
 /// A process that was started. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Child {
@@ -42,6 +100,7 @@ pub struct Child {
     pub log: PathBuf,
     process: std::process::Child,
     said: Option<Receiver<String>>,
+    habit: Option<Habit>,
 }
 
 impl Child {
@@ -63,6 +122,7 @@ impl Child {
         let mut child = Self::start(name, command, log)?;
         // It has nothing to say; nobody would read it.
         child.process.stdout = None;
+        child.habit = Some(habit);
         Ok(child)
     }
 
@@ -84,42 +144,50 @@ impl Child {
             log: log.into(),
             process,
             said: None,
+            habit: None,
         })
     }
 
+    /// Whether it misbehaves by request.
+    pub fn is_bad(&self) -> bool {
+        self.habit.is_some()
+    }
+
     /// Waits until the node says that it is ready, and where.
-    pub fn ready(&mut self, until: Instant) -> Result<Ready, Problem> {
-        let line = self.line(until)?;
+    pub fn ready(&mut self, wait: &Wait<'_>) -> Result<Ready, Stop> {
+        let line = self.line(wait)?;
         let said: Value = serde_json::from_str(&line).unwrap_or_default();
         let text = |value: &Value| value.as_str().map(str::to_owned);
         match (text(&said["key"]), text(&said["addresses"][0])) {
             (Some(key), Some(address)) => Ok(Ready { key, address }),
-            _ => Err(Problem::host(format!(
+            _ => Err(Stop::Failed(Problem::host(format!(
                 "the node {} does not say where it is",
                 self.name
-            ))),
+            )))),
         }
     }
 
     /// The same for a node that says so and was not asked yet.
-    pub fn ready_if_it_says_so(&mut self, until: Instant) -> Result<(), Problem> {
+    pub fn ready_if_it_says_so(&mut self, wait: &Wait<'_>) -> Result<(), Stop> {
         match self.said.is_some() {
-            true => self.ready(until).map(drop),
+            true => self.ready(wait).map(drop),
             false => Ok(()),
         }
     }
 
-    fn line(&mut self, until: Instant) -> Result<String, Problem> {
+    fn line(&mut self, wait: &Wait<'_>) -> Result<String, Stop> {
         let said = self.said.take();
         let said = said.ok_or_else(|| Problem::host("a node says only once that it is ready"))?;
         loop {
             match said.recv_timeout(LOOK) {
                 Ok(line) => return Ok(line),
-                Err(RecvTimeoutError::Disconnected) => return Err(self.not_ready("has ended")),
-                Err(RecvTimeoutError::Timeout) if Instant::now() > until => {
-                    return Err(self.not_ready("does not become ready"));
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.not_ready("has ended").into());
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) if wait.is_over() => {
+                    return Err(self.not_ready("does not become ready").into());
+                }
+                Err(RecvTimeoutError::Timeout) => wait.check()?,
             }
         }
     }
@@ -130,6 +198,16 @@ impl Child {
         let last: Vec<_> = last.lines().skip(from).collect();
         Problem::host(format!("the node {} {what}", self.name))
             .because(format!("its log ends so:\n{}", last.join("\n")))
+    }
+
+    /// That it has ended, if it has.
+    pub fn casualty(&mut self) -> Option<Problem> {
+        let status = self.ended()?;
+        let log = self.log.display();
+        Some(Problem::host(format!(
+            "{} has ended ({status}); its log is {log}",
+            self.name
+        )))
     }
 
     /// How it ended, if it has.

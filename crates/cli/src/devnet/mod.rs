@@ -14,10 +14,12 @@ use opensky_api::Client;
 use rustix::process::Signal;
 
 use self::{
-    child::{Child, Ready},
+    child::{Child, Ready, Wait},
     plan::{Member, Plan, Role},
 };
-use crate::{Problem, remote::reach};
+use crate::{Problem, remote::reach, signals::Signals};
+
+pub use self::child::Stop;
 
 /// How long the whole network may take until it is ready. Debug builds on a busy machine take most.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -35,10 +37,16 @@ pub struct Devnet {
 }
 
 impl Devnet {
-    /// Starts all processes, and returns when the requester knows every offer. `told` hears what is
-    /// under way.
-    pub fn start(plan: &Plan, folder: &Path, told: &dyn Fn(&str)) -> Result<Self, Problem> {
+    /// Starts all processes, and returns when the requester knows every offer, or at `end`. `told` hears
+    /// what is under way.
+    pub fn start(
+        plan: &Plan,
+        folder: &Path,
+        end: &Signals,
+        told: &dyn Fn(&str),
+    ) -> Result<Self, Stop> {
         let until = Instant::now() + PATIENCE;
+        let wait = Wait { until, end };
         let mut network = Self {
             children: Vec::new(),
             requester: folder.join(plan::REQUESTER),
@@ -46,6 +54,7 @@ impl Devnet {
         let mut ledger = None;
         for member in plan.members() {
             let role = member.role;
+            wait.check()?;
             told(&format!("starting {}", member.name));
             let child = start(plan, &member, folder, ledger.as_ref())?;
             network.children.push(child);
@@ -54,14 +63,14 @@ impl Devnet {
                 ledger = network
                     .children
                     .last_mut()
-                    .map(|child| child.ready(until))
+                    .map(|child| child.ready(&wait))
                     .transpose()?;
             }
         }
         for child in &mut network.children {
-            child.ready_if_it_says_so(until)?;
+            child.ready_if_it_says_so(&wait)?;
         }
-        network.wait_for_offers(plan.providers, until, told)?;
+        network.wait_for_offers(plan.providers, &wait, told)?;
         Ok(network)
     }
 
@@ -70,44 +79,40 @@ impl Devnet {
         &self.requester
     }
 
-    /// A process that has ended although nobody told it to.
-    pub fn casualty(&mut self) -> Option<String> {
-        let ended = self.children.iter_mut().find_map(|child| {
-            let status = child.ended()?;
-            Some((child, status))
-        });
-        ended.map(|(child, status)| {
-            format!(
-                "{} has ended ({status}); its log is {}",
-                child.name,
-                child.log.display()
-            )
-        })
+    /// An honest node that has ended although nobody told it to. Those that are bad by request may.
+    pub fn casualty(&mut self) -> Option<Problem> {
+        let mut honest = self.children.iter_mut().filter(|child| !child.is_bad());
+        honest.find_map(Child::casualty)
     }
 
     fn wait_for_offers(
         &mut self,
         wanted: usize,
-        until: Instant,
+        wait: &Wait<'_>,
         told: &dyn Fn(&str),
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Stop> {
         let client = Client::open(&self.requester).map_err(reach::problem)?;
         loop {
-            let (offers, _) = reach::all(wanted.max(1), |page| client.offers(page))?;
+            let client = client.clone();
+            let offers = move || reach::all(wanted.max(1), |page| client.offers(page));
+            let (offers, _) = wait.end.unless(offers).ok_or(Stop::Told)??;
             if offers.len() >= wanted {
                 return Ok(());
             }
             told(&format!("{} of {wanted} offers", offers.len()));
-            if let Some(casualty) = self.casualty() {
-                return Err(Problem::host(casualty));
+            // Not even a bad one may end before it offers anything.
+            if let Some(casualty) = self.children.iter_mut().find_map(Child::casualty) {
+                return Err(casualty.into());
             }
-            if Instant::now() > until {
-                return Err(Problem::host(format!(
+            if wait.is_over() {
+                return Err(Stop::Failed(Problem::host(format!(
                     "only {} of {wanted} providers offer anything",
                     offers.len()
-                )));
+                ))));
             }
-            std::thread::sleep(LOOK);
+            if wait.end.come_within(LOOK) {
+                return Err(Stop::Told);
+            }
         }
     }
 }

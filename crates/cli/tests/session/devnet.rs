@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
 };
@@ -15,12 +15,13 @@ use super::Session;
 /// Most that a devnet may take to be ready here: three times what it takes on an idle machine of two
 /// cores, where other tests run beside it.
 const READY: Duration = Duration::from_secs(60);
-/// Most that it may take to end.
-const END: Duration = Duration::from_secs(20);
+/// Most that it may take to end: half as long as it waits for its nodes to be ready.
+const END: Duration = Duration::from_secs(60);
 
 /// A devnet of this person. Killed when dropped.
 pub struct Devnet {
     process: Child,
+    lines: Receiver<String>,
     /// What it said until it was ready.
     pub said: String,
 }
@@ -28,6 +29,13 @@ pub struct Devnet {
 impl Devnet {
     /// Starts one, and waits until it says what to type next.
     pub fn start(person: &Session, args: &[&str]) -> Self {
+        let mut devnet = Self::begin(person, args);
+        devnet.said = devnet.says("Ctrl-C");
+        devnet
+    }
+
+    /// Starts one, and does not wait.
+    pub fn begin(person: &Session, args: &[&str]) -> Self {
         fs::create_dir_all(passing(person)).expect("a folder");
         let mut command = person.command(&[&["devnet"], args].concat());
         command
@@ -35,7 +43,7 @@ impl Devnet {
             .stderr(Stdio::piped());
         let mut process = command.spawn().expect("it starts");
         let stderr = process.stderr.take().expect("it is piped");
-        let (send, said) = mpsc::channel();
+        let (send, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if send.send(line).is_err() {
@@ -43,21 +51,25 @@ impl Devnet {
                 }
             }
         });
-        let mut devnet = Self {
+        Self {
             process,
+            lines,
             said: String::new(),
-        };
+        }
+    }
+
+    /// Waits until it says a line with that in it, and answers with all that it says up to there.
+    pub fn says(&self, word: &str) -> String {
         let until = Instant::now() + READY;
-        let mut lines = Vec::new();
-        while !lines.iter().any(|line: &String| line.contains("Ctrl-C")) {
+        let mut said: Vec<String> = Vec::new();
+        while !said.iter().any(|line| line.contains(word)) {
             let left = until.saturating_duration_since(Instant::now());
-            match said.recv_timeout(left) {
-                Ok(line) => lines.push(line),
-                Err(_) => panic!("it is not ready: {}", lines.join("\n")),
+            match self.lines.recv_timeout(left) {
+                Ok(line) => said.push(line),
+                Err(_) => panic!("it does not say `{word}`: {}", said.join("\n")),
             }
         }
-        devnet.said = lines.join("\n");
-        devnet
+        said.join("\n")
     }
 
     /// Kills it as nobody should.
@@ -67,20 +79,40 @@ impl Devnet {
     }
 
     /// Ends it as Ctrl-C in a terminal does, and answers with which code.
-    pub fn end(mut self) -> Option<i32> {
-        let killed = Command::new("kill")
-            .args(["-INT", &self.process.id().to_string()])
-            .status();
-        assert!(killed.is_ok_and(|status| status.success()));
-        let until = Instant::now() + END;
-        while Instant::now() < until {
-            if let Ok(Some(status)) = self.process.try_wait() {
-                return status.code();
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        panic!("it does not end");
+    pub fn end(self) -> Option<i32> {
+        self.end_by("-INT")
     }
+
+    /// Ends it by a signal, and answers with which code.
+    pub fn end_by(self, signal: &str) -> Option<i32> {
+        send(signal, self.process.id());
+        self.ended()
+    }
+
+    /// Waits until it ends, and answers with which code.
+    pub fn ended(mut self) -> Option<i32> {
+        ended(&mut self.process)
+    }
+}
+
+/// Sends a signal to a process.
+pub fn send(signal: &str, process: u32) {
+    let sent = Command::new("kill")
+        .args([signal, &process.to_string()])
+        .status();
+    assert!(sent.is_ok_and(|status| status.success()));
+}
+
+/// Waits until a process ends, and answers with which code.
+pub fn ended(process: &mut Child) -> Option<i32> {
+    let until = Instant::now() + END;
+    while Instant::now() < until {
+        if let Ok(Some(status)) = process.try_wait() {
+            return status.code();
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("it does not end");
 }
 
 impl Drop for Devnet {
