@@ -1,6 +1,9 @@
 //! Makes text that strangers wrote fit to be shown: it cannot steer a terminal, nor fill it.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 /// A name is cut after this many characters: what tells names apart stands at their beginning.
 const NAME: usize = 200;
@@ -55,6 +58,77 @@ pub fn json(text: &str) -> String {
         }
     }
     out
+}
+
+/// Shows bytes of any length on a terminal as [`lines`] shows a text; what is no UTF-8 is replaced.
+pub struct Shown<W> {
+    to: W,
+    /// What cannot be told without the next bytes.
+    rest: Vec<u8>,
+    last: Option<u8>,
+}
+
+impl<W: Write> Shown<W> {
+    /// On that terminal.
+    pub fn new(to: W) -> Self {
+        Self {
+            to,
+            rest: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// Shows what is left, and ends a line that is not.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.show(self.rest.len())?;
+        if self.last.is_some_and(|last| last != b'\n') {
+            self.to.write_all(b"\n")?;
+        }
+        self.to.flush()
+    }
+
+    fn show(&mut self, len: usize) -> io::Result<()> {
+        let bytes: Vec<u8> = self.rest.drain(..len).collect();
+        let text = String::from_utf8_lossy(&bytes);
+        self.to.write_all(lines(&text).as_bytes())
+    }
+}
+
+impl<W: Write> Write for Shown<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.rest.extend_from_slice(bytes);
+        self.last = bytes.last().copied().or(self.last);
+        self.show(certain(&self.rest))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// How many of these bytes mean the same whatever follows: not a character that is cut, nor a return
+/// that may belong to a line's end.
+fn certain(bytes: &[u8]) -> usize {
+    let len = bytes.len();
+    if bytes.last() == Some(&b'\r') {
+        return len - 1;
+    }
+    let is_first = |back: &usize| bytes[len - back] & 0b1100_0000 != 0b1000_0000;
+    match (1..=len.min(3)).find(is_first) {
+        Some(back) if char_len(bytes[len - back]) > back => len - back,
+        _ => len,
+    }
+}
+
+/// How many bytes a character has that begins so.
+fn char_len(first: u8) -> usize {
+    match first {
+        ..0xc0 => 1,
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0.. => 4,
+    }
 }
 
 /// The length of the style at the beginning of `text`: `ESC [ digits and semicolons m`. 0 if there
@@ -118,6 +192,39 @@ mod tests {
             "line ends and tabs stay"
         );
         assert_eq!(name("wasi:cli/run ö"), "wasi:cli/run ö");
+    }
+
+    #[test]
+    fn bytes_are_shown_alike_however_they_are_cut() {
+        let wild: &[u8] =
+            b"\xf0\x9f\x98\x80\xf0\x9f\xff\xc3\r\n\x80\x80\x80\x80\xe2\x82\xacend\xe2";
+        let bytes = [EVIL.as_bytes(), wild].concat();
+        let expected = format!("{}\n", lines(&String::from_utf8_lossy(&bytes)));
+        assert!(expected.lines().all(is_harmless));
+        for step in 1..bytes.len() {
+            let mut screen = Vec::new();
+            let mut shown = Shown::new(&mut screen);
+            for piece in bytes.chunks(step) {
+                shown.write_all(piece).expect("memory takes all");
+            }
+            shown.finish().expect("memory takes all");
+            assert_eq!(String::from_utf8_lossy(&screen), expected, "{step}");
+        }
+    }
+
+    #[test]
+    fn last_line_is_ended_once_and_nothing_has_none() {
+        let show = |bytes: &[u8]| {
+            let mut screen = Vec::new();
+            let mut shown = Shown::new(&mut screen);
+            shown.write_all(bytes).expect("memory takes all");
+            shown.finish().expect("memory takes all");
+            screen
+        };
+        assert_eq!(show(b"a"), b"a\n");
+        assert_eq!(show(b"a\n"), b"a\n");
+        assert_eq!(show(b""), b"");
+        assert_eq!(show(b"a\r"), b"a\\r\n");
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::{
     io::{self, IsTerminal, Write},
     path::Path,
+    time::Duration,
 };
 
 use anstyle::{AnsiColor, Style};
 use clap::{ValueEnum, builder::Styles};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::foreign;
 
@@ -43,12 +45,44 @@ pub enum Format {
 /// Writes a result to stdout. No control sequence but a style gets through. Styles in `text` are dropped unless stdout is a terminal. A reader
 /// that has gone away is not an error: the command's own verdict still counts.
 pub fn to_stdout(text: &str) -> io::Result<()> {
-    unless_closed(
-        anstream::stdout()
-            .lock()
-            .write_all(foreign::styled(text).as_bytes())
-            .and_then(|()| anstream::stdout().flush()),
-    )
+    to_reader(text).map(drop)
+}
+
+/// Whoever reads what is written to stdout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reader {
+    /// Reads on, as far as is known.
+    There,
+    /// Has gone away: whatever is written from now on is for nobody.
+    Gone,
+}
+
+/// Like [`to_stdout`], for who would go on for nobody.
+pub fn to_reader(text: &str) -> io::Result<Reader> {
+    let written = anstream::stdout()
+        .lock()
+        .write_all(foreign::styled(text).as_bytes())
+        .and_then(|()| anstream::stdout().flush());
+    match written {
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("cannot write to standard output: {error}; send it somewhere else"),
+        )),
+    }
+}
+
+/// Waits for so long, or until whoever reads stdout has gone away.
+pub fn reader_within(most: Duration) -> Reader {
+    let stdout = io::stdout();
+    // Nothing is asked for: that the other end is closed is told anyway.
+    let mut stdout = [PollFd::new(&stdout, PollFlags::empty())];
+    let most = Timespec::try_from(most).ok();
+    match poll(&mut stdout, most.as_ref()) {
+        Ok(1..) => Reader::Gone,
+        _ => Reader::There,
+    }
 }
 
 /// Writes one JSON value and a line end to stdout.
@@ -59,18 +93,6 @@ pub fn json_to_stdout(value: &serde_json::Value) -> io::Result<()> {
 /// Writes one JSON value and a line end to stderr, where reports go when stdout is the output's.
 pub fn json_to_stderr(value: &serde_json::Value) {
     to_stderr(&foreign::json(&format!("{value:#}\n")));
-}
-
-/// Writes bytes to stdout as they are: a job's output. On a terminal an unfinished last line is
-/// ended, so that the report begins on its own; into a file or a pipe go the bytes and no others.
-pub fn bytes_to_stdout(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    let unfinished = bytes.last().is_some_and(|byte| *byte != b'\n');
-    unless_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))?;
-    if unfinished && stdout.is_terminal() {
-        to_stderr("\n");
-    }
-    Ok(())
 }
 
 /// Tells the person something, on stderr. No control sequence but a style gets through. Nobody can be told when that fails, so it is dropped.
@@ -108,17 +130,6 @@ pub fn confirm(question: &str) -> io::Result<bool> {
             answer.trim().to_ascii_lowercase().as_str(),
             "" | "y" | "yes"
         ))
-}
-
-fn unless_closed(written: io::Result<()>) -> io::Result<()> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(io::Error::new(
-            error.kind(),
-            format!("cannot write to standard output: {error}; send it somewhere else"),
-        )),
-        Ok(()) => Ok(()),
-    }
 }
 
 /// Label and value lines, the values in one column.

@@ -4,15 +4,16 @@ mod session;
 
 use std::{
     fs,
+    io::Read as _,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use session::{
-    Ran, Session,
-    devnet::{Devnet, passing, send},
+    Ran, Session, cat,
+    devnet::{Devnet, ended, passing, send},
     example, text,
 };
 
@@ -73,6 +74,7 @@ fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
     encrypted(&person);
     hello(&person);
     census(&person);
+    interrupted(&person);
     deployed(&person);
     person.opensky(&["job", "list"]).is(0, &["j-", "ok"]);
     person
@@ -168,6 +170,28 @@ fn census(person: &Session) {
     let there = person.opensky(&there);
     there.is(0, &["verified 2/2"]);
     assert_eq!(here.stdout, there.stdout);
+}
+
+/// Nobody takes the output, and nobody waits until somebody does.
+fn interrupted(person: &Session) {
+    person.write("cat.wat", cat());
+    person.write("long", vec![b'x'; 1 << 20]);
+    let order = ["job", "run", "cat.wat", "--input", "long"];
+    let mut running = person.command(&[&order[..], &["--replicas", "2"]].concat());
+    let running = running.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = running.spawn().expect("it starts");
+    let mut stdout = running.stdout.take().expect("it is piped");
+    stdout.read_exact(&mut [0]).expect("there is an output");
+    send("-INT", running.id());
+    assert_eq!(ended(&mut running), Some(130));
+    let mut said = String::new();
+    let mut stderr = running.stderr.take().expect("it is piped");
+    stderr.read_to_string(&mut said).expect("text");
+    assert!(
+        said.contains("not all that came of the job is here"),
+        "{said}"
+    );
+    assert!(said.contains("opensky job result j-"), "{said}");
 }
 
 fn deployed(person: &Session) {

@@ -47,7 +47,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let metered = metered.map_err(|error| {
         Problem::refused(format!("`{}` cannot be metered", args.file.display())).because(error)
     })?;
-    deliver::output(Some(&args.output), &metered.bytes)?;
+    deliver::output(Some(&args.output), metered.bytes.as_slice())?;
     term::status("Metered", &told(bytes.len(), &metered));
     Ok(Exit::Success)
 }

@@ -117,7 +117,7 @@ fn one_unit(args: &Args, source: &Source, entry: Entry, given: Given) -> anyhow:
 
     let receipt = drive::sign(&key, &work, &run);
     let id = receipt.statement.unit;
-    let path = deliver::receipt(args.receipt.as_deref(), &id, &receipt.to_file())?;
+    let path = deliver::receipt(args.receipt.as_deref(), &id, receipt.to_file().as_slice())?;
     let output = run
         .outputs
         .get(names::OUTPUT)
@@ -184,7 +184,7 @@ fn succeeded(
     let units = done.iter().map(|unit| unit.receipt.clone()).collect();
     let id = spec.id();
     let job = JobReceipt::sign(key, spec, units)?;
-    let path = deliver::receipt(args.receipt.as_deref(), &id, &job.to_file())?;
+    let path = deliver::receipt(args.receipt.as_deref(), &id, job.to_file().as_slice())?;
     deliver::output(args.output.as_deref(), output)?;
     if let Some(dir) = &args.out {
         done.iter()
@@ -204,7 +204,7 @@ fn job_failed(args: &Args, done: &[Done], wall: Duration) -> Result<(), Problem>
     let path = deliver::receipt(
         args.receipt.as_deref(),
         &last.statement.unit,
-        &last.to_file(),
+        last.to_file().as_slice(),
     )?;
     say(
         args.format,

@@ -50,6 +50,11 @@ impl Board {
         }
     }
 
+    /// The job as it was told of last.
+    pub fn job(&self) -> Option<&JobSummary> {
+        self.job.as_ref()
+    }
+
     fn hear_job(&mut self, job: JobSummary) -> Vec<News> {
         let before = self.job.as_ref().map(|job| job.state);
         let mut news = Vec::new();

@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use opensky_api::{
-    Class, Ending, EndingKind, GuestError, JobResult, JobState, JobSummary, ReceiptId,
+    Class, Ending, EndingKind, GuestError, JobId, JobResult, JobState, JobSummary, ReceiptId,
 };
 use serde_json::{Value, json};
 
-use super::board::{class_text, state_text};
+use super::{
+    board::{class_text, state_text},
+    hint,
+    reach::At,
+};
 use crate::{
     Exit, foreign,
     report::group,
@@ -68,7 +72,7 @@ pub fn text(
     job: &JobSummary,
     result: Option<&JobResult>,
     receipt: Option<&Path>,
-    at: &str,
+    at: &At,
 ) -> String {
     let mut rows = Vec::new();
     if let Some(ending) = &job.ending {
@@ -95,13 +99,14 @@ fn next(
     job: &JobSummary,
     receipt: Option<ReceiptId>,
     file: Option<&Path>,
-    at: &str,
+    at: &At,
 ) -> (&'static str, String) {
     let id = job.job.short();
+    let of_job = |command: &str| hint::command(at, &format!("job {command} {id}"));
     let (label, command) = match (file, receipt) {
         (Some(file), _) => ("check it", format!("opensky verify {}", term::typed(file))),
-        (None, Some(_)) => ("check it", format!("opensky job receipt {id}{at}")),
-        (None, None) => ("why", format!("opensky job why {id}{at}")),
+        (None, Some(_)) => ("check it", of_job("receipt")),
+        (None, None) => ("why", of_job("why")),
     };
     (label, format!("{NOTE}{command}{PLAIN}"))
 }
@@ -141,6 +146,29 @@ pub fn json(job: &JobSummary, result: Option<&JobResult>, receipt: Option<&Path>
     })
 }
 
+/// The same of a job that nobody waits for any longer: as it was then, if that is known.
+pub fn left(job: JobId, then: Option<&JobSummary>) -> Value {
+    match then {
+        Some(then) => json(then, None, None),
+        None => json!({
+            "kind": "network-job",
+            "job": { "job": job },
+            "result": null,
+            "receipt": null,
+        }),
+    }
+}
+
+/// The same where it is not known whether there is a job.
+pub fn unknown() -> Value {
+    json!({
+        "kind": "network-job",
+        "job": null,
+        "result": null,
+        "receipt": null,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use opensky_protocol::Digest;
@@ -174,8 +202,13 @@ mod tests {
             |   check it  opensky job receipt j-040g208104
             |   fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY · verified 2/2 · receipt r-144gj28914
         "#]]
-        .assert_eq(&samples::screen(&text(&job, Some(&result), None, "")));
-        let shown = samples::plain(&text(&job, Some(&result), Some(Path::new("a.receipt")), ""));
+        .assert_eq(&samples::screen(&text(&job, Some(&result), None, &At::default())));
+        let shown = samples::plain(&text(
+            &job,
+            Some(&result),
+            Some(Path::new("a.receipt")),
+            &At::default(),
+        ));
         assert!(
             shown.contains("check it  opensky verify a.receipt\n"),
             "{shown}"
@@ -193,7 +226,7 @@ mod tests {
             others: Vec::new(),
             receipt: None,
         };
-        let shown = samples::plain(&text(&job, Some(&result), None, ""));
+        let shown = samples::plain(&text(&job, Some(&result), None, &At::default()));
         assert!(
             shown.contains("outcome  err: invalid input: no name\\u{1b}[2J\n"),
             "{shown}"
@@ -202,6 +235,9 @@ mod tests {
 
     #[test]
     fn job_without_a_result_says_why_and_how_to_know_more() {
+        let at = At {
+            node: Some("x".into()),
+        };
         let job = ended(
             EndingKind::Unrunnable,
             Some("two machines ran out of memory"),
@@ -211,7 +247,7 @@ mod tests {
             |   why      opensky job why j-040g208104 --node x
             |   fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY
         "#]]
-        .assert_eq(&samples::screen(&text(&job, None, None, " --node x")));
+        .assert_eq(&samples::screen(&text(&job, None, None, &at)));
     }
 
     #[test]

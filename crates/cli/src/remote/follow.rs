@@ -12,9 +12,14 @@ use opensky_api::{ClientError, JobEvent, JobId, JobSummary};
 
 use super::{
     board::Board,
-    reach::{self, Found, Patience},
+    hint,
+    reach::{self, At, Found, Patience},
 };
-use crate::{Problem, term};
+use crate::{
+    Problem,
+    signals::Signals,
+    term::{self, Format},
+};
 
 /// How often the clock in the table moves.
 const TICK: Duration = Duration::from_millis(200);
@@ -27,8 +32,8 @@ const WAITING: usize = 256;
 pub enum Followed {
     /// The job has ended, like this.
     Ended(Box<JobSummary>),
-    /// The person does not wait any longer.
-    Left,
+    /// The person does not wait any longer. The job as it was told of last, if it was.
+    Left(Option<Box<JobSummary>>),
 }
 
 /// What comes to whoever waits.
@@ -36,7 +41,6 @@ enum News {
     Event(JobEvent),
     Away,
     Lost(ClientError),
-    Interrupt,
 }
 
 /// Whether somebody looks at a table.
@@ -48,15 +52,29 @@ pub enum Show {
     Nothing,
 }
 
-/// Waits until the job ends, or until Ctrl-C. A node that is restarted meanwhile is waited for: clients
+impl Show {
+    /// What goes with a way to report.
+    pub fn of(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Progress,
+            Format::Json => Self::Nothing,
+        }
+    }
+}
+
+/// Waits until the job ends, or until a signal. A node that is restarted meanwhile is waited for: clients
 /// from before that are of no use afterwards.
-pub fn follow(node: &Found, job: JobId, name: &str, show: Show) -> Result<Followed, Problem> {
+pub fn follow(
+    node: &Found,
+    (job, name): (JobId, &str),
+    show: Show,
+    signals: &Signals,
+) -> Result<Followed, Problem> {
     let (send, news) = mpsc::sync_channel(WAITING);
-    let (node, events) = (node.clone(), send.clone());
-    thread::spawn(move || listen(&node, job, &events));
-    thread::spawn(move || interrupted(&send));
+    let listener = node.clone();
+    thread::spawn(move || listen(&listener, job, &send));
     let mut screen = Screen::new(name, show);
-    loop {
+    while !signals.came() {
         match news.recv_timeout(TICK) {
             Ok(News::Event(event)) => {
                 let ended = match &event {
@@ -69,22 +87,24 @@ pub fn follow(node: &Found, job: JobId, name: &str, show: Show) -> Result<Follow
                 }
             }
             Ok(News::Away) => screen.miss(),
-            Ok(News::Interrupt) => return Ok(Followed::Left),
-            Ok(News::Lost(error)) => return Err(gone(error, job)),
+            Ok(News::Lost(error)) => return Err(gone(error, job, node.at())),
             Err(RecvTimeoutError::Timeout) => screen.draw(),
-            Err(RecvTimeoutError::Disconnected) => return Err(gone(ClientError::Lost, job)),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(gone(ClientError::Lost, job, node.at()));
+            }
         }
     }
+    Ok(Followed::Left(screen.board.job().cloned().map(Box::new)))
 }
 
-fn gone(error: ClientError, job: JobId) -> Problem {
+fn gone(error: ClientError, job: JobId, at: &At) -> Problem {
+    let show = hint::command(at, &format!("job show {}", job.short()));
     match error {
         ClientError::Problem(_) => reach::problem(error),
         error => Problem::host("the node is gone")
             .because(error)
             .help(format!(
-                "the job goes on when the node does: start it again, then: opensky job show {}",
-                job.short()
+                "the job goes on when the node does: start it again, then: {show}"
             )),
     }
 }
@@ -121,18 +141,6 @@ fn tell(
         }
     }
     Ok(())
-}
-
-/// Tells of the first Ctrl-C. The process does not die of it any more.
-fn interrupted(news: &SyncSender<News>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build();
-    let Ok(runtime) = runtime else { return };
-    if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-        // Nobody waits any more if it cannot be said.
-        let _ = news.send(News::Interrupt);
-    }
 }
 
 /// Where the progress goes.
@@ -182,9 +190,9 @@ impl<'a> Screen<'a> {
         }
         let news = self.board.hear(event);
         // The table has what is usual; what is not stays above it.
-        let stays = |news: &&News| news.odd || self.table.is_none();
-        let lines = news.iter().filter(stays);
-        lines.for_each(|news| self.tell(&news.text));
+        let all = self.table.is_none();
+        let stays = news.iter().filter(|news| all || news.odd);
+        stays.for_each(|news| self.tell(&news.text));
         self.draw();
     }
 

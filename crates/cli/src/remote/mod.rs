@@ -5,6 +5,7 @@ pub mod board;
 pub mod ending;
 pub mod explain;
 pub mod follow;
+pub mod hint;
 pub mod keep;
 pub mod listing;
 pub mod moment;

@@ -34,6 +34,7 @@ impl At {
     pub fn find(&self) -> Result<Found, Problem> {
         Ok(Found {
             folder: self.folder()?,
+            at: self.clone(),
         })
     }
 
@@ -61,12 +62,18 @@ impl At {
 #[derive(Clone, Debug)]
 pub struct Found {
     folder: PathBuf,
+    at: At,
 }
 
 impl Found {
     /// The client of the node as it runs now. Nothing is asked yet.
     pub fn client(&self) -> Result<Client, ClientError> {
         Client::open(&self.folder)
+    }
+
+    /// What was typed to find it.
+    pub fn at(&self) -> &At {
+        &self.at
     }
 }
 
@@ -139,8 +146,16 @@ fn of_code(code: Code, what: String) -> Problem {
 /// At most `most` entries of a list, and whether there are more.
 pub fn all<T>(
     most: usize,
-    mut page: impl FnMut(&PageQuery) -> Result<Page<T>, ClientError>,
+    page: impl FnMut(&PageQuery) -> Result<Page<T>, ClientError>,
 ) -> Result<(Vec<T>, bool), Problem> {
+    pages(most, page).map_err(problem)
+}
+
+/// The same, for who knows what to do about an error.
+pub fn pages<T>(
+    most: usize,
+    mut page: impl FnMut(&PageQuery) -> Result<Page<T>, ClientError>,
+) -> Result<(Vec<T>, bool), ClientError> {
     let mut items = Vec::new();
     let mut query = PageQuery::default();
     loop {
@@ -151,7 +166,7 @@ pub fn all<T>(
             return Ok((items, true));
         }
         query.limit = u32::try_from(left).ok();
-        let next = page(&query).map_err(problem)?;
+        let next = page(&query)?;
         items.extend(next.items);
         match next.next {
             Some(after) => query.after = Some(after),

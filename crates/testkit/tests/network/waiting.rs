@@ -8,6 +8,8 @@ use std::{
 };
 
 use opensky_api::{JobState, PageQuery};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::net::{Net, REQUESTER, text};
 use crate::process::{opensky, until};
@@ -25,9 +27,18 @@ struct Waiting {
 impl Waiting {
     /// Starts `opensky job ARGS` beside a node's data folder, in a folder of its own.
     fn start(net: &Net, name: &str, args: &[&str]) -> Self {
+        let stdout = net.data(&format!("{name}.stdout"));
+        let stream = File::create(&stdout).unwrap();
+        let mut waiting = Self::start_into(net, name, args, stream.into());
+        waiting.stdout = stdout;
+        waiting
+    }
+
+    /// The same with its output elsewhere.
+    fn start_into(net: &Net, name: &str, args: &[&str], stdout: Stdio) -> Self {
         let folder = net.data(name);
         fs::create_dir(&folder).unwrap();
-        let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
+        let stderr = folder.join("stderr");
         let command = Command::new(opensky())
             .arg("job")
             .args(args)
@@ -36,12 +47,12 @@ impl Waiting {
             .env("XDG_DATA_HOME", &folder)
             .env("XDG_CACHE_HOME", &folder)
             .stdin(Stdio::null())
-            .stdout(File::create(&stdout).unwrap())
+            .stdout(stdout)
             .stderr(File::create(&stderr).unwrap())
             .spawn();
         Self {
             command: command.unwrap(),
-            stdout,
+            stdout: PathBuf::new(),
             stderr,
         }
     }
@@ -59,12 +70,29 @@ impl Waiting {
 
     /// What it puts out, if it succeeds.
     fn output(mut self) -> Vec<u8> {
+        assert_eq!(self.ended(), Some(0), "{}", self.said());
+        fs::read(&self.stdout).unwrap()
+    }
+
+    /// Waits until it has ended, and answers how.
+    fn ended(&mut self) -> Option<i32> {
         until("it waits no longer", || {
             self.command.try_wait().unwrap().is_some()
         });
-        let status = self.command.wait().unwrap();
-        assert!(status.success(), "{status}: {}", self.said());
-        fs::read(&self.stdout).unwrap()
+        self.command.wait().unwrap().code()
+    }
+
+    /// Ctrl-C, as soon as it would not simply die of it.
+    fn interrupt(&self) {
+        let status = format!("/proc/{}/status", self.command.id());
+        until("it hears Ctrl-C", || {
+            let status = fs::read_to_string(&status).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+            caught >> (Signal::INT.as_raw() - 1) & 1 == 1
+        });
+        let pid = Pid::from_raw(self.command.id().cast_signed()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
     }
 }
 
@@ -106,9 +134,13 @@ fn whoever_waits_gets_the_result_though_their_node_was_restarted() {
 
     // It comes back with another address and another token.
     net.kill(REQUESTER);
-    [&run, &result, &show].map(|waiting| waiting.says("waiting until it does"));
+    for waiting in [&run, &result, &show] {
+        waiting.says("waiting until it does");
+    }
     net.begin(REQUESTER);
-    [&run, &result, &show].map(|waiting| waiting.says("answers again"));
+    for waiting in [&run, &result, &show] {
+        waiting.says("answers again");
+    }
     assert_eq!(net.job(job).summary.state, JobState::Running);
     net.begin(ONE);
 
@@ -120,4 +152,28 @@ fn whoever_waits_gets_the_result_though_their_node_was_restarted() {
     assert_eq!(result.output(), expected);
     let shown = String::from_utf8(show.output()).unwrap();
     assert!(shown.contains("1 of 1 agreed"), "{shown}");
+}
+
+#[test]
+fn whoever_leaves_a_job_is_told_of_it_as_they_asked() {
+    let mut net = Net::start(&[]);
+    let job = net.submit(&text(1 << 10, 1), 1, 1);
+    let id = job.short();
+    let wait = ["result", "--wait", &id];
+    let mut plain = Waiting::start(&net, "plain", &wait);
+    plain.interrupt();
+    assert_eq!(plain.ended(), Some(130));
+    plain.says("the job goes on");
+    let here = format!(
+        "opensky job cancel {id} --node {}",
+        typed(&net.data(REQUESTER))
+    );
+    plain.says(&here);
+
+    let mut json = Waiting::start(&net, "json", &[&wait[..], &["--format", "json"]].concat());
+    json.interrupt();
+    assert_eq!(json.ended(), Some(130));
+    let said: Value = serde_json::from_str(&json.said()).unwrap();
+    assert_eq!(said["kind"], "network-job");
+    assert_eq!(said["job"]["job"], job.to_string());
 }

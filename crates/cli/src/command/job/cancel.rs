@@ -1,9 +1,9 @@
 //! `opensky job cancel`: gives a job up.
 
-use super::{Known, next};
+use super::Known;
 use crate::{
     Exit,
-    remote::{ending, reach},
+    remote::{ending, hint, reach},
     term::{self, Format},
 };
 
@@ -31,6 +31,6 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             ))?;
         }
     }
-    next(args.format, job.job, &args.known.at, &[("see it", "show")]);
+    hint::of_job(args.format, &args.known.at, job.job, &[("see it", "show")]);
     Ok(Exit::Success)
 }

@@ -1,14 +1,11 @@
 //! `opensky job`: jobs on the network.
 
-use opensky_api::{JobId, Prefix, kind};
+use opensky_api::{Prefix, kind};
 
-use crate::{
-    Exit,
-    remote::reach::At,
-    term::{self, Format, NOTE, PLAIN},
-};
+use crate::{Exit, remote::reach::At};
 
 mod cancel;
+mod hand_out;
 mod key;
 mod list;
 mod logs;
@@ -71,19 +68,5 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Why(args) => why::run(args),
         Command::Key(args) => key::run(args),
         Command::Cancel(args) => cancel::run(args),
-    }
-}
-
-/// Says what can be typed next, to people.
-fn next(format: Format, job: JobId, at: &At, commands: &[(&'static str, &str)]) {
-    if format == Format::Text {
-        let id = job.short();
-        let rows = commands.iter().map(|(label, command)| {
-            (
-                *label,
-                format!("{NOTE}opensky job {command} {id}{}{PLAIN}", at.typed()),
-            )
-        });
-        term::to_stderr(&term::columns(rows));
     }
 }

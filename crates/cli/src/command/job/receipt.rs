@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use opensky_api::JobState;
 use serde_json::json;
 
-use super::{Known, result::take};
+use super::{Known, hand_out};
 use crate::{
-    Exit, deliver,
-    remote::reach,
+    Exit, Problem, deliver,
+    remote::{hint, reach},
     term::{self, Format, NOTE, PLAIN},
 };
 
@@ -29,8 +30,15 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     deliver::check(None, args.output.as_deref(), None)?;
     let client = args.known.at.client()?;
     let job = client.job(&args.known.job).map_err(reach::problem)?.summary;
-    let bytes = take::receipt(&client, job.job)?;
-    let path = deliver::receipt(args.output.as_deref(), &job.job.digest(), &bytes)?;
+    if job.state != JobState::Ended {
+        let id = job.job.short();
+        let wait = hint::command(&args.known.at, &format!("job show --wait {id}"));
+        return Err(Problem::refused(format!("{id} has no receipt yet"))
+            .help(format!("wait until it has ended: {wait}"))
+            .into());
+    }
+    let bytes = hand_out::receipt(&client, job.job)?;
+    let path = deliver::receipt(args.output.as_deref(), &job.job.digest(), bytes)?;
     let id = client
         .result(&job.job.into())
         .map_err(reach::problem)?

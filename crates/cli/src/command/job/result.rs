@@ -4,14 +4,16 @@ use opensky_api::JobState;
 
 use super::{
     Known,
-    run::{Places, deliver_all, left},
+    hand_out::{HandOut, Places},
+    run::left,
 };
 use crate::{
     Exit, Problem,
     remote::{
         follow::{self, Followed, Show},
-        reach,
+        hint, reach,
     },
+    signals::Signals,
     term::Format,
 };
 
@@ -33,86 +35,35 @@ pub struct Args {
 /// Gets it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     args.places.check()?;
-    let node = args.known.at.find()?;
+    let (format, at) = (args.format, args.known.at);
+    let node = at.find()?;
     let client = node.client().map_err(reach::problem)?;
     let job = client.job(&args.known.job).map_err(reach::problem)?.summary;
-    let ended = match (job.state, &job.ending, args.wait) {
-        (JobState::Ended, ..) | (_, Some(_), false) => job,
+    let hand_out = |client, job| HandOut {
+        client,
+        job,
+        places: args.places,
+        format,
+        at: at.clone(),
+    };
+    match (job.state, &job.ending, args.wait) {
+        (JobState::Ended, ..) | (_, Some(_), false) => hand_out(client, job).all(),
         (_, None, false) => {
             let id = job.job.short();
-            return Err(Problem::refused(format!("{id} has no result yet"))
-                .help(format!("wait for it: opensky job result --wait {id}"))
-                .into());
+            let wait = hint::command(&at, &format!("job result --wait {id}"));
+            Err(Problem::refused(format!("{id} has no result yet"))
+                .help(format!("wait for it: {wait}"))
+                .into())
         }
         (.., true) => {
-            let show = match args.format {
-                Format::Text => Show::Progress,
-                Format::Json => Show::Nothing,
-            };
-            match follow::follow(&node, job.job, "", show)? {
-                Followed::Left => return Ok(left(job.job, &args.known.at)),
-                Followed::Ended(ended) => *ended,
+            let signals = Signals::interrupt()?;
+            match follow::follow(&node, (job.job, ""), Show::of(format), &signals)? {
+                Followed::Left(then) => Ok(left(job.job, then.as_deref(), format, &at)),
+                Followed::Ended(ended) => {
+                    let client = node.client().map_err(reach::problem)?;
+                    hand_out(client, *ended).unless(&signals)
+                }
             }
         }
-    };
-    let client = node.client().map_err(reach::problem)?;
-    deliver_all(&client, &ended, &args.places, args.format, &args.known.at)
-}
-
-pub mod take {
-    //! Gets bytes from the node.
-
-    use std::{collections::BTreeMap, io::Read as _};
-
-    use opensky_api::{BlobReader, Client, ClientError, EndingKind, JobId, JobResult, JobSummary};
-
-    use crate::{Problem, remote::reach};
-
-    /// What came out, if the program came to a result at all.
-    pub fn result(client: &Client, job: &JobSummary) -> Result<Option<JobResult>, Problem> {
-        let kind = job.ending.as_ref().map(|ending| ending.kind);
-        match kind {
-            Some(EndingKind::Result(_)) => client
-                .result(&job.job.into())
-                .map(Some)
-                .map_err(reach::problem),
-            _ => Ok(None),
-        }
-    }
-
-    /// The output's bytes.
-    pub fn output(client: &Client, job: JobId) -> Result<Vec<u8>, Problem> {
-        bytes(client.output(&job.into()), "the output")
-    }
-
-    /// The receipt file's bytes.
-    pub fn receipt(client: &Client, job: JobId) -> Result<Vec<u8>, Problem> {
-        bytes(client.receipt(&job.into()), "the receipt")
-    }
-
-    /// The other outputs by name.
-    pub fn others(
-        client: &Client,
-        result: &JobResult,
-    ) -> Result<BTreeMap<String, Vec<u8>>, Problem> {
-        let job = result.job.into();
-        let is_encrypted = client.job(&job).map_err(reach::problem)?.spec.encrypt;
-        let get = |output: &opensky_api::JobOutput| {
-            let reply = match is_encrypted {
-                true => client.other(&job, &output.name),
-                false => client.blob(output.digest, 0),
-            };
-            Ok((output.name.clone(), bytes(reply, "an output")?))
-        };
-        result.others.iter().map(get).collect()
-    }
-
-    fn bytes(reply: Result<BlobReader, ClientError>, what: &str) -> Result<Vec<u8>, Problem> {
-        let mut reader = reply.map_err(reach::problem)?;
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|error| {
-            Problem::host(format!("cannot get {what} from the node")).because(error)
-        })?;
-        Ok(bytes)
     }
 }

@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use opensky_api::{Client, JobId, JobResult, JobSummary, Submitted};
+use opensky_api::{Client, JobId, JobRequest, JobSummary, Submitted};
 
-use super::{next, result::take};
+use super::hand_out::{HandOut, Places};
 use crate::{
-    Exit, Problem, deliver, local,
+    Exit, Problem, local,
     remote::{
         ending, explain,
         follow::{self, Followed, Show},
-        order::Order,
+        hint,
+        order::{Order, Ready},
         reach::{self, At},
     },
+    signals::Signals,
     source,
-    term::{self, Format, NOTE, PLAIN},
+    term::{self, DIM, Format, NOTE, PLAIN},
 };
 
 /// Run a program on the network and wait for the result
@@ -44,31 +46,6 @@ pub struct Args {
     at: At,
 }
 
-/// Where things go that come back.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Places {
-    /// Where the output goes, `-` for stdout [default: -].
-    #[arg(short, long, value_name = "FILE|-")]
-    pub output: Option<PathBuf>,
-    /// Where the other outputs go: files under /out, and blobs by digest [default: nowhere].
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Where the receipt goes [default: it stays with the node].
-    #[arg(long, value_name = "FILE")]
-    pub receipt: Option<PathBuf>,
-}
-
-impl Places {
-    /// Whether everything can go where it was asked for.
-    pub fn check(&self) -> Result<(), Problem> {
-        deliver::check(
-            self.output.as_deref(),
-            self.receipt.as_deref(),
-            self.out.as_deref(),
-        )
-    }
-}
-
 /// Hand a program to the network and do not wait
 ///
 /// Takes what `opensky job run` takes, and prints the job's id.
@@ -89,9 +66,13 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     args.places.check()?;
     let node = args.at.find()?;
     let client = node.client().map_err(reach::problem)?;
-    let (submitted, name) = order(&args.order, &client, args.dry_run)?;
-    let Some(job) = submitted.job else {
-        return dry(&submitted, args.format);
+    let Ready { request, name } = args.order.prepare(&client, &local::store()?)?;
+    if args.dry_run {
+        return dry(&client, request, args.format);
+    }
+    let signals = Signals::interrupt()?;
+    let Some((job, submitted)) = hand_in(client, request, &signals)? else {
+        return Ok(unsure(args.format, &args.at));
     };
     if args.format == Format::Text {
         let escrow = submitted.quote.escrow;
@@ -100,16 +81,17 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             job.short()
         ));
     }
-    let show = match args.format {
-        Format::Text => Show::Progress,
-        Format::Json => Show::Nothing,
-    };
-    match follow::follow(&node, job, &name, show)? {
-        Followed::Left => Ok(left(job, &args.at)),
-        Followed::Ended(ended) => {
-            let client = node.client().map_err(reach::problem)?;
-            deliver_all(&client, &ended, &args.places, args.format, &args.at)
+    let show = Show::of(args.format);
+    match follow::follow(&node, (job, &name), show, &signals)? {
+        Followed::Left(job_then) => Ok(left(job, job_then.as_deref(), args.format, &args.at)),
+        Followed::Ended(job) => HandOut {
+            client: node.client().map_err(reach::problem)?,
+            job: *job,
+            places: args.places,
+            format: args.format,
+            at: args.at,
         }
+        .unless(&signals),
     }
 }
 
@@ -117,10 +99,11 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 pub fn submit(args: SubmitArgs) -> anyhow::Result<Exit> {
     check_stdin(&args.order)?;
     let client = args.at.client()?;
-    let (submitted, _) = order(&args.order, &client, false)?;
-    let job = submitted
-        .job
-        .ok_or_else(|| Problem::host("the node did not say which job it is"))?;
+    let Ready { request, .. } = args.order.prepare(&client, &local::store()?)?;
+    let signals = Signals::interrupt()?;
+    let Some((job, submitted)) = hand_in(client, request, &signals)? else {
+        return Ok(unsure(args.format, &args.at));
+    };
     match args.format {
         Format::Text => term::to_stdout(&format!("{}\n", job.short()))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(&submitted)?)?,
@@ -130,7 +113,7 @@ pub fn submit(args: SubmitArgs) -> anyhow::Result<Exit> {
         ("get it", "result --wait"),
         ("end it", "cancel"),
     ];
-    next(args.format, job, &args.at, &commands);
+    hint::of_job(args.format, &args.at, job, &commands);
     Ok(Exit::Success)
 }
 
@@ -146,67 +129,60 @@ fn check_stdin(order: &Order) -> Result<(), Problem> {
     }
 }
 
-fn order(order: &Order, client: &Client, dry: bool) -> Result<(Submitted, String), Problem> {
-    let mut ready = order.prepare(client, &local::store()?)?;
-    ready.request.dry_run = dry;
-    let submitted = client.submit(&ready.request).map_err(reach::problem)?;
-    Ok((submitted, ready.name))
+/// Has the node take the job on. `None` if a signal came before it has said whether it does.
+fn hand_in(
+    client: Client,
+    request: JobRequest,
+    signals: &Signals,
+) -> Result<Option<(JobId, Submitted)>, Problem> {
+    let Some(submitted) = signals.unless(move || client.submit(&request)) else {
+        return Ok(None);
+    };
+    let submitted = submitted.map_err(reach::problem)?;
+    let job = submitted.job;
+    let job = job.ok_or_else(|| Problem::host("the node did not say which job it is"))?;
+    Ok(Some((job, submitted)))
 }
 
-fn dry(submitted: &Submitted, format: Format) -> anyhow::Result<Exit> {
+/// The person does not wait until the node has said whether there is a job.
+fn unsure(format: Format, at: &At) -> Exit {
     match format {
-        Format::Text => term::to_stdout(&explain::quote(&submitted.quote))?,
-        Format::Json => term::json_to_stdout(&serde_json::to_value(&submitted.quote)?)?,
+        Format::Json => term::json_to_stderr(&ending::unknown()),
+        Format::Text => {
+            term::to_stderr("\n  interrupted: the node may have taken the job on, or may yet\n");
+            hint::next(format, at, &[("see", "job list")]);
+        }
+    }
+    Exit::Interrupted
+}
+
+fn dry(client: &Client, mut request: JobRequest, format: Format) -> anyhow::Result<Exit> {
+    request.dry_run = true;
+    let quote = client.submit(&request).map_err(reach::problem)?.quote;
+    match format {
+        Format::Text => {
+            term::to_stdout(&explain::quote(&quote))?;
+            let same = "  the same command without --dry-run runs it\n";
+            term::to_stderr(&format!("{DIM}{same}{PLAIN}"));
+        }
+        Format::Json => term::json_to_stdout(&serde_json::to_value(&quote)?)?,
     }
     Ok(Exit::Success)
 }
 
-/// The person does not wait any longer.
-pub fn left(job: JobId, at: &At) -> Exit {
-    term::to_stderr("  not waiting any longer: the job goes on\n");
-    let commands = [
-        ("wait again", "show --wait"),
-        ("get it", "result --wait"),
-        ("end it", "cancel"),
-    ];
-    next(Format::Text, job, at, &commands);
-    Exit::Interrupted
-}
-
-/// Hands out what came of a job, and says what it was.
-pub fn deliver_all(
-    client: &Client,
-    job: &JobSummary,
-    places: &Places,
-    format: Format,
-    at: &At,
-) -> anyhow::Result<Exit> {
-    let result = take::result(client, job)?;
-    if let Some(result) = &result {
-        hand_out(client, result, places)?;
-    }
-    let signed = result.as_ref().and_then(|result| result.receipt);
-    let receipt = match (&places.receipt, signed) {
-        (Some(file), Some(_)) => {
-            deliver::file(file, &take::receipt(client, job.job)?, "the receipt")?;
-            Some(file.as_path())
-        }
-        _ => None,
-    };
+/// The person does not wait any longer for a job. `then` is the job as it was then, if that is known.
+pub fn left(job: JobId, then: Option<&JobSummary>, format: Format, at: &At) -> Exit {
     match format {
-        Format::Text => term::to_stderr(&ending::text(job, result.as_ref(), receipt, &at.typed())),
-        Format::Json => term::json_to_stderr(&ending::json(job, result.as_ref(), receipt)),
+        Format::Json => term::json_to_stderr(&ending::left(job, then)),
+        Format::Text => {
+            term::to_stderr("  not waiting any longer: the job goes on\n");
+            let commands = [
+                ("wait again", "show --wait"),
+                ("get it", "result --wait"),
+                ("end it", "cancel"),
+            ];
+            hint::of_job(format, at, job, &commands);
+        }
     }
-    Ok(job.ending.as_ref().map_or(Exit::NoResult, ending::exit))
-}
-
-fn hand_out(client: &Client, result: &JobResult, places: &Places) -> anyhow::Result<()> {
-    if !result.parts.is_empty() {
-        let output = take::output(client, result.job)?;
-        deliver::output(places.output.as_deref(), &output)?;
-    }
-    if let Some(dir) = &places.out {
-        deliver::others(dir, &take::others(client, result)?)?;
-    }
-    Ok(())
+    Exit::Interrupted
 }

@@ -2,16 +2,17 @@
 
 use opensky_api::{Amount, EndingKind, Job, JobState, Prefix, Time, kind};
 
-use super::{Known, next, run::left};
+use super::{Known, run::left};
 use crate::{
     Exit,
     remote::{
         board::world_text,
         ending,
         follow::{self, Followed, Show},
-        moment, reach,
+        hint, moment, reach,
     },
     report::group,
+    signals::Signals,
     term::{self, DIM, Format, NOTE, PLAIN},
 };
 
@@ -30,21 +31,19 @@ pub struct Args {
 
 /// Shows it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
-    let node = args.known.at.find()?;
+    let (format, at) = (args.format, &args.known.at);
+    let node = at.find()?;
     let look = |job: &Prefix<kind::Job>| node.client()?.job(job);
     let mut job = look(&args.known.job).map_err(reach::problem)?;
     if args.wait && job.summary.state != JobState::Ended {
-        let show = match args.format {
-            Format::Text => Show::Progress,
-            Format::Json => Show::Nothing,
-        };
-        match follow::follow(&node, job.summary.job, "", show)? {
-            Followed::Left => return Ok(left(job.summary.job, &args.known.at)),
+        let (id, signals) = (job.summary.job, Signals::interrupt()?);
+        match follow::follow(&node, (id, ""), Show::of(format), &signals)? {
+            Followed::Left(then) => return Ok(left(id, then.as_deref(), format, at)),
             // What the ledger holds for it is another than before.
-            Followed::Ended(_) => job = look(&job.summary.job.into()).map_err(reach::problem)?,
+            Followed::Ended(_) => job = look(&id.into()).map_err(reach::problem)?,
         }
     }
-    match args.format {
+    match format {
         Format::Json => term::json_to_stdout(&serde_json::to_value(&job)?)?,
         Format::Text => term::to_stdout(&text(&job))?,
     }
@@ -58,7 +57,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             ("end it", "cancel"),
         ],
     };
-    next(args.format, job.summary.job, &args.known.at, commands);
+    hint::of_job(format, at, job.summary.job, commands);
     Ok(Exit::Success)
 }
 

@@ -1,0 +1,143 @@
+//! Hands out what came of a job: its output, the others, the receipt, and a report.
+
+use std::path::PathBuf;
+
+use opensky_api::{
+    BlobReader, Client, ClientError, EndingKind, JobId, JobOutput, JobResult, JobSummary,
+};
+
+use crate::{
+    Exit, Problem, deliver,
+    remote::{
+        ending, hint,
+        reach::{self, At},
+    },
+    signals::Signals,
+    term::{self, Format},
+};
+
+/// Where things go that come back.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Places {
+    /// Where the output goes, `-` for stdout [default: -].
+    #[arg(short, long, value_name = "FILE|-")]
+    pub output: Option<PathBuf>,
+    /// Where the other outputs go: files under /out, and blobs by digest [default: nowhere].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where the receipt goes [default: it stays with the node].
+    #[arg(long, value_name = "FILE")]
+    pub receipt: Option<PathBuf>,
+}
+
+impl Places {
+    /// Whether everything can go where it was asked for.
+    pub fn check(&self) -> Result<(), Problem> {
+        deliver::check(
+            self.output.as_deref(),
+            self.receipt.as_deref(),
+            self.out.as_deref(),
+        )
+    }
+}
+
+/// A job whose ending is known, and where to what of it goes.
+#[derive(Clone)]
+pub struct HandOut {
+    /// The node that has it.
+    pub client: Client,
+    /// The job.
+    pub job: JobSummary,
+    /// Where its outputs go.
+    pub places: Places,
+    /// How to report.
+    pub format: Format,
+    /// What was typed to find the node.
+    pub at: At,
+}
+
+impl HandOut {
+    /// Does it, unless a signal comes first.
+    pub fn unless(self, signals: &Signals) -> anyhow::Result<Exit> {
+        let all = self.clone();
+        let done = signals.unless(move || all.all());
+        done.unwrap_or_else(|| Ok(self.broken_off()))
+    }
+
+    /// Does it, and says what came of the job.
+    pub fn all(&self) -> anyhow::Result<Exit> {
+        let result = self.result()?;
+        if let Some(result) = &result {
+            self.outputs(result)?;
+        }
+        let signed = result.as_ref().and_then(|result| result.receipt);
+        let receipt = match (&self.places.receipt, signed) {
+            (Some(file), Some(_)) => {
+                deliver::file(file, receipt(&self.client, self.job.job)?, "the receipt")?;
+                Some(file.as_path())
+            }
+            _ => None,
+        };
+        let (job, result) = (&self.job, result.as_ref());
+        match self.format {
+            Format::Text => term::to_stderr(&ending::text(job, result, receipt, &self.at)),
+            Format::Json => term::json_to_stderr(&ending::json(job, result, receipt)),
+        }
+        Ok(job.ending.as_ref().map_or(Exit::NoResult, ending::exit))
+    }
+
+    /// What came out, if the program came to a result at all.
+    fn result(&self) -> Result<Option<JobResult>, Problem> {
+        match self.job.ending.as_ref().map(|ending| ending.kind) {
+            Some(EndingKind::Result(_)) => {
+                let result = self.client.result(&self.job.job.into());
+                result.map(Some).map_err(reach::problem)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// One output after the other, none of them in memory as a whole.
+    fn outputs(&self, result: &JobResult) -> Result<(), Problem> {
+        if !result.parts.is_empty() {
+            let output = self.client.output(&result.job.into());
+            let output = output.map_err(reach::problem)?;
+            deliver::output(self.places.output.as_deref(), output)?;
+        }
+        let Some(dir) = &self.places.out else {
+            return Ok(());
+        };
+        let job = result.job.into();
+        let is_encrypted = self.client.job(&job).map_err(reach::problem)?.spec.encrypt;
+        let read = |output: &JobOutput| -> Result<BlobReader, ClientError> {
+            match is_encrypted {
+                true => self.client.other(&job, &output.name),
+                false => self.client.blob(output.digest, 0),
+            }
+        };
+        let folder = deliver::Folder::make(dir)?;
+        let mut others = result.others.iter();
+        others.try_for_each(|output| match deliver::Folder::takes(&output.name) {
+            true => folder.put(&output.name, read(output).map_err(reach::problem)?),
+            false => Ok(()),
+        })
+    }
+
+    /// A signal came before all was handed out.
+    fn broken_off(&self) -> Exit {
+        match self.format {
+            Format::Json => term::json_to_stderr(&ending::json(&self.job, None, None)),
+            Format::Text => {
+                term::to_stderr("\n  interrupted: not all that came of the job is here\n");
+                let again = [("get it", "result")];
+                hint::of_job(self.format, &self.at, self.job.job, &again);
+            }
+        }
+        Exit::Interrupted
+    }
+}
+
+/// The receipt file's bytes.
+pub fn receipt(client: &Client, job: JobId) -> Result<BlobReader, Problem> {
+    client.receipt(&job.into()).map_err(reach::problem)
+}
