@@ -14,7 +14,7 @@ use std::{
 use session::{
     Ran, Session, cat,
     devnet::{Devnet, ended, passing, send},
-    example, text,
+    example, text, wat,
 };
 
 /// Processes that have the person's folder on their command line.
@@ -74,6 +74,7 @@ fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
     encrypted(&person);
     hello(&person);
     census(&person);
+    logs(&person);
     interrupted(&person);
     deployed(&person);
     person.opensky(&["job", "list"]).is(0, &["j-", "ok"]);
@@ -170,6 +171,23 @@ fn census(person: &Session) {
     let there = person.opensky(&there);
     there.is(0, &["verified 2/2"]);
     assert_eq!(here.stdout, there.stdout);
+}
+
+/// What is shown of logs ends with the job, or when all are shown that were asked for.
+fn logs(person: &Session) {
+    let repeat = "(call $read (i32.const 0)) (call $write (i32.const 2) (global.get $count))";
+    person.write("loud.wat", wat(repeat));
+    person.write("word", "remarkable\n");
+    let order = ["job", "submit", "loud.wat", "--input", "word"];
+    let submitted = person.opensky(&[&order[..], &["--replicas", "2"]].concat());
+    let id = submitted.is(0, &["j-"]).text().trim().to_owned();
+    let shown = |more: &[&str]| {
+        let ran = person.opensky(&[&["job", "logs", &id], more].concat());
+        ran.is(0, &["as p-"]).text().matches("remarkable").count()
+    };
+    assert!(shown(&["--follow"]) >= 2, "each of the two said it");
+    assert_eq!(shown(&["--follow", "--limit", "1"]), 1);
+    assert_eq!(shown(&["--limit", "1"]), 1);
 }
 
 /// Nobody takes the output, and nobody waits until somebody does.

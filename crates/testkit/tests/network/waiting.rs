@@ -177,3 +177,15 @@ fn whoever_leaves_a_job_is_told_of_it_as_they_asked() {
     assert_eq!(said["kind"], "network-job");
     assert_eq!(said["job"]["job"], job.to_string());
 }
+
+#[test]
+fn follower_of_logs_ends_when_nobody_reads_them() {
+    let mut net = Net::start(&[]);
+    let job = net.submit(&text(1 << 10, 1), 1, 1);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let logs = ["logs", "--follow", &job.short()];
+    let mut logs = Waiting::start_into(&net, "logs", &logs, writer.into());
+    assert_eq!(logs.ended(), Some(0), "{}", logs.said());
+    assert_ne!(net.job(job).summary.state, JobState::Ended);
+}
