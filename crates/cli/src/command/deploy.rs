@@ -11,13 +11,13 @@ use crate::{
     progress::Spinner,
     project::{self, About, Selection, manifest::Manifest},
     remote::{
-        moment,
+        hint, moment,
         reach::{self, At},
         tables, target,
     },
     request::LIMITS,
     source,
-    term::{self, Format, NOTE, PLAIN},
+    term::{self, Format},
 };
 
 /// Put a program on the network under a name
@@ -89,14 +89,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Format::Json => term::json_to_stdout(&serde_json::to_value(&deployed)?)?,
         Format::Text => {
             term::to_stdout(&tables::deployment(&deployed, moment::now()))?;
-            let id = deployed.deployment.short();
-            let next = format!(
-                "{NOTE}opensky job run {id} --input FILE{}{PLAIN}",
-                args.at.typed()
-            );
-            term::to_stderr(&term::columns([("run it", next)]));
         }
     }
+    let run = format!("job run {} --input FILE", deployed.deployment.short());
+    hint::next(args.format, &args.at, &[("run it", run)]);
     Ok(Exit::Success)
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Exit,
     remote::{
-        listing,
+        hint, listing,
         reach::{self, At},
         tables,
     },
@@ -27,8 +27,17 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.at.client()?;
     let offers = reach::all(args.limit, |page| client.offers(page))?;
-    let none = format!(
-        "the node knows no offers; {DIM}opensky node status{PLAIN} says whether it is connected\n"
-    );
-    listing::print("offers", offers, args.format, tables::offers, Some(&none))
+    let is_empty = offers.0.is_empty();
+    let status = hint::command(&args.at, "node status");
+    let none =
+        format!("the node knows no offers; {DIM}{status}{PLAIN} says whether it is connected\n");
+    listing::print("offers", offers, args.format, tables::offers, Some(&none))?;
+    if !is_empty {
+        hint::next(
+            args.format,
+            &args.at,
+            &[("run", "job run FILE --input FILE")],
+        );
+    }
+    Ok(Exit::Success)
 }

@@ -3,7 +3,7 @@
 use crate::{
     Exit,
     remote::{
-        account, listing, moment,
+        account, hint, listing, moment,
         reach::{self, At},
     },
     term::{self, Format},
@@ -53,11 +53,14 @@ fn balance(format: Format, at: &At) -> anyhow::Result<Exit> {
         Format::Text => term::to_stdout(&account::wallet(&wallet, moment::now()))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(&wallet)?)?,
     }
+    hint::next(format, at, &[("why", "wallet history")]);
     Ok(Exit::Success)
 }
 
 fn history(limit: usize, format: Format, at: &At) -> anyhow::Result<Exit> {
     let client = at.client()?;
     let entries = reach::all(limit, |page| client.history(page))?;
-    listing::print("entries", entries, format, account::history, None)
+    listing::print("entries", entries, format, account::history, None)?;
+    hint::next(format, at, &[("the sum", "wallet balance")]);
+    Ok(Exit::Success)
 }

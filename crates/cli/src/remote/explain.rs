@@ -1,14 +1,10 @@
-//! Why a job is where it is, node by node; and what a job would be and cost.
+//! Why a job is where it is, node by node.
 
 use std::fmt::Write as _;
 
-use opensky_api::{Need, Plan, Quote, Unit, UnitState, Why};
+use opensky_api::{Need, Unit, UnitState, Why};
 
-use super::{
-    board::{fuel_text, place, unit_text, world_text},
-    moment::{self, from_now},
-    tables::{self, replicas},
-};
+use super::board::{place, unit_text};
 use crate::{
     foreign,
     term::{self, DIM, NOTE, PLAIN},
@@ -75,83 +71,6 @@ pub fn need_text(need: &Need) -> String {
         need.of,
         foreign::name(&need.reason)
     )
-}
-
-/// What a job would be and cost.
-pub fn quote(quote: &Quote) -> String {
-    let spec = &quote.spec;
-    let limits = &spec.limits;
-    let bytes =
-        |bytes: Option<opensky_api::Bytes>| term::size(bytes.map_or(0, |bytes| bytes.value()));
-    let units = quote
-        .units
-        .map_or_else(|| "as many as it takes".into(), |units| units.to_string());
-    let mut rows = vec![
-        (
-            "program",
-            format!("{} {DIM}{}{PLAIN}", spec.program, world_text(spec.world)),
-        ),
-        ("units", units),
-        ("plan", plan(&spec.plan)),
-        (
-            "limits",
-            format!(
-                "{} fuel, {} memory, {} output, {} log",
-                fuel_text(limits.fuel.unwrap_or_default()),
-                bytes(limits.memory),
-                bytes(limits.output),
-                bytes(limits.log),
-            ),
-        ),
-        ("profile", spec.profile.clone()),
-        (
-            "replicas",
-            format!(
-                "{}; at most {} are paid for",
-                replicas(spec.replicas),
-                spec.replica_cap
-            ),
-        ),
-        ("price cap", tables::prices(&spec.price)),
-        ("ends", from_now(spec.deadline, moment::now())),
-    ];
-    if spec.encrypt {
-        rows.push((
-            "encrypted",
-            "for the providers that are chosen, and nobody else".into(),
-        ));
-    }
-    if !spec.require.is_empty() {
-        let each = spec.require.iter().map(|(key, values)| {
-            let values: Vec<_> = values.iter().map(String::as_str).collect();
-            format!("{key}={}", values.join("|"))
-        });
-        rows.push(("requires", each.collect::<Vec<_>>().join(", ")));
-    }
-    let escrow = format!(
-        "{} {DIM}is set aside; what is not used goes back{PLAIN}",
-        quote.escrow
-    );
-    rows.push(("at most", escrow));
-    term::columns(rows)
-}
-
-fn plan(plan: &Plan) -> String {
-    match plan {
-        Plan::One { input: None } => "one unit without an input".into(),
-        Plan::One { input: Some(input) } => format!("one unit, its input {DIM}{input}{PLAIN}"),
-        Plan::Map { inputs, partitions } => format!(
-            "{}, {}",
-            term::count(inputs.len() as u64, "shard"),
-            term::count((*partitions).into(), "partition")
-        ),
-        Plan::Steps { input, steps } => {
-            format!(
-                "{} in each unit, from {DIM}{input}{PLAIN}",
-                term::count((*steps).into(), "step")
-            )
-        }
-    }
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -5,10 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::moment;
-use crate::{
-    Exit,
-    term::{self, DIM, Format, PLAIN},
-};
+use crate::term::{self, DIM, Format, PLAIN};
 
 /// Prints the items, called `name` in JSON, and whether there are more. `none` is what people are told
 /// where there are none; else they see the table's heading.
@@ -18,7 +15,7 @@ pub fn print<T: Serialize>(
     format: Format,
     table: impl FnOnce(&[T], Time) -> String,
     none: Option<&str>,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<()> {
     match (format, none) {
         (Format::Json, _) => {
             term::json_to_stdout(&json!({ (name): items, "more": more }))?;
@@ -31,5 +28,5 @@ pub fn print<T: Serialize>(
             }
         }
     }
-    Ok(Exit::Success)
+    Ok(())
 }

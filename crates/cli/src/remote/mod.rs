@@ -10,6 +10,7 @@ pub mod keep;
 pub mod listing;
 pub mod moment;
 pub mod order;
+pub mod quote;
 pub mod reach;
 #[cfg(test)]
 pub mod samples;

@@ -3,7 +3,7 @@
 use super::Known;
 use crate::{
     Exit,
-    remote::reach,
+    remote::{hint, reach},
     term::{self, Format},
 };
 
@@ -28,5 +28,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Format::Text => term::to_stdout(&format!("{}\n", key.key))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(key)?)?,
     }
+    let commands = [("receipt", "receipt")];
+    hint::of_job(args.format, &args.known.at, key.job, &commands);
     Ok(Exit::Success)
 }

@@ -3,7 +3,7 @@
 use crate::{
     Exit,
     remote::{
-        listing,
+        hint, listing,
         reach::{self, At},
         tables,
     },
@@ -27,6 +27,12 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.at.client()?;
     let jobs = reach::all(args.limit, |page| client.jobs(page))?;
-    let none = format!("no jobs yet; {DIM}opensky job run FILE{PLAIN} makes one\n");
-    listing::print("jobs", jobs, args.format, tables::jobs, Some(&none))
+    let newest = jobs.0.first().map(|job| job.job);
+    let make = hint::command(&args.at, "job run FILE");
+    let none = format!("no jobs yet; {DIM}{make}{PLAIN} makes one\n");
+    listing::print("jobs", jobs, args.format, tables::jobs, Some(&none))?;
+    if let Some(job) = newest {
+        hint::of_job(args.format, &args.at, job, &[("see one", "show")]);
+    }
+    Ok(Exit::Success)
 }

@@ -8,10 +8,11 @@ use super::hand_out::{HandOut, Places};
 use crate::{
     Exit, Problem, local,
     remote::{
-        ending, explain,
+        ending,
         follow::{self, Followed, Show},
         hint,
         order::{Order, Ready},
+        quote,
         reach::{self, At},
     },
     signals::Signals,
@@ -161,7 +162,7 @@ fn dry(client: &Client, mut request: JobRequest, format: Format) -> anyhow::Resu
     let quote = client.submit(&request).map_err(reach::problem)?.quote;
     match format {
         Format::Text => {
-            term::to_stdout(&explain::quote(&quote))?;
+            term::to_stdout(&quote::text(&quote))?;
             let same = "  the same command without --dry-run runs it\n";
             term::to_stderr(&format!("{DIM}{same}{PLAIN}"));
         }

@@ -1,11 +1,11 @@
 //! `opensky job why`: why a job is where it is.
 
-use opensky_api::PageQuery;
+use opensky_api::{JobState, PageQuery};
 
 use super::Known;
 use crate::{
     Exit,
-    remote::{explain, reach},
+    remote::{explain, hint, reach},
     term::{self, Format},
 };
 
@@ -30,10 +30,17 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         limit: Some(args.limit),
         after: None,
     };
+    let state = client.job(&args.known.job).map_err(reach::problem)?;
+    let state = state.summary.state;
     let why = client.why(&args.known.job, &page).map_err(reach::problem)?;
     match args.format {
         Format::Text => term::to_stdout(&explain::why(&why))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(&why)?)?,
     }
+    let commands: &[_] = match state {
+        JobState::Ended => &[("see it", "show")],
+        _ => &[("wait", "show --wait"), ("end it", "cancel")],
+    };
+    hint::of_job(args.format, &args.known.at, why.job, commands);
     Ok(Exit::Success)
 }

@@ -3,7 +3,7 @@
 use crate::{
     Exit,
     remote::{
-        moment,
+        hint, moment,
         reach::{self, At},
         status,
     },
@@ -27,5 +27,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::Text => term::to_stdout(&status::node(&node, moment::now()))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(&node)?)?,
     }
+    let commands = [("others", "offers"), ("jobs", "job list")];
+    hint::next(args.format, &args.at, &commands);
     Ok(Exit::Success)
 }
