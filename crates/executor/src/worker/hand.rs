@@ -17,7 +17,7 @@ use crate::{
     worker::{
         judge::judge,
         line::Lost,
-        message::{Answer, EngineKind, Loaded, Part, Request, clip},
+        message::{Answer, EngineKind, Loaded, Part, Parts, Request, clip},
         pace::Pace,
         process::Process,
         sealed::Sealed,
@@ -157,13 +157,14 @@ impl Hand {
             return Ok(());
         }
         let mut apart = Vec::new();
+        let mut parts = Parts::new(&mut apart);
         let blobs = needed.iter().map(|digest| {
             let blob = inputs
                 .get(digest)
                 .expect("checked before any unit is given");
-            (*digest, Part::new((**blob).as_ref(), &mut apart))
+            (*digest, parts.add((**blob).as_ref()))
         });
-        let list = blobs.collect();
+        let list: Vec<_> = blobs.collect();
         let file = if apart.is_empty() {
             None
         } else {

@@ -105,20 +105,39 @@ pub(super) enum Part {
     Apart(u64),
 }
 
-impl Part {
-    /// The longest part that is carried in a message.
-    const HERE: usize = 16 << 10;
+/// Makes the parts of one message.
+pub(super) struct Parts<'a, B> {
+    /// Those that are not in it, in order.
+    apart: &'a mut Vec<B>,
+    /// Bytes that there is still room for in the message.
+    room: usize,
+}
 
-    /// A part for `bytes`; those that go apart are given to `apart`.
-    pub fn new<B: AsRef<[u8]>>(bytes: B, apart: &mut Vec<B>) -> Self {
-        let len = bytes.as_ref().len();
-        if len <= Self::HERE {
-            return Self::Here(bytes.as_ref().to_vec());
+impl<'a, B: AsRef<[u8]>> Parts<'a, B> {
+    /// The longest part that is carried in a message, and the most that all are together: a reduce may
+    /// have tens of thousands of inputs.
+    const HERE: usize = 16 << 10;
+    const ROOM: usize = 4 << 20;
+
+    pub fn new(apart: &'a mut Vec<B>) -> Self {
+        Self {
+            apart,
+            room: Self::ROOM,
         }
-        apart.push(bytes);
-        Self::Apart(len as u64)
     }
 
+    pub fn add(&mut self, bytes: B) -> Part {
+        let len = bytes.as_ref().len();
+        if len <= Self::HERE.min(self.room) {
+            self.room -= len;
+            return Part::Here(bytes.as_ref().to_vec());
+        }
+        self.apart.push(bytes);
+        Part::Apart(len as u64)
+    }
+}
+
+impl Part {
     /// Bytes of it that are not in the message.
     pub fn apart(&self) -> u64 {
         match self {

@@ -12,7 +12,7 @@ use crate::{
         SandboxReport, filter,
         line::{Lost, WorkerEnd},
         lockdown,
-        message::{Answer, EngineKind, Loaded, Part, Request, Setup, Told, clip},
+        message::{Answer, EngineKind, Loaded, Part, Parts, Request, Setup, Told, clip},
         ready,
         sealed::{Mapped, Sealed},
     },
@@ -140,17 +140,19 @@ impl Worker {
 }
 
 fn told(run: Run, apart: &mut Vec<Vec<u8>>) -> Told {
+    let mut parts = Parts::new(apart);
     let outputs = run.outputs.into_iter();
+    let outputs = outputs
+        .map(|(name, bytes)| (name, parts.add(bytes)))
+        .collect();
     Told {
         class: run.class,
         fuel: run.fuel,
-        outputs: outputs
-            .map(|(name, bytes)| (name, Part::new(bytes, apart)))
-            .collect(),
+        outputs,
         transcript: run.transcript,
         states: run.states,
         detail: run.detail.map(clip),
-        log: Part::new(run.log, apart),
+        log: parts.add(run.log),
         memory: run.memory,
         wall_nanos: u64::try_from(run.wall.as_nanos()).unwrap_or(u64::MAX),
     }

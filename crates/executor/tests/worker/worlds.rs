@@ -19,6 +19,7 @@ tests! {
     steppers_statements_are_those_in_process,
     map_reduces_statements_are_those_in_process,
     commands_statements_are_those_in_process,
+    inputs_that_no_message_takes_are_taken,
     death_among_steppers_costs_one_unit,
     death_among_maps_costs_one_unit,
     deaths_at_any_moment_cost_no_other_unit,
@@ -133,6 +134,20 @@ fn commands_statements_are_those_in_process() {
     assert_eq!(runs[2].outputs[names::OUTPUT], b"three");
     assert_eq!(runs[2].log, b"three");
     assert!(runs[2].transcript.count > 3);
+}
+
+fn inputs_that_no_message_takes_are_taken() {
+    let component = copy();
+    let mut unit = work(&component, World::Command, b"");
+    let mut blobs = inputs(&[b""]);
+    // Each is short enough to be carried in a message.
+    for number in 0..6_000u32 {
+        let bytes = number.to_le_bytes().repeat(3 << 10);
+        let digest = blobs.insert(bytes);
+        unit.inputs.insert(format!("data/{number}"), digest);
+    }
+    let runs = check(&component, vec![unit], &blobs);
+    assert_eq!(classes(&runs), [Class::Ok]);
 }
 
 /// Runs units of which the one at `endless` does not end until its worker is killed.
