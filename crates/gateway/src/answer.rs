@@ -1,13 +1,19 @@
 //! How answers and problems go out, and how bodies and queries come in.
 
+use std::io;
+
 use axum::{
     body::{Body, to_bytes},
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use opensky_api::{Code, MAX_JSON_BYTES, PageQuery, Problem};
+use opensky_api::{Code, Cursor, MAX_JSON_BYTES, Page, PageQuery, Problem};
 use serde::{Serialize, de::DeserializeOwned};
+
+/// Bytes of a page's entries: a fourth of the most that a client reads, so that one that is very long
+/// beside many still fits.
+const PAGE_BYTES: usize = MAX_JSON_BYTES / 4;
 
 /// An answer, or what is wrong.
 pub(crate) type Answer = Result<Response, Fault>;
@@ -148,6 +154,77 @@ impl<S: Sync> FromRequestParts<S> for Paged {
     }
 }
 
+/// A page that is being filled: as many entries as were asked for, and no more bytes than a client takes.
+pub(crate) struct Filling<T> {
+    items: Vec<T>,
+    entries: usize,
+    bytes: usize,
+}
+
+impl<T: Serialize> Filling<T> {
+    /// An empty page of at most so many entries.
+    pub fn new(entries: usize) -> Self {
+        Self {
+            items: Vec::new(),
+            entries,
+            bytes: PAGE_BYTES,
+        }
+    }
+
+    /// Takes the next entry, unless the page is full; one it takes in any case. Whether it did.
+    pub fn take(&mut self, item: T) -> bool {
+        let bytes = encoded(&item);
+        let fits = bytes <= self.bytes || self.items.is_empty();
+        if self.items.len() == self.entries || !fits {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.items.push(item);
+        true
+    }
+
+    /// The entries.
+    pub fn into_items(self) -> Vec<T> {
+        self.items
+    }
+}
+
+/// A page of entries with their places, and the place of its last one if there are more.
+pub(crate) fn fill<T: Serialize, P>(
+    entries: usize,
+    all: impl IntoIterator<Item = (P, T)>,
+    write: impl FnOnce(P) -> Option<Cursor>,
+) -> Page<T> {
+    let mut page = Filling::new(entries);
+    let mut last = None;
+    for (place, item) in all {
+        if !page.take(item) {
+            let next = last.and_then(write);
+            let items = page.into_items();
+            return Page { items, next };
+        }
+        last = Some(place);
+    }
+    Page::last(page.into_items())
+}
+
+/// Bytes of JSON: what is one byte of a log may be six of them.
+fn encoded(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("the API's types are JSON");
+    count.0
+}
+
 /// That a place in a list was made up.
 pub(crate) fn no_place() -> Fault {
     Fault::new(Code::Invalid, "`after` is no place in this list")
@@ -161,4 +238,38 @@ pub(crate) fn stream(media: &'static str, len: u64, body: Body) -> Response {
         (header::CONTENT_LENGTH, HeaderValue::from(len)),
     ];
     (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pages(entries: usize, all: &[String]) -> Vec<usize> {
+        let mut lens = Vec::new();
+        let mut from = 0;
+        loop {
+            let rest = all.iter().enumerate().skip(from);
+            let page = fill(entries, rest, |at| Cursor::new(at.to_string()));
+            let bytes = serde_json::to_vec(&page).expect("JSON").len();
+            assert!(bytes <= MAX_JSON_BYTES, "{bytes}");
+            lens.push(page.items.len());
+            match page.next {
+                None => return lens,
+                Some(next) => from = next.as_str().parse::<usize>().expect("a number") + 1,
+            }
+        }
+    }
+
+    #[test]
+    fn page_ends_where_a_client_would_stop_reading() {
+        // What providers log are their own words: of NULs each is six bytes of JSON.
+        let nuls = vec!["\0".repeat(64 << 10); 64];
+        let lens = pages(500, &nuls);
+        assert_eq!(lens, [10, 10, 10, 10, 10, 10, 4]);
+        assert_eq!(pages(3, &nuls[..7]), [3, 3, 1]);
+        assert_eq!(pages(3, &nuls[..3]), [3]);
+        assert_eq!(pages(3, &[]), [0]);
+        let long = vec!["\0".repeat(1 << 20), String::new(), "\0".repeat(1 << 20)];
+        assert_eq!(pages(500, &long), [1, 1, 1]);
+    }
 }

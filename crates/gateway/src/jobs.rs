@@ -14,7 +14,7 @@ use opensky_protocol::Digest;
 use tokio::time::timeout;
 
 use crate::{
-    answer::{Answer, Fault, Named, Paged, json, no_place},
+    answer::{Answer, Fault, Named, Paged, fill, json, no_place},
     desk::Desk,
     names, refusal, show,
 };
@@ -111,12 +111,9 @@ pub(crate) async fn why(State(desk): State<Desk>, Named(job): Named, page: Paged
         Some(after) => after.parse().map_err(|_| no_place())?,
     };
     let over = show::Over::from(&job);
-    let mut wanted = units.iter().filter(|unit| unit.index >= start);
-    let shown = wanted.by_ref().take(page.entries);
-    let items = shown.map(|unit| show::unit(unit, &order, over)).collect();
-    let next = wanted
-        .next()
-        .and_then(|unit| Cursor::new(unit.index.to_string()));
+    let wanted = units.iter().filter(|unit| unit.index >= start);
+    let shown = wanted.map(|unit| (unit.index, show::unit(unit, &order, over)));
+    let after = |last: u32| Cursor::new((u64::from(last) + 1).to_string());
     Ok(json(&Why {
         job: JobId::new(job.id),
         sentence: sentence(&job, &why),
@@ -125,7 +122,7 @@ pub(crate) async fn why(State(desk): State<Desk>, Named(job): Named, page: Paged
         turn_price: opensky_api::Amount(why.money.1),
         needs: show::needs(&why),
         nodes: show::passed(&why),
-        units: Page { items, next },
+        units: fill(page.entries, shown, after),
     }))
 }
 
@@ -188,20 +185,18 @@ pub(crate) async fn logs(State(desk): State<Desk>, Named(job): Named, page: Page
             placed.partition_point(|(place, _)| *place <= after)
         }
     };
-    let rest = &placed[start..];
-    let shown = &rest[..rest.len().min(page.entries)];
-    let last = shown.last().filter(|_| rest.len() > shown.len());
-    let items = shown.iter().map(|((index, _), log)| UnitLog {
-        index: *index,
-        stage: show::stage(&order.plan, *index),
-        provider: log.provider.into(),
-        text: String::from_utf8_lossy(&log.text).into_owned(),
-        cut: log.logged > log.text.len() as u64,
+    let shown = placed[start..].iter().map(|((index, attempt), log)| {
+        let text = UnitLog {
+            index: *index,
+            stage: show::stage(&order.plan, *index),
+            provider: log.provider.into(),
+            text: String::from_utf8_lossy(&log.text).into_owned(),
+            cut: log.logged > log.text.len() as u64,
+        };
+        ((index, attempt), text)
     });
-    Ok(json(&Page {
-        items: items.collect(),
-        next: last.and_then(|((index, attempt), _)| Cursor::new(format!("{index}-{attempt}"))),
-    }))
+    let after = |(index, attempt)| Cursor::new(format!("{index}-{attempt}"));
+    Ok(json(&fill(page.entries, shown, after)))
 }
 
 fn read_turn(text: &str) -> Option<(u32, u32)> {

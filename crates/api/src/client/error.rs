@@ -33,6 +33,16 @@ pub enum ClientError {
         /// Where.
         address: SocketAddr,
     },
+    /// The answer is longer than any that a node gives.
+    #[error(
+        "what answers at {address} says more than the {limit} bytes that an answer has at most"
+    )]
+    TooLong {
+        /// Where.
+        address: SocketAddr,
+        /// The most bytes.
+        limit: u64,
+    },
     /// The node has answered that it cannot.
     #[error("{0}")]
     Problem(Box<Problem>),
@@ -71,6 +81,7 @@ impl ClientError {
                 Self::Away { address }
             }
             ureq::Error::Timeout(_) => Self::Silent { address },
+            ureq::Error::BodyExceedsLimit(limit) => Self::TooLong { address, limit },
             ureq::Error::Io(error) => Self::of_io(error, address),
             _ => Self::Garbled { address },
         }

@@ -87,7 +87,6 @@ fn what_is_no_node_is_told_apart() {
             "text/plain\r\nlocation: http://192.0.2.1/",
             b"",
         ),
-        says("200 OK", "application/json", &vec![b' '; 17 << 20]),
         b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
         b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n".to_vec(),
         vec![0xff; 4096],
@@ -100,6 +99,15 @@ fn what_is_no_node_is_told_apart() {
             "{start}: {error:?}"
         );
     }
+}
+
+#[test]
+fn an_answer_without_an_end_is_told_from_one_that_is_no_node_s() {
+    let error = error_of(says("200 OK", "application/json", &vec![b' '; 17 << 20]));
+    assert!(
+        matches!(error, ClientError::TooLong { limit, .. } if limit == 16 << 20),
+        "{error:?}"
+    );
 }
 
 #[test]
