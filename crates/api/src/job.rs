@@ -132,7 +132,8 @@ pub struct JobResult {
     pub error: Option<GuestError>,
     /// The blobs that the output is made of, in order: one, or one of each partition.
     pub parts: Vec<JobOutput>,
-    /// Other outputs: files, and blobs that the program put. At most 4,096 are listed.
+    /// Other outputs: files, and blobs that the program put. At most 4,096 are listed, and no more than 4 MiB
+    /// of the list.
     pub others: Vec<JobOutput>,
     /// The receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]

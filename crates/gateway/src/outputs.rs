@@ -3,13 +3,13 @@
 use axum::extract::{Query, State, rejection::QueryRejection};
 use opensky_api::{Bytes, Code, GuestError, JobId, JobKey, JobOutput, JobResult, ReceiptId};
 use opensky_core::JobState;
-use opensky_node::JobOutputs;
+use opensky_node::{JobOutputs, Node};
 use opensky_protocol::{ContentKey, Digest, Output, codec, names};
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    answer::{Answer, Fault, Named, json, stream},
+    answer::{Answer, Fault, Filling, Named, json, stream},
     blobs::{self, died},
     desk::Desk,
     jobs::{find, not_yet},
@@ -67,25 +67,41 @@ async fn others(
     key: Option<ContentKey>,
     found: JobOutputs,
 ) -> Result<Vec<JobOutput>, Fault> {
-    let others = found.others.into_iter().take(OTHERS);
+    let others = found.others.into_iter();
     let Some(key) = key else {
-        let all = others.map(|(name, output)| show::output(&name, &output));
-        return Ok(all.collect());
+        return Ok(as_many(
+            others.map(|(name, output)| show::output(&name, &output)),
+        ));
     };
     let node = desk.node.clone();
     let list = move |(name, output): (String, Output)| {
-        let sealed = node.bytes(&output.digest).ok();
-        let opened = sealed.and_then(|sealed| key.open_output(&name, &sealed));
-        match opened {
-            Some((name, bytes)) => JobOutput {
-                len: Bytes::saturating(bytes.len() as u64),
-                ..show::output(&name, &output)
-            },
-            None => show::output(&name, &output),
+        let (name, len) = plain(&node, &key, &name, &output).unwrap_or((name, output.len));
+        JobOutput {
+            len: Bytes::saturating(len),
+            ..show::output(&name, &output)
         }
     };
-    let listed = spawn_blocking(move || others.map(list).collect()).await;
+    let listed = spawn_blocking(move || as_many(others.map(list))).await;
     listed.map_err(died)
+}
+
+/// As many as one answer takes.
+fn as_many(outputs: impl Iterator<Item = JobOutput>) -> Vec<JobOutput> {
+    let mut listed = Filling::new(OTHERS);
+    for output in outputs {
+        if !listed.take(output) {
+            break;
+        }
+    }
+    listed.into_items()
+}
+
+/// What an encrypted output is called and how long it is, once it is opened: told by its beginning. Blocks.
+fn plain(node: &Node, key: &ContentKey, name: &str, output: &Output) -> Option<(String, u64)> {
+    let blob = node.blob(&output.digest).ok()?;
+    let mut start = vec![0; ContentKey::NAMED_BY.min(usize::try_from(blob.len()).ok()?)];
+    let len = blob.read_at(0, &mut start).ok()?;
+    key.peek_output(name, &start[..len], output.len)
 }
 
 /// The program's own error, if its bytes are here.

@@ -38,6 +38,10 @@ impl ContentKey {
     /// Bytes by which a blob is longer when it is encrypted.
     pub const OVERHEAD: u64 = (HEADER + TAG) as u64;
 
+    /// Bytes at the beginning of an encrypted output that tell its name: see
+    /// [`peek_output`](Self::peek_output).
+    pub const NAMED_BY: usize = HEADER + NAME_LEN + LONGEST_NAME as usize;
+
     /// The key of these bytes. They are to be random, and those of one job alone.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
@@ -136,6 +140,31 @@ impl ContentKey {
         let name = String::from_utf8(name.to_vec()).ok()?;
         bytes.drain(..NAME_LEN + name.len());
         Some((name, bytes))
+    }
+
+    /// The name that an output had, and how long its bytes are, from the first [`ContentKey::NAMED_BY`] bytes
+    /// of what it was encrypted to (all, where those are fewer) and its length. Nothing where they do not give
+    /// the name that it has: of its bytes that says nothing.
+    pub fn peek_output(&self, name: &str, start: &[u8], len: u64) -> Option<(String, u64)> {
+        if name == names::STATES {
+            return Some((name.into(), len));
+        }
+        let len = len.checked_sub(Self::OVERHEAD)?;
+        let Some(prefix) = hidden(name) else {
+            return Some((name.into(), len));
+        };
+        let (nonce, start) = start.strip_prefix(MAGIC)?.split_at_checked(NONCE)?;
+        let mut plain = start.to_vec();
+        // The cipher is a key stream: what was encrypted with it is opened by doing so again. The tag, which
+        // needs all bytes, is not looked at: the name itself is compared.
+        let cipher = self.cipher();
+        let stream = cipher.encrypt_in_place_detached(XNonce::from_slice(nonce), &[], &mut plain);
+        stream.ok()?;
+        let (name_len, rest) = plain.split_first_chunk::<NAME_LEN>()?;
+        let found = rest.get(..u32::from_be_bytes(*name_len) as usize)?;
+        let found = String::from_utf8(found.to_vec()).ok()?;
+        let len = len.checked_sub((NAME_LEN + found.len()) as u64)?;
+        (self.salted_name(prefix, &found) == name).then_some((found, len))
     }
 
     /// The most bytes by which these outputs can be longer than they were before they were encrypted.
@@ -287,6 +316,37 @@ mod tests {
         assert!(plain.keys().all(found));
         opened.insert(names::STATES.into(), states);
         assert_eq!(opened, plain);
+    }
+
+    #[test]
+    fn name_and_length_are_read_from_the_beginning() {
+        let long = names::file(&"n".repeat(4_000));
+        let plain: BTreeMap<String, Vec<u8>> = [
+            (names::OUTPUT.into(), b"secret".to_vec()),
+            (names::file("empty"), Vec::new()),
+            (names::file("secret.txt"), [7; 100_000].to_vec()),
+            (long, [8; 9].to_vec()),
+            (
+                names::STATES.into(),
+                codec::encode(&[Digest::of(b"s")].to_vec()),
+            ),
+        ]
+        .into();
+        for (name, sealed) in key(1).seal_outputs(plain.clone()) {
+            let start = &sealed[..sealed.len().min(ContentKey::NAMED_BY)];
+            let len = sealed.len() as u64;
+            let (found, found_len) = key(1).peek_output(&name, start, len).expect("a name");
+            assert_eq!(found_len, plain[&found].len() as u64, "{found:.40}");
+            if name == found {
+                continue;
+            }
+            let mut bent = start.to_vec();
+            bent[HEADER + NAME_LEN] ^= 1;
+            assert_eq!(key(1).peek_output(&name, &bent, len), None);
+            assert_eq!(key(2).peek_output(&name, start, len), None);
+            assert_eq!(key(1).peek_output(&name, &start[..HEADER + 2], len), None);
+            assert_eq!(key(1).peek_output(&name, start, 10), None);
+        }
     }
 
     #[test]
