@@ -1,8 +1,10 @@
-//! Where a node's API is, and the token that opens it: two files in the node's data folder.
+//! Where a node's API is, and the token that opens it: two files in the node's data folder, which are
+//! believed only while the node holds one of them locked. So a node that was killed leaves nothing that
+//! sends its user, and the token, to whoever has taken its port.
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
@@ -10,7 +12,7 @@ use std::{
     str::FromStr,
 };
 
-/// The file with the address, as in `127.0.0.1:4180`.
+/// The file with the address, as in `127.0.0.1:4180`, locked by the node.
 const ADDRESS: &str = "api.address";
 /// The file with the token and nothing else, which only its owner can read.
 const TOKEN: &str = "api.token";
@@ -121,10 +123,16 @@ impl Endpoint {
     /// What the node that runs with this data folder has left there.
     ///
     /// # Errors
-    /// [`EndpointError::NoNode`] where there is nothing.
+    /// [`EndpointError::NoNode`] where there is nothing, or only what a node left that runs no more.
     pub fn read(folder: &Path) -> Result<Self, EndpointError> {
-        let address = read(folder, ADDRESS)?;
-        let token = read(folder, TOKEN)?;
+        let mut file = open(folder, ADDRESS)?;
+        let address = read(&mut file, folder, ADDRESS)?;
+        let token = read(&mut open(folder, TOKEN)?, folder, TOKEN)?;
+        // At the end: the node that wrote the address lives, so the token is not another one's.
+        if !is_locked(&file) {
+            let folder = folder.to_owned();
+            return Err(EndpointError::NoNode { folder });
+        }
         let garbled = |name| EndpointError::Garbled {
             file: folder.join(name),
         };
@@ -133,13 +141,15 @@ impl Endpoint {
         Self::new(address, token)
     }
 
-    /// Leaves it in the data folder, for this user alone. Replaces what was there.
+    /// Leaves it in the data folder, for this user alone, and has it believed for as long as what comes
+    /// back lives. Replaces what was there.
     ///
     /// # Errors
     /// [`EndpointError::File`].
-    pub fn write(&self, folder: &Path) -> Result<(), EndpointError> {
+    pub fn write(&self, folder: &Path) -> Result<Posted, EndpointError> {
         write(folder, TOKEN, &self.token.0)?;
-        write(folder, ADDRESS, &self.address.to_string())
+        let file = write(folder, ADDRESS, &self.address.to_string())?;
+        Ok(Posted { _locked: file })
     }
 
     /// Removes it: no node runs here any more. What is not there is no error.
@@ -159,6 +169,18 @@ impl Endpoint {
     }
 }
 
+/// An endpoint that was left in a data folder: programs find the node by it while this lives. The files
+/// stay when it goes, and mean nothing then.
+#[derive(Debug)]
+pub struct Posted {
+    _locked: File,
+}
+
+/// Whether a node holds the file. A lock of one's own is let go with the file.
+fn is_locked(file: &File) -> bool {
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 fn failed<'a>(folder: &'a Path, name: &'a str) -> impl Fn(io::Error) -> EndpointError + 'a {
     move |error| EndpointError::File {
         file: folder.join(name),
@@ -166,15 +188,18 @@ fn failed<'a>(folder: &'a Path, name: &'a str) -> impl Fn(io::Error) -> Endpoint
     }
 }
 
-fn read(folder: &Path, name: &str) -> Result<String, EndpointError> {
-    let failed = failed(folder, name);
-    let file = match File::open(folder.join(name)) {
+fn open(folder: &Path, name: &str) -> Result<File, EndpointError> {
+    match File::open(folder.join(name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folder = folder.to_owned();
-            return Err(EndpointError::NoNode { folder });
+            Err(EndpointError::NoNode { folder })
         }
-        file => file.map_err(&failed)?,
-    };
+        file => file.map_err(failed(folder, name)),
+    }
+}
+
+fn read(file: &mut File, folder: &Path, name: &str) -> Result<String, EndpointError> {
+    let failed = failed(folder, name);
     let mut text = String::new();
     file.take(MAX_FILE)
         .read_to_string(&mut text)
@@ -182,8 +207,9 @@ fn read(folder: &Path, name: &str) -> Result<String, EndpointError> {
     Ok(text.trim().to_owned())
 }
 
-/// Under another name first: nobody reads half of it, and a file that others can read is not reused.
-fn write(folder: &Path, name: &str, text: &str) -> Result<(), EndpointError> {
+/// Under another name first: nobody reads half of it, or finds it before it is locked, and a file that
+/// others can read is not reused. The lock goes with the file that comes back.
+fn write(folder: &Path, name: &str, text: &str) -> Result<File, EndpointError> {
     let failed = failed(folder, name);
     let new = folder.join(format!(".{name}.new"));
     match fs::remove_file(&new) {
@@ -193,8 +219,10 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), EndpointError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     let mut file = options.open(&new).map_err(&failed)?;
+    file.try_lock().map_err(|error| failed(error.into()))?;
     writeln!(file, "{text}").map_err(&failed)?;
-    fs::rename(new, folder.join(name)).map_err(failed)
+    fs::rename(new, folder.join(name)).map_err(failed)?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -218,7 +246,7 @@ mod tests {
         assert!(missing.contains("`opensky node start`"), "{missing}");
         for address in ["127.0.0.1:4180", "[::1]:9"] {
             let written = endpoint(address).expect("loopback");
-            written.write(at).expect("written");
+            let _posted = written.write(at).expect("written");
             let read = Endpoint::read(at).expect("read");
             assert_eq!(read.address(), written.address());
             assert!(written.token().opens(read.token().header().as_bytes()));
@@ -234,6 +262,26 @@ mod tests {
             Endpoint::read(at),
             Err(EndpointError::NoNode { .. })
         ));
+    }
+
+    #[test]
+    fn what_a_killed_node_left_is_not_believed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path();
+        let first = endpoint("127.0.0.1:4180").expect("loopback");
+        let posted = first.write(at).expect("written");
+        for _ in 0..2 {
+            Endpoint::read(at).expect("its node runs, whoever looks");
+        }
+        // A kill leaves the files as they are, and no lock.
+        drop(posted);
+        assert!(at.join(ADDRESS).exists() && at.join(TOKEN).exists());
+        let stale = Endpoint::read(at).expect_err("nobody runs");
+        assert!(matches!(stale, EndpointError::NoNode { .. }), "{stale}");
+        let second = endpoint("127.0.0.1:4181").expect("loopback");
+        let _posted = second.write(at).expect("written");
+        let found = Endpoint::read(at).expect("the next node runs");
+        assert_eq!(found.address(), second.address());
     }
 
     #[test]
@@ -263,6 +311,8 @@ mod tests {
             let folder = tempfile::tempdir().expect("a folder");
             fs::write(folder.path().join(TOKEN), &token).expect("written");
             fs::write(folder.path().join(ADDRESS), &address).expect("written");
+            let locked = File::open(folder.path().join(ADDRESS)).expect("there");
+            locked.try_lock().expect("nobody else has it");
             if let Ok(endpoint) = Endpoint::read(folder.path()) {
                 prop_assert!(endpoint.address().ip().is_loopback());
             }

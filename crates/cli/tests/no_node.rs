@@ -2,6 +2,8 @@
 
 mod session;
 
+use std::{fs::File, path::Path};
+
 use session::{Session, wat};
 
 /// The commands that talk to a node, in their shortest form.
@@ -40,6 +42,13 @@ fn every_command_says_how_to_start_a_node() {
     }
 }
 
+/// As a node does that runs with that folder.
+fn lock(folder: &Path) -> File {
+    let file = File::open(folder.join("api.address")).expect("an address");
+    file.try_lock().expect("nobody else has it");
+    file
+}
+
 #[test]
 fn node_that_has_gone_is_told_from_one_that_never_was() {
     let person = person();
@@ -48,6 +57,12 @@ fn node_that_has_gone_is_told_from_one_that_never_was() {
     // Nothing can listen on port 1 but a service of root's.
     std::fs::write(folder.join("api.address"), "127.0.0.1:1\n").expect("written");
     std::fs::write(folder.join("api.token"), "0".repeat(64)).expect("written");
+    // As a node that was killed leaves it: somebody else may have the port by now.
+    for command in COMMANDS {
+        let ran = person.opensky(&[command, &["--node", "gone"][..]].concat());
+        ran.refuses(4, &["no node runs in"]);
+    }
+    let _lives = lock(&folder);
     for command in COMMANDS {
         let ran = person.opensky(&[command, &["--node", "gone"][..]].concat());
         ran.refuses(4, &["no node answers at 127.0.0.1:1"]);
@@ -62,6 +77,7 @@ fn token_never_leaves_this_machine() {
     std::fs::create_dir(person.folder().join("far")).expect("a folder");
     person.write("far/api.address", "192.0.2.1:80\n");
     person.write("far/api.token", "0".repeat(64));
+    let _lives = lock(&person.folder().join("far"));
     person
         .opensky(&["job", "list", "--node", "far"])
         .refuses(4, &["192.0.2.1:80 is not on this machine"]);

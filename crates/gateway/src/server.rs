@@ -83,10 +83,15 @@ impl Gateway {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let endpoint = Endpoint::new(address, token.clone())?;
-        endpoint.write(&folder)?;
+        let posted = endpoint.write(&folder)?;
         let (closing, closes) = watch::channel(false);
         let desk = Desk::new(node, token, closes.clone());
-        let task = tokio::spawn(serve(listener, route::router(&desk), closes));
+        let router = route::router(&desk);
+        let task = tokio::spawn(async move {
+            serve(listener, router, closes).await;
+            // Until here: nobody else has the port for as long as programs believe that it is ours.
+            drop(posted);
+        });
         tracing::info!(%address, "the API is served");
         Ok(Self {
             endpoint,
