@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Fuel, Hex, NodeId, Prices, Span, Time};
+use crate::{Bytes, Fuel, Hex, NodeId, Prices, Time};
 
 /// A provider's offer, and what this node knows of the provider.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -30,9 +30,6 @@ pub struct Offer {
     pub labels: BTreeMap<String, String>,
     /// When the offer ends.
     pub expires: Time,
-    /// How long a message there and back takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Span>,
     /// What became of work that was given to its operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,

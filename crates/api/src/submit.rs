@@ -233,9 +233,6 @@ pub enum Replicas {
 pub struct JobSpec {
     /// The component.
     pub program: Hex,
-    /// The deployment it was found by, as long as that is remembered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployment: Option<DeploymentId>,
     /// What is called in the program.
     pub world: World,
     /// How it is cut into units.
@@ -286,6 +283,9 @@ pub struct Quote {
     pub escrow: Amount,
 }
 
+    /// The deployment that the program was found by, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentId>,
 /// One reason for which providers cannot take a unit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Need {

@@ -2,7 +2,7 @@
 
 use opensky_api::{
     Amount, Bytes, Count, Ending, EndingKind, Fuel, JobId, JobSpec, JobState, JobSummary, Need,
-    NodeId, Passed, Plan as Shown, Replicas, Span, Stage, Time, Turn, Unit, UnitId, UnitState,
+    NodeId, Passed, Plan as Shown, Replicas, Stage, Time, Turn, Unit, UnitId, UnitState,
     World as Called,
 };
 use opensky_core::{self as core, JobView, Plan, SeatView, Submission, Unfit, UnitView};
@@ -97,7 +97,6 @@ pub(crate) fn spec(order: &Submission) -> JobSpec {
     let work = any_work(&order.plan);
     JobSpec {
         program: work.program.into(),
-        deployment: None,
         world,
         plan,
         inputs: named_inputs(&order.plan),
@@ -334,7 +333,6 @@ pub(crate) fn offer(offer: &Offer, own: &NodeKey) -> opensky_api::Offer {
             .collect(),
         labels: offer.labels.clone(),
         expires: Time::saturating(offer.expires),
-        latency: None::<Span>,
         record: None,
     }
 }

@@ -41,7 +41,8 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
             .map_err(refusal::of_submit)?,
     };
     let order = desk.node.order(wish.clone()).map_err(refusal::of_submit)?;
-    let quote = quote(&desk, &order, deployment.as_ref())?;
+    let found_by = deployment.map(|found| DeploymentId::new(found.id()));
+    let quote = quote(&desk, &order, found_by)?;
     let job = match is_dry {
         true => None,
         false => Some(desk.node.submit(wish).await.map_err(refusal::of_submit)?),
@@ -116,12 +117,15 @@ fn middle(prices: impl Iterator<Item = u128>) -> Option<u128> {
 }
 
 /// What a job would be, and what it can cost.
-fn quote(desk: &Desk, order: &Submission, deployment: Option<&Deployment>) -> Result<Quote, Fault> {
+fn quote(
+    desk: &Desk,
+    order: &Submission,
+    deployment: Option<DeploymentId>,
+) -> Result<Quote, Fault> {
     let (units, escrow) = ask_a_stranger(desk, order)?;
-    let mut spec = show::spec(order);
-    spec.deployment = deployment.map(|found| DeploymentId::new(found.id()));
     Ok(Quote {
-        spec,
+        spec: show::spec(order),
+        deployment,
         units,
         escrow: Amount(escrow),
     })

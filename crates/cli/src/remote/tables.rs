@@ -227,7 +227,6 @@ mod tests {
             profiles: vec!["1".into()],
             labels: BTreeMap::from([("region".into(), "eu\u{1b}[2J".into())]),
             expires: Time::saturating(60_000),
-            latency: None,
             record,
         }
     }

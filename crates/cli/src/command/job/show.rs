@@ -94,7 +94,6 @@ fn text(job: &Job) -> String {
         ("job", format!("{NOTE}{}{PLAIN}", summary.job)),
         ("state", state),
     ];
-    rows.extend(job.spec.deployment.map(|id| ("deployment", id.short())));
     rows.extend([
         (
             "program",
