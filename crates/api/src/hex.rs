@@ -1,4 +1,5 @@
-//! Thirty-two bytes as JSON: what names a blob, a program or an account.
+//! Bytes as JSON: thirty-two that name a blob, a program or an account, and sixteen that tell requests
+//! apart.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -72,5 +73,79 @@ impl JsonSchema for Hex {
             "type": "string",
             "pattern": "^[0-9a-f]{64}$",
         })
+    }
+}
+
+/// 16 bytes that whoever asks has drawn, as 32 lower-case hexadecimal digits: they tell this request from
+/// all others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Nonce(pub [u8; 16]);
+
+/// A text that is no nonce.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a nonce is 32 hexadecimal digits in lower case")]
+pub struct NotANonce;
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Nonce {
+    type Err = NotANonce;
+
+    fn from_str(text: &str) -> Result<Self, NotANonce> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(is_digit) {
+            return Err(NotANonce);
+        }
+        let number = u128::from_str_radix(text, 16).map_err(|_| NotANonce)?;
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+impl Serialize for Nonce {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Nonce {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Nonce {
+    fn schema_name() -> Cow<'static, str> {
+        "Nonce".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "16 random bytes as hexadecimal digits, which tell this request from all others.",
+            "type": "string",
+            "pattern": "^[0-9a-f]{32}$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_are_thirty_two_digits() {
+        let text = "00112233445566778899aabbccddeeff";
+        let nonce: Nonce = text.parse().expect("a nonce");
+        assert_eq!((nonce.0[1], nonce.0[15]), (0x11, 0xff));
+        assert_eq!(nonce.to_string(), text);
+        let longer = format!("{text}0");
+        let signed = format!("+{}", &text[1..]);
+        for other in ["", &text[1..], &longer, &signed, &text.to_uppercase()] {
+            assert_eq!(other.parse::<Nonce>(), Err(NotANonce), "{other}");
+        }
     }
 }

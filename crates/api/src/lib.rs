@@ -33,7 +33,7 @@ pub use client::{BlobReader, Client, ClientError, Events};
 pub use deployment::{Deployment, DeploymentRef, DeploymentRequest, NotADeployment};
 pub use document::document;
 pub use endpoint::{Endpoint, EndpointError, Posted, Token};
-pub use hex::Hex;
+pub use hex::{Hex, Nonce};
 pub use id::{
     DeploymentId, Id, IdError, JobId, Kind, NodeId, NotOne, Prefix, ReceiptId, UnitId, kind,
 };

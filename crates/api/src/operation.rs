@@ -258,7 +258,8 @@ impl Op {
                     "submitJob",
                     "/v1/jobs",
                     "Runs a job, or says what it would be and cost. The reply comes when the job is \
-                     recorded: it then ends, whatever happens to the node.",
+                     recorded: it then ends, whatever happens to the node. Where it does not come, the same \
+                     request with the same `nonce` says which job it was, or is it.",
                 )
             },
             Self::Jobs => Operation {

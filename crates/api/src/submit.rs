@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Bytes, DeploymentId, DeploymentRef, Fuel, Hex, JobId, Prices, Span, Time};
+use crate::{
+    Amount, Bytes, DeploymentId, DeploymentRef, Fuel, Hex, JobId, Nonce, Prices, Span, Time,
+};
 
 /// A blob that the node has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +79,10 @@ pub struct JobRequest {
     /// Whether to say only what would be done, and its price.
     #[serde(default)]
     pub dry_run: bool,
+    /// Makes the request safe to repeat: for as long as the node remembers the job, the same request with
+    /// the same nonce is that job, and nothing is paid twice. Without one, each request is a job of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Nonce>,
 }
 
 impl JobRequest {
@@ -101,6 +107,7 @@ impl JobRequest {
             require: BTreeMap::new(),
             encrypt: false,
             dry_run: false,
+            nonce: None,
         }
     }
 }
@@ -276,6 +283,9 @@ pub struct JobSpec {
 pub struct Quote {
     /// What would be run, exactly.
     pub spec: JobSpec,
+    /// The deployment that the program was found by, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentId>,
     /// How many units that is; absent where only running it tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<u32>,
@@ -283,9 +293,6 @@ pub struct Quote {
     pub escrow: Amount,
 }
 
-    /// The deployment that the program was found by, if it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployment: Option<DeploymentId>,
 /// One reason for which providers cannot take a unit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Need {

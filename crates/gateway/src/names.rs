@@ -20,9 +20,9 @@ pub(crate) async fn job(desk: &Desk, text: &str) -> Result<JobView, Fault> {
     Ok(found.expect("it was picked among them"))
 }
 
-/// The newest version of a deployment, whose ever it is.
-pub(crate) async fn deployment(desk: &Desk, name: &DeploymentRef) -> Result<Deployment, Fault> {
-    let id = match name {
+/// The id of a deployment, as far as it can be told without asking anybody.
+pub(crate) fn id(desk: &Desk, name: &DeploymentRef) -> Result<Digest, Fault> {
+    Ok(match name {
         DeploymentRef::Id(prefix) => whole(prefix, || {
             let known = desk.node.deployments();
             known.iter().map(Deployment::id).collect()
@@ -32,8 +32,12 @@ pub(crate) async fn deployment(desk: &Desk, name: &DeploymentRef) -> Result<Depl
             let publisher = whole(publisher, || publishers(desk))?;
             Deployment::id_of(&NodeKey(publisher.0), name)
         }
-    };
-    let found = desk.node.deployment(id).await;
+    })
+}
+
+/// The newest version of a deployment, whose ever it is.
+pub(crate) async fn deployment(desk: &Desk, name: &DeploymentRef) -> Result<Deployment, Fault> {
+    let found = desk.node.deployment(id(desk, name)?).await;
     Ok(found.ok_or_else(|| NotOne::Nothing {
         what: "deployment",
         prefix: name.to_string(),

@@ -26,12 +26,20 @@ const MORE: u8 = 2;
 
 /// `POST /v1/jobs`.
 pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequest>) -> Answer {
+    let nonce = nonce(&request)?;
+    let is_dry = request.dry_run;
+    let is_said_again = request.nonce.is_some() && !is_dry;
+    if is_said_again && let Some((job, order)) = desk.node.job_of(nonce).await {
+        return Ok(json(&Submitted {
+            job: Some(JobId::new(job)),
+            quote: quote(&desk, &order, named(&desk, &request))?,
+        }));
+    }
     let deployment = match &request.program {
         ProgramRef::Deployment(name) => Some(names::deployment(&desk, name).await?),
         ProgramRef::Digest(_) => None,
     };
-    let is_dry = request.dry_run;
-    let wish = wish(&desk, request, deployment.as_ref()).await?;
+    let wish = wish(&desk, request, nonce, deployment.as_ref()).await?;
     let wish = match is_dry {
         true => wish,
         false => desk
@@ -53,14 +61,38 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
     }))
 }
 
+/// What tells the job from others for the same. It follows from the request's own nonce and the whole
+/// request: so a nonce that is used twice for different things makes two jobs, with a key for each.
+fn nonce(request: &JobRequest) -> Result<[u8; 16], Fault> {
+    let mut nonce = [0; 16];
+    match request.nonce {
+        Some(said) => {
+            let request = serde_json::to_vec(request).expect("the API's types are JSON");
+            let drawn = Digest::derive("opensky job request 1", &(said.0, request));
+            nonce.copy_from_slice(&drawn.0[..16]);
+        }
+        None => {
+            getrandom::fill(&mut nonce).map_err(|error| Fault::new(Code::Internal, error))?;
+        }
+    }
+    Ok(nonce)
+}
+
+/// The deployment that a request names, as far as that can still be told.
+fn named(desk: &Desk, request: &JobRequest) -> Option<DeploymentId> {
+    match &request.program {
+        ProgramRef::Deployment(name) => names::id(desk, name).ok().map(DeploymentId::new),
+        ProgramRef::Digest(_) => None,
+    }
+}
+
 async fn wish(
     desk: &Desk,
     request: JobRequest,
+    nonce: [u8; 16],
     deployment: Option<&Deployment>,
 ) -> Result<Wish, Fault> {
     let manifest = deployment.map(|found| &found.manifest);
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(|error| Fault::new(Code::Internal, error))?;
     let own = manifest.and_then(|manifest| manifest.replicas);
     let replicas = match request.replicas {
         Some(Replicas::Exactly(count)) => Wanted::Fixed(count),

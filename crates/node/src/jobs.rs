@@ -272,6 +272,17 @@ impl Node {
     /// What units of a job said, as those tell it who ran them; in no order. At most 4 MiB of what one
     /// provider says, and 16 MiB of one job.
     ///
+    /// The job of this node that was ordered with that nonce, if it is remembered.
+    pub async fn job_of(&self, nonce: [u8; 16]) -> Option<(Digest, Submission)> {
+        let look = move |core: &Participant| {
+            core.jobs().find_map(|job| {
+                let order = core.submission(&job.id)?;
+                (order.nonce == nonce).then(|| (job.id, order.clone()))
+            })
+        };
+        self.0.wishes.look(look).await?
+    }
+
     /// # Errors
     /// [`ReceiptError::Rows`].
     pub async fn logs(&self, job: Digest) -> Result<Vec<Log>, ReceiptError> {

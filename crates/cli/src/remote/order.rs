@@ -8,13 +8,15 @@ use std::{
 };
 
 use opensky_api::{
-    Amount, Bytes, Client, Fuel, Hex, JobRequest, Limits, Plan, Replicas, Span, Time, World,
+    Amount, Bytes, Client, ClientError, Fuel, Hex, JobRequest, Limits, Nonce, Plan, Replicas, Span,
+    Submitted, Time, World,
 };
 use opensky_executor::inspect::Entry;
 use opensky_storage::Store;
 
 use super::{
     keep::Keep,
+    reach,
     target::{self, Target},
 };
 use crate::{
@@ -64,6 +66,29 @@ pub struct Ready {
     pub name: String,
 }
 
+impl Ready {
+    /// Hands the request in. Where the connection breaks nobody knows whether the job was taken on: it is
+    /// handed in once more, to the node that runs `again`, which knows by the nonce whether it has it.
+    pub fn hand_in(
+        &self,
+        client: &Client,
+        again: impl FnOnce() -> Result<Client, Problem>,
+    ) -> Result<Submitted, Problem> {
+        match client.submit(&self.request) {
+            Err(ClientError::Lost) => {
+                let repeated = again()?.submit(&self.request);
+                repeated.map_err(|error| match error {
+                    ClientError::Problem(_) => reach::problem(error),
+                    _ => reach::problem(error).help(
+                        "the job may have been taken on all the same: see `opensky job list`",
+                    ),
+                })
+            }
+            submitted => submitted.map_err(reach::problem),
+        }
+    }
+}
+
 impl Order {
     /// Gives the node what the job is about, and makes the request.
     pub fn prepare(&self, client: &Client, store: &Store) -> Result<Ready, Problem> {
@@ -82,6 +107,7 @@ impl Order {
         let mut request = self.terms(JobRequest::new(target.program.clone(), plan), &target)?;
         request.inputs = inputs;
         request.world = target.entry.map(called);
+        request.nonce = Some(fresh_nonce()?);
         Ok(Ready { request, name })
     }
 
@@ -129,6 +155,13 @@ impl Order {
             ..request
         })
     }
+}
+
+fn fresh_nonce() -> Result<Nonce, Problem> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Problem::host("the system gives no random numbers").because(error))?;
+    Ok(Nonce(bytes))
 }
 
 /// What is called, where that is known here. Else the node looks.
@@ -235,8 +268,14 @@ impl Upload<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        thread,
+    };
+
     use clap::Parser;
-    use opensky_api::ProgramRef;
+    use opensky_api::{Endpoint, ProgramRef, Token};
 
     use super::*;
 
@@ -300,6 +339,51 @@ mod tests {
         assert_eq!(request.args, ["-x"]);
         assert_eq!(request.entropy.map(|seed| seed.0[31]), Some(255));
         assert_eq!(request.virtual_time.map(Time::value), Some(7_000));
+    }
+
+    /// Takes a request, and breaks the connection or refuses it. Gives back the request's body.
+    fn hear(listener: &TcpListener, reply: &[u8]) -> Vec<u8> {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("a byte") > 0 {
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).expect("text").to_lowercase();
+        let len = head.split("content-length: ").nth(1).expect("a length");
+        let len = len.split("\r\n").next().and_then(|len| len.parse().ok());
+        let mut body = vec![0; len.expect("a number")];
+        stream.read_exact(&mut body).expect("a body");
+        stream.write_all(reply).expect("said");
+        body
+    }
+
+    #[test]
+    fn order_is_said_again_once_where_the_connection_breaks_and_is_the_same() {
+        let refused = opensky_api::Problem::new(opensky_api::Code::Refused, "no");
+        let json = serde_json::to_string(&refused).expect("JSON");
+        let (media, len) = (opensky_api::Problem::MEDIA, json.len());
+        let head = format!("HTTP/1.1 422 No\r\ncontent-type: {media}\r\ncontent-length: {len}");
+        let refusal = format!("{head}\r\n\r\n{json}").into_bytes();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let heard = thread::spawn(move || [b"".to_vec(), refusal].map(|say| hear(&listener, &say)));
+
+        let client =
+            || Client::new(Endpoint::new(address, Token::from_random(&[7; 32])).expect("local"));
+        let mut request =
+            JobRequest::new(ProgramRef::Digest(Hex([1; 32])), Plan::One { input: None });
+        request.nonce = Some(fresh_nonce().expect("a nonce"));
+        let ready = Ready {
+            request,
+            name: "x".into(),
+        };
+        let refused = ready.hand_in(&client(), || Ok(client()));
+        assert_eq!(refused.expect_err("it is refused").to_string(), "no");
+        let [first, second] = heard.join().expect("both were heard");
+        assert_eq!(first, second);
+        let said: JobRequest = serde_json::from_slice(&first).expect("a request");
+        assert_eq!(said.nonce, ready.request.nonce);
     }
 
     #[test]

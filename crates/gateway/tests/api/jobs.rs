@@ -30,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
                 let deployed = deploy(client);
                 one_unit(client, &deployed);
                 map_reduce(client);
+                said_again(client, &deployed);
                 encrypted(client);
                 says(client);
                 fails(client);
@@ -220,6 +221,48 @@ fn map_reduce(client: &Client) {
         JobReceipt::from_file(&file)
             .expect("a sound receipt")
             .units
+/// The same request with the same nonce is the same job, also when that has ended; any other is another.
+fn said_again(client: &Client, program: &ProgramRef) {
+    let input = Some(put(client, b"said again"));
+    let mut request = JobRequest::new(program.clone(), Plan::One { input });
+    request.limits.memory = Some(opensky_api::Bytes::saturating(64 << 20));
+    request.nonce = Some(opensky_api::Nonce([7; 16]));
+    let first = client.submit(&request).expect("taken on");
+    let again = client.submit(&request).expect("known");
+    assert_eq!(again.job, first.job);
+    assert_eq!(again.quote.escrow, first.quote.escrow);
+    assert!(first.quote.deployment.is_some() && again.quote.deployment == first.quote.deployment);
+    let id = first.job.expect("a job");
+    let last = client.watch(&id.into()).expect("events").last();
+    assert!(matches!(last, Some(Ok(JobEvent::End(_)))), "{last:?}");
+    assert_eq!(client.submit(&request).expect("known"), again);
+
+    let job = |request: &JobRequest| client.submit(request).expect("taken on").job;
+    let with = |change: fn(&mut JobRequest)| {
+        let mut other = request.clone();
+        change(&mut other);
+        other
+    };
+    let encrypted = with(|other| other.encrypt = true);
+    let others = [
+        job(&with(|other| {
+            other.nonce = Some(opensky_api::Nonce([8; 16]))
+        })),
+        job(&with(|other| other.nonce = None)),
+        job(&with(|other| other.nonce = None)),
+        job(&encrypted),
+    ];
+    assert_eq!(job(&encrypted), others[3]);
+    let mut all: Vec<_> = others.into_iter().chain([first.job]).collect();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 5);
+    for job in all.into_iter().flatten() {
+        let mut events = client.watch(&job.into()).expect("events");
+        assert!(events.all(|event| event.is_ok()));
+    }
+}
+
             .len(),
         5
     );

@@ -67,12 +67,13 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     args.places.check()?;
     let node = args.at.find()?;
     let client = node.client().map_err(reach::problem)?;
-    let Ready { request, name } = args.order.prepare(&client, &local::store()?)?;
+    let ready = args.order.prepare(&client, &local::store()?)?;
     if args.dry_run {
-        return dry(&client, request, args.format);
+        return dry(&client, ready.request, args.format);
     }
+    let name = ready.name.clone();
     let signals = Signals::interrupt()?;
-    let Some((job, submitted)) = hand_in(client, request, &signals)? else {
+    let Some((job, submitted)) = hand_in(client, ready, &args.at, &signals)? else {
         return Ok(unsure(args.format, &args.at));
     };
     if args.format == Format::Text {
@@ -100,9 +101,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 pub fn submit(args: SubmitArgs) -> anyhow::Result<Exit> {
     check_stdin(&args.order)?;
     let client = args.at.client()?;
-    let Ready { request, .. } = args.order.prepare(&client, &local::store()?)?;
+    let ready = args.order.prepare(&client, &local::store()?)?;
     let signals = Signals::interrupt()?;
-    let Some((job, submitted)) = hand_in(client, request, &signals)? else {
+    let Some((job, submitted)) = hand_in(client, ready, &args.at, &signals)? else {
         return Ok(unsure(args.format, &args.at));
     };
     match args.format {
@@ -133,13 +134,15 @@ fn check_stdin(order: &Order) -> Result<(), Problem> {
 /// Has the node take the job on. `None` if a signal came before it has said whether it does.
 fn hand_in(
     client: Client,
-    request: JobRequest,
+    ready: Ready,
+    at: &At,
     signals: &Signals,
 ) -> Result<Option<(JobId, Submitted)>, Problem> {
-    let Some(submitted) = signals.unless(move || client.submit(&request)) else {
+    let at = at.clone();
+    let Some(submitted) = signals.unless(move || ready.hand_in(&client, || at.client())) else {
         return Ok(None);
     };
-    let submitted = submitted.map_err(reach::problem)?;
+    let submitted = submitted?;
     let job = submitted.job;
     let job = job.ok_or_else(|| Problem::host("the node did not say which job it is"))?;
     Ok(Some((job, submitted)))
