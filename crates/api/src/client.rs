@@ -21,9 +21,10 @@ pub use transfer::BlobReader;
 use transfer::Hashing;
 
 use crate::{
-    Blob, Deployment, DeploymentRef, DeploymentRequest, Endpoint, Entry, Hex, Job, JobEvent,
-    JobKey, JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, Method, NodeStatus, Offer, Op, Page,
-    PageQuery, Prefix, Problem, Submitted, UnitLog, Wallet, Why, kind, operation::escaped, sse,
+    Blob, Deployed, Deployment, DeploymentRef, DeploymentRequest, Endpoint, Entry, Hex, Job,
+    JobEvent, JobKey, JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, Method, NodeStatus, Offer,
+    Op, Page, PageQuery, Prefix, Problem, Submitted, UnitLog, Wallet, Why, kind,
+    operation::escaped, sse,
 };
 
 /// The node is on this machine: if it takes longer, it is not there.
@@ -251,11 +252,12 @@ impl Client {
         self.read(self.run(Op::CancelJob, request)?)
     }
 
-    /// Puts a program under a name. Returns when it is there without this node.
+    /// Puts a program under a name. Returns when enough providers have pinned it to be there without this
+    /// node.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn deploy(&self, deployment: &DeploymentRequest) -> Result<Deployment, ClientError> {
+    pub fn deploy(&self, deployment: &DeploymentRequest) -> Result<Deployed, ClientError> {
         self.post(Op::Deploy, deployment)
     }
 
@@ -267,12 +269,22 @@ impl Client {
         self.list(Op::Deployments, &[], page)
     }
 
-    /// One deployment, of anybody.
+    /// One deployment, of anybody. Nobody is asked who has its program.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn deployment(&self, name: &DeploymentRef) -> Result<Deployment, ClientError> {
         self.get(Op::Deployment, &[&name.to_string()])
+    }
+
+    /// The same, with the providers that say they have its program.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn holders(&self, name: &DeploymentRef) -> Result<Deployment, ClientError> {
+        let path = [&*name.to_string()];
+        let reply = self.ask_for(Op::Deployment, &path, ("holders", "true"))?;
+        self.read(reply)
     }
 
     /// What the node's account has.

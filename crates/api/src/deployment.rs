@@ -6,7 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    Bytes, Count, DeploymentId, Hex, IdError, Limits, NodeId, Prefix, Prices, Replicas, Time, kind,
+    Bytes, Count, DeploymentId, Hex, IdError, Limits, NodeId, Passed, Prefix, Prices, Replicas,
+    kind,
 };
 
 /// A program to be deployed under the node's name. The node has its component.
@@ -33,6 +34,28 @@ pub struct DeploymentRequest {
     /// One line for people, at most 200 bytes.
     #[serde(default)]
     pub about: String,
+    /// Operators that have to pin the program, 1 to 16; three where it is left out, or all that are known
+    /// if there are fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16))]
+    pub pins: Option<u8>,
+}
+
+impl DeploymentRequest {
+    /// The most operators that can be asked to pin a program.
+    pub const MAX_PINS: u8 = 16;
+}
+
+/// What became of a program that was to be deployed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Deployed {
+    /// The deployment, and the providers that have pinned it.
+    pub deployment: Deployment,
+    /// Providers that were asked to and have not pinned it, and why.
+    pub refused: Vec<Passed>,
+    /// Whether the table of peers has the name. Where it has not, those who pinned the program know it,
+    /// and others may have to ask several of them.
+    pub announced: bool,
 }
 
 /// A deployment as it is now.
@@ -61,11 +84,10 @@ pub struct Deployment {
     pub price: Option<Prices>,
     /// One line for people.
     pub about: String,
-    /// Providers that keep the program, as far as this node knows.
-    pub pinned: Vec<NodeId>,
-    /// Until when they are paid for that.
+    /// Providers that have just pinned the program, or say that they have it; absent where nobody was
+    /// asked. Nobody is paid for keeping it, and nobody says for how long they will.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pinned_until: Option<Time>,
+    pub pinned: Option<Vec<NodeId>>,
 }
 
 /// What a person types for a deployment.

@@ -30,7 +30,7 @@ mod submit;
 mod wallet;
 
 pub use client::{BlobReader, Client, ClientError, Events};
-pub use deployment::{Deployment, DeploymentRef, DeploymentRequest, NotADeployment};
+pub use deployment::{Deployed, Deployment, DeploymentRef, DeploymentRequest, NotADeployment};
 pub use document::document;
 pub use endpoint::{Endpoint, EndpointError, Posted, Token};
 pub use hex::{Hex, Nonce};

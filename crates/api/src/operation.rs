@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::{
-    Blob, Cursor, Deployment, DeploymentRef, DeploymentRequest, Entry, Hex, Job, JobKey,
+    Blob, Cursor, Deployed, Deployment, DeploymentRef, DeploymentRequest, Entry, Hex, Job, JobKey,
     JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, NodeStatus, Offer, Page, Prefix, Submitted,
     UnitLog, Wallet, Why, kind,
     problem::Code::{self, *},
@@ -128,6 +128,13 @@ const NAME: &[Parameter] = &[Parameter {
     name: "name",
     about: "The name of the output, as the result lists it; the main one where it is left out.",
     schema: schema_of::<String>,
+}];
+
+const HOLDERS: &[Parameter] = &[Parameter {
+    name: "holders",
+    about: "Whether to ask providers which of them have the program; that takes a few seconds where some do \
+            not answer.",
+    schema: schema_of::<bool>,
 }];
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -388,13 +395,14 @@ impl Op {
             },
             Self::Deploy => Operation {
                 request: json::<DeploymentRequest>(),
-                reply: json::<Deployment>(),
+                reply: json::<Deployed>(),
                 problems: &[MediaType, NotFound, Refused, Funds, Ledger, Draining],
                 ..post(
                     "deploy",
                     "/v1/deployments",
                     "Puts a program under a name, or a new version of it. The reply comes when enough \
-                     providers keep the program for it to be there without this node.",
+                     providers have pinned the program for it to be there without this node; where too few \
+                     do, nothing is put under the name.",
                 )
             },
             Self::Deployments => Operation {
@@ -408,11 +416,12 @@ impl Op {
             },
             Self::Deployment => Operation {
                 reply: json::<Deployment>(),
+                query: HOLDERS,
                 problems: &[NotFound, Ambiguous],
                 ..get(
                     "getDeployment",
                     "/v1/deployments/{deployment}",
-                    "One deployment.",
+                    "One deployment, whose ever it is.",
                 )
             },
             Self::Wallet => Operation {

@@ -137,7 +137,7 @@ pub struct Why {
     pub units: Page<Unit>,
 }
 
-/// A node that is not asked.
+/// A node that is not asked, or has said no.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Passed {
     /// The node.

@@ -1,21 +1,26 @@
 //! Programs under names.
 
-use axum::extract::State;
-use opensky_api::{Cursor, DeploymentRef, DeploymentRequest, Page, Replicas};
+use axum::extract::{Query, State, rejection::QueryRejection};
+use opensky_api::{Code, Cursor, Deployed, DeploymentRef, DeploymentRequest, Replicas};
 use opensky_executor::Rules;
-use opensky_protocol::{Limits, Manifest, Profile};
+use opensky_protocol::{Limits, Manifest, NodeKey, Profile};
+use serde::Deserialize;
 
 use crate::{
-    answer::{Answer, Json, Named, Paged, json, no_place},
+    answer::{Answer, Fault, Json, Named, Paged, fill, json, no_place},
     desk::Desk,
     names, refusal, show,
 };
+
+/// Holders of a program that are listed.
+const HOLDERS: usize = 64;
 
 /// `POST /v1/deployments`.
 pub(crate) async fn deploy(
     State(desk): State<Desk>,
     Json(request): Json<DeploymentRequest>,
 ) -> Answer {
+    let pins = pins(&request)?;
     let profile = request
         .profile
         .map_or_else(|| Rules::DEFAULT.profile(), Profile::new);
@@ -30,10 +35,32 @@ pub(crate) async fn deploy(
         about: request.about,
     };
     let program = request.program.into();
-    let deployed = desk.node.deploy(&request.name, program, manifest).await;
-    let deployed = deployed.map_err(refusal::of_deploy)?;
-    let pinned = deployed.pinned.into_iter().map(Into::into).collect();
-    Ok(json(&show::deployment(&deployed.record, pinned)))
+    let deployed = desk.node.deploy(&request.name, program, manifest, pins);
+    let deployed = deployed.await.map_err(refusal::of_deploy)?;
+    Ok(json(&Deployed {
+        deployment: pinned_by(deployed.pinned, show::deployment(&deployed.record)),
+        refused: show::refused(&deployed.refused),
+        announced: deployed.announced,
+    }))
+}
+
+fn pins(request: &DeploymentRequest) -> Result<Option<usize>, Fault> {
+    const MOST: u8 = DeploymentRequest::MAX_PINS;
+    match request.pins {
+        None => Ok(None),
+        Some(pins @ 1..=MOST) => Ok(Some(pins.into())),
+        Some(_) => Err(Fault::new(
+            Code::Invalid,
+            format!("`pins` is not between 1 and {MOST}"),
+        )),
+    }
+}
+
+fn pinned_by(nodes: Vec<NodeKey>, shown: opensky_api::Deployment) -> opensky_api::Deployment {
+    opensky_api::Deployment {
+        pinned: Some(nodes.into_iter().map(Into::into).collect()),
+        ..shown
+    }
 }
 
 /// `GET /v1/deployments`.
@@ -49,23 +76,33 @@ pub(crate) async fn list(State(desk): State<Desk>, page: Paged) -> Answer {
         }
         Some(_) => return Err(no_place()),
     };
-    let rest = &all[start..];
-    let shown = &rest[..rest.len().min(page.entries)];
-    let last = shown.last().filter(|_| rest.len() > shown.len());
-    Ok(json(&Page {
-        items: shown
-            .iter()
-            .map(|record| show::deployment(record, Vec::new()))
-            .collect(),
-        next: last.and_then(|record| Cursor::new(record.name.clone())),
-    }))
+    let shown = all[start..].iter();
+    let shown = shown.map(|record| (&record.name, show::deployment(record)));
+    let after = |last: &String| Cursor::new(last.clone());
+    Ok(json(&fill(page.entries, shown, after)))
 }
 
-/// `GET /v1/deployments/{deployment}`: whoever says that they have the program is named.
-pub(crate) async fn one(State(desk): State<Desk>, Named(name): Named) -> Answer {
+/// What is to be found out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    holders: bool,
+}
+
+/// `GET /v1/deployments/{deployment}`: whoever says that they have the program is named, if that is asked.
+pub(crate) async fn one(
+    State(desk): State<Desk>,
+    Named(name): Named,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Answer {
+    let asked = asked.map_err(|error| Fault::new(Code::Invalid, error.body_text()))?;
     let name: DeploymentRef = name.parse()?;
     let record = names::deployment(&desk, &name).await?;
-    let holders = desk.node.holders(&record.program).await;
-    let pinned = holders.into_iter().map(Into::into).collect();
-    Ok(json(&show::deployment(&record, pinned)))
+    let shown = show::deployment(&record);
+    let shown = match asked.0.holders {
+        true => pinned_by(desk.node.holders(&record.program, HOLDERS).await, shown),
+        false => shown,
+    };
+    Ok(json(&shown))
 }

@@ -2,14 +2,17 @@
 
 use std::io;
 
-use opensky_api::{Code, IdError, NotADeployment, NotOne};
+use opensky_api::{Code, IdError, NodeId, NotADeployment, NotOne};
 use opensky_core::Refused;
-use opensky_node::{BringError, DeployError, LedgerAway, ReceiptError, SubmitError};
+use opensky_node::{BringError, DeployError, LedgerAway, ReceiptError, SubmitError, Unpinned};
+use opensky_protocol::NodeKey;
 use opensky_storage::StoreError;
 
 use crate::answer::Fault;
 
 const RUNS: &str = "see that the node runs, with `opensky node status`";
+/// Nodes that are told one by one in a sentence.
+const TOLD: usize = 8;
 
 /// A blob could not be read or written.
 pub(crate) fn of_store(error: StoreError) -> Fault {
@@ -67,9 +70,26 @@ pub(crate) fn of_deploy(error: DeployError) -> Fault {
         DeployError::Missing(error) => of_store(error),
         DeployError::NoProvider => Fault::new(Code::Refused, error)
             .help("see that the node is connected to others, with `opensky node status`"),
-        DeployError::NotPinned(_) => Fault::new(Code::Refused, error)
-            .help("wait until providers have room, or until there are others"),
+        DeployError::NotPinned { ref refused, .. } => {
+            let reasons = reasons(refused);
+            Fault::new(Code::Refused, format!("{error}{reasons}"))
+                .help("try again later, or be content with fewer: `opensky deploy --pins 1`")
+        }
     }
+}
+
+/// Why nodes said no, the first of them one by one.
+fn reasons(refused: &[(NodeKey, Unpinned)]) -> String {
+    let told = refused.iter().take(TOLD);
+    let mut told: String = told
+        .map(|(node, why)| format!("; {}: {why}", NodeId::from(*node).short()))
+        .collect();
+    match refused.len().saturating_sub(TOLD) {
+        0 if refused.is_empty() => told.push_str(", and no others are known"),
+        0 => {}
+        more => told.push_str(&format!("; and {more} more")),
+    }
+    told
 }
 
 /// The ledger could not be asked.

@@ -6,6 +6,7 @@ use opensky_api::{
     World as Called,
 };
 use opensky_core::{self as core, JobView, Plan, SeatView, Submission, Unfit, UnitView};
+use opensky_node::Unpinned;
 use opensky_protocol::{Class, JobPlan, NodeKey, Offer, Work, World, names};
 
 /// Nodes that are listed one by one where something keeps them from a job.
@@ -346,11 +347,17 @@ pub(crate) fn output(name: &str, output: &opensky_protocol::Output) -> opensky_a
     }
 }
 
-/// A deployment.
-pub(crate) fn deployment(
-    record: &opensky_protocol::Deployment,
-    pinned: Vec<NodeId>,
-) -> opensky_api::Deployment {
+/// Nodes that said no, and why.
+pub(crate) fn refused(nodes: &[(NodeKey, Unpinned)]) -> Vec<Passed> {
+    let refused = nodes.iter().map(|(node, reason)| Passed {
+        node: (*node).into(),
+        reason: reason.to_string(),
+    });
+    refused.collect()
+}
+
+/// A deployment, of which nobody was asked who has it.
+pub(crate) fn deployment(record: &opensky_protocol::Deployment) -> opensky_api::Deployment {
     let manifest = &record.manifest;
     opensky_api::Deployment {
         deployment: opensky_api::DeploymentId::new(record.id()),
@@ -364,8 +371,7 @@ pub(crate) fn deployment(
         replicas: manifest.replicas.map_or(Replicas::Auto, Replicas::Exactly),
         price: manifest.price.map(Into::into),
         about: manifest.about.clone(),
-        pinned,
-        pinned_until: None,
+        pinned: None,
     }
 }
 

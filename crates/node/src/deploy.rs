@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use opensky_protocol::{
-    Deployment, Digest, Manifest, NodeKey, Reply, Request, Signed, Verified, codec,
+use opensky_protocol::{Deployment, Digest, Manifest, NodeKey, Request, Signed, Verified};
+
+use crate::{
+    asking::Answers,
+    error::{DeployError, Unpinned},
+    keepsake::For,
+    node::Node,
+    pinning::{self, Pinned},
 };
 
-use crate::{error::DeployError, keepsake::For, node::Node};
-
-/// Providers that have to pin a program, if there are as many.
+/// Operators that have to pin a program, if there are as many and nobody says otherwise.
 const PINS: usize = 3;
-/// Providers that are asked for it, at most.
-const ASKED: usize = 32;
 
 /// A program that is deployed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,23 +23,26 @@ pub struct Deployed {
     /// Who has pinned it.
     pub pinned: Vec<NodeKey>,
     /// Who has not, and why.
-    pub refused: Vec<(NodeKey, String)>,
+    pub refused: Vec<(NodeKey, Unpinned)>,
     /// Whether the name was put into the table of peers. Where it was not, those who pinned the
     /// program know it.
     pub announced: bool,
 }
 
 impl Node {
-    /// Gives a program in this node's store a name, and has it pinned by three providers, or by all
-    /// there are. The name stands for this program from then on, instead of the one before.
+    /// Gives a program in this node's store a name, once nodes of so many operators have pinned it: of
+    /// `pins`, else of three, or of all there are. The name stands for this program from then on, instead
+    /// of the one before. Nobody is paid for pinning, so nobody promises for how long.
     ///
     /// # Errors
-    /// [`DeployError`].
+    /// [`DeployError`]. The name stands for what it stood for then; those who did pin the program keep it,
+    /// and are asked first when it is deployed again.
     pub async fn deploy(
         &self,
         name: &str,
         program: Digest,
         manifest: Manifest,
+        pins: Option<usize>,
     ) -> Result<Deployed, DeployError> {
         let record = self.record(name, program, manifest)?;
         let kept = self
@@ -47,12 +52,8 @@ impl Node {
         if let Err(error) = kept {
             tracing::warn!(%error, "a deployed program is not kept here");
         }
-        let (pinned, refused) = self.pin(&record.value).await?;
-        let tell = codec::encode(&Request::Deploy(Box::new(record.clone())));
-        for node in &pinned {
-            // Whoever did not hear it can look it up.
-            let _ = self.0.network.ask(*node, tell.clone()).await;
-        }
+        let Pinned { by, refused } = self.pin(&record.value, pins).await?;
+        self.tell(&record, by.clone()).await;
         self.0.deployments.learn(self.key(), record.clone());
         let announced = self.0.deployments.announce(&record).await;
         if let Err(error) = &announced {
@@ -60,7 +61,7 @@ impl Node {
         }
         Ok(Deployed {
             record: record.value,
-            pinned,
+            pinned: by,
             refused,
             announced: announced.is_ok(),
         })
@@ -94,48 +95,45 @@ impl Node {
         }
     }
 
-    /// Has a program pinned: by whom it was, and by whom not.
-    async fn pin(
-        &self,
-        record: &Deployment,
-    ) -> Result<(Vec<NodeKey>, Vec<(NodeKey, String)>), DeployError> {
-        let offers = self.0.market.known();
-        if offers.is_empty() {
+    /// Has a program pinned by as many operators as it has to be.
+    async fn pin(&self, record: &Deployment, pins: Option<usize>) -> Result<Pinned, DeployError> {
+        let offers = self.0.market.drawn(&record.program);
+        let operators: BTreeSet<_> = offers.iter().map(|offer| offer.operator).collect();
+        let wanted = pins.unwrap_or(PINS.min(operators.len()));
+        if operators.is_empty() {
             return Err(DeployError::NoProvider);
         }
-        let (mut pinned, mut refused) = (Vec::new(), Vec::new());
-        let mut operators = BTreeSet::new();
-        for offer in offers.iter().take(ASKED) {
-            if pinned.len() >= PINS {
-                break;
-            }
-            if !operators.insert(offer.operator) {
-                continue;
-            }
-            let request = codec::encode(&Request::Pin {
-                blob: record.program,
-                len: record.program_len,
-                sources: [vec![self.key()], pinned.clone()].concat(),
-            });
-            let reply = self.0.network.ask(offer.node, request).await;
-            match reply.map(|reply| codec::decode(&reply)) {
-                Ok(Ok(Reply::Heard)) => pinned.push(offer.node),
-                Ok(Ok(Reply::Busy)) => refused.push((offer.node, "it is busy".into())),
-                Ok(_) => refused.push((offer.node, "it does not want to".into())),
-                Err(error) => refused.push((offer.node, error.to_string())),
-            }
-        }
-        match pinned.is_empty() {
-            true => Err(DeployError::NotPinned(refused)),
-            false => Ok((pinned, refused)),
+        let pinned = pinning::pin(&self.0.network, record, wanted, offers).await;
+        match pinned.by.len() < wanted {
+            true => Err(DeployError::NotPinned {
+                pinned: pinned.by.len(),
+                wanted,
+                refused: pinned.refused,
+            }),
+            false => Ok(pinned),
         }
     }
 
-    /// The newest record of this id that can be found.
+    /// Tells those who pinned its program of a record: they know it even where the table of peers does not.
+    async fn tell(&self, record: &Signed<Deployment>, nodes: Vec<NodeKey>) {
+        let told = Request::Deploy(Box::new(record.clone()));
+        let mut answers = Answers::of(&self.0.network, &told, nodes);
+        // Whoever did not hear it can look it up.
+        while answers.next().await.is_some() {}
+    }
+
+    /// The newest record of this id that can be found. Of an own one that is what this node has.
     pub async fn deployment(&self, id: Digest) -> Option<Deployment> {
-        let offers = self.0.market.known();
-        let nodes: Vec<NodeKey> = offers.iter().map(|offer| offer.node).collect();
-        let found = self.0.deployments.look_up(id, &nodes).await;
+        let known = self.0.deployments.find(&id).map(|record| record.value);
+        if known
+            .as_ref()
+            .is_some_and(|record| record.publisher == self.key())
+        {
+            return known;
+        }
+        let offers = self.0.market.drawn(&id);
+        let nodes = offers.iter().map(|offer| offer.node).collect();
+        let found = self.0.deployments.look_up(id, nodes).await;
         found.map(|record| record.value)
     }
 

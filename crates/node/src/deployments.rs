@@ -2,11 +2,17 @@
 
 mod shelf;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use opensky_network::{FindError, Network};
 use opensky_protocol::{Deployment, Digest, NodeKey, Reply, Request, Signed, codec};
 use opensky_storage::{Row, Rows, RowsError, Table};
+use tokio::time::timeout;
+
+use crate::asking::{Answers, SOON};
 
 pub(crate) use self::shelf::Heard;
 use self::shelf::{Shelf, Stay, is_sound};
@@ -14,8 +20,13 @@ use crate::keepsake::{For, Keepsakes};
 
 /// Records of this node's own, and of programs that are pinned here, by the deployment's id.
 const DEPLOYMENTS: Table = Table::new("deployments-1");
-/// Nodes that are asked for a record that the table of peers does not have.
-const ASKED: usize = 8;
+/// Nodes that are asked for a record, beside the table of peers.
+const ASKED: usize = 16;
+/// How long a record that nobody has found soon is looked for: longer than the table of peers waits for
+/// one that is silent.
+const LAST_CHANCE: Duration = Duration::from_secs(12);
+/// How long the table of peers may take to keep a record.
+const ANNOUNCING: Duration = Duration::from_secs(30);
 
 /// A handle of the records. Cheap to clone.
 #[derive(Clone)]
@@ -99,40 +110,48 @@ impl Deployments {
         shelf.all().map(|record| record.value.clone()).collect()
     }
 
-    /// The newest record of this id that this node, the table of peers, or one of `nodes` has.
-    pub async fn look_up(&self, id: Digest, nodes: &[NodeKey]) -> Option<Signed<Deployment>> {
-        let mut best = self.find(&id);
-        for bytes in self.0.network.records(id).await.unwrap_or_default() {
-            best = better(best, read(&id, &bytes));
+    /// The newest record of this id that this node, the table of peers, or one of `nodes` has. Who does not
+    /// say so within seconds is not waited for, unless nobody else knows it.
+    pub async fn look_up(&self, id: Digest, nodes: Vec<NodeKey>) -> Option<Signed<Deployment>> {
+        let best = Mutex::new(self.find(&id));
+        let asked = async { tokio::join!(self.ask_table(id, &best), self.ask(id, nodes, &best)) };
+        tokio::pin!(asked);
+        let is_known = || lock(&best).is_some();
+        if timeout(SOON, &mut asked).await.is_err() && !is_known() {
+            // What is known by then counts.
+            let _ = timeout(LAST_CHANCE, asked).await;
         }
-        if best.is_none() {
-            best = self.ask(id, nodes).await;
-        }
+        let best = lock(&best).take();
         if let Some(best) = &best {
             self.learn(self.0.own, best.clone());
         }
         best
     }
 
-    async fn ask(&self, id: Digest, nodes: &[NodeKey]) -> Option<Signed<Deployment>> {
-        let request = codec::encode(&Request::Deployment(id));
-        for node in nodes.iter().take(ASKED) {
-            let reply = self.0.network.ask(*node, request.clone()).await;
-            let reply = reply.map(|reply| codec::decode(&reply));
-            if let Ok(Ok(Reply::Deployment(Some(record)))) = reply
+    async fn ask_table(&self, id: Digest, best: &Best) {
+        for bytes in self.0.network.records(id).await.unwrap_or_default() {
+            take_better(best, read(&id, &bytes));
+        }
+    }
+
+    async fn ask(&self, id: Digest, mut nodes: Vec<NodeKey>, best: &Best) {
+        nodes.truncate(ASKED);
+        let mut answers = Answers::of(&self.0.network, &Request::Deployment(id), nodes);
+        while let Some((_, reply)) = answers.next().await {
+            if let Reply::Deployment(Some(record)) = reply
                 && record.value.id() == id
-                && is_sound(&record)
             {
-                return Some(*record);
+                take_better(best, Some(*record));
             }
         }
-        None
     }
 
     /// Puts a record where everyone finds it.
     pub async fn announce(&self, record: &Signed<Deployment>) -> Result<(), FindError> {
         let bytes = codec::encode(record);
-        self.0.network.put_record(record.value.id(), bytes).await
+        let put = self.0.network.put_record(record.value.id(), bytes);
+        let put = timeout(ANNOUNCING, put).await;
+        put.unwrap_or(Err(FindError::Timeout))
     }
 
     fn lock(&self) -> MutexGuard<'_, Shelf> {
@@ -157,14 +176,21 @@ fn read(id: &Digest, bytes: &[u8]) -> Option<Signed<Deployment>> {
     (record.value.id() == *id).then_some(record)
 }
 
-/// The newer one, if it is sound.
-fn better(
-    known: Option<Signed<Deployment>>,
-    other: Option<Signed<Deployment>>,
-) -> Option<Signed<Deployment>> {
-    let sequence = known.as_ref().map(|known| known.value.sequence);
-    let newer = other.filter(|other| Some(other.value.sequence) > sequence && is_sound(other));
-    newer.or(known)
+/// The newest sound record that was found so far.
+type Best = Mutex<Option<Signed<Deployment>>>;
+
+fn lock(best: &Best) -> MutexGuard<'_, Option<Signed<Deployment>>> {
+    best.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn take_better(best: &Best, other: Option<Signed<Deployment>>) {
+    let mut best = lock(best);
+    let sequence = best.as_ref().map(|known| known.value.sequence);
+    let is_newer =
+        |other: &Signed<Deployment>| Some(other.value.sequence) > sequence && is_sound(other);
+    if let Some(newer) = other.filter(is_newer) {
+        *best = Some(newer);
+    }
 }
 
 fn row(id: &Digest, record: Option<&Signed<Deployment>>) -> Row {

@@ -96,12 +96,37 @@ pub enum DeployError {
     /// No provider is known.
     #[error("no provider is known that could pin the program")]
     NoProvider,
-    /// Nobody pinned it.
-    #[error("none of {} providers pinned the program: {}", .0.len(), reasons(.0))]
-    NotPinned(Vec<(NodeKey, String)>),
+    /// Fewer pinned it than have to.
+    #[error("{pinned} of the {wanted} operators that have to pinned the program")]
+    NotPinned {
+        /// How many did.
+        pinned: usize,
+        /// How many have to.
+        wanted: usize,
+        /// Who was asked and did not, and why.
+        refused: Vec<(NodeKey, Unpinned)>,
+    },
 }
 
-fn reasons(refused: &[(NodeKey, String)]) -> String {
-    let reasons: Vec<&str> = refused.iter().map(|(_, why)| why.as_str()).collect();
-    reasons.join("; ")
+/// Why a provider has not pinned a program.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+pub enum Unpinned {
+    /// It was asked twice whether it is there.
+    #[error("it does not answer")]
+    Silent,
+    /// Nobody knows where it is, or it takes no connection.
+    #[error("it cannot be reached")]
+    Unreachable,
+    /// It was asked several times.
+    #[error("it is busy")]
+    Busy,
+    /// It said no.
+    #[error("it does not want to")]
+    Unwilling,
+    /// It hung up, or talks nonsense.
+    #[error("it gave no reply")]
+    NoReply,
+    /// There was no time left for it to fetch the program.
+    #[error("it was still fetching the program")]
+    Late,
 }

@@ -10,12 +10,14 @@ use opensky_core::{
     WorkerView,
 };
 use opensky_protocol::{
-    Account, ContentKey, Digest, NodeKey, PriceTerms, Profile, Reply, Request, Reveal, codec,
+    Account, ContentKey, Digest, NodeKey, PriceTerms, Profile, Reply, Request, Reveal,
 };
 use opensky_storage::StoreError;
+use tokio::time::timeout;
 
 use crate::{
     asides::Log,
+    asking::Answers,
     content::{inputs, program, rename, seal_all},
     error::SubmitError,
     keepsake::For,
@@ -25,7 +27,12 @@ use crate::{
 };
 
 /// Providers that are asked whether they have a program.
-const ASKED: usize = 16;
+const ASKED: usize = 64;
+/// Providers that a program is brought from.
+const SOURCES: usize = 4;
+/// How long the table of peers may take to name those who have a program: longer than it waits for a peer
+/// that is silent.
+const TABLE: Duration = Duration::from_secs(12);
 /// Longest program that is brought.
 const LARGEST: u64 = 256 << 20;
 /// How long to wait for word of a job's end before looking again.
@@ -201,7 +208,11 @@ impl Node {
         if self.0.depot.store().has(program) {
             return Ok(());
         }
-        let sources = self.holders(program).await;
+        let mut sources = self.holders(program, SOURCES).await;
+        if sources.is_empty() {
+            // Everyone who has it may have been busy for a moment.
+            sources = self.holders(program, SOURCES).await;
+        }
         if sources.is_empty() {
             return Err(SubmitError::NotPinned(*program));
         }
@@ -210,16 +221,30 @@ impl Node {
         Ok(brought.await?)
     }
 
-    /// Known providers that say they have a blob.
-    pub async fn holders(&self, blob: &Digest) -> Vec<NodeKey> {
-        let request = codec::encode(&Request::Has(vec![*blob]));
+    /// Providers that say they have a blob: as many as are `enough`, or all of those that are asked and
+    /// answer within seconds.
+    pub async fn holders(&self, blob: &Digest, enough: usize) -> Vec<NodeKey> {
+        let offers = self.0.market.drawn(blob);
+        let first = offers.iter().take(ASKED).map(|offer| offer.node);
+        let holders = self.who_has(blob, first.collect(), enough).await;
+        if !holders.is_empty() || offers.len() <= ASKED {
+            return holders;
+        }
+        // Among so many it is those whom the table of peers names.
+        let named = timeout(TABLE, self.0.network.providers(*blob)).await;
+        let mut named = named.ok().and_then(Result::ok).unwrap_or_default();
+        named.retain(|node| *node != self.key());
+        self.who_has(blob, named, enough).await
+    }
+
+    async fn who_has(&self, blob: &Digest, nodes: Vec<NodeKey>, enough: usize) -> Vec<NodeKey> {
+        let mut answers = Answers::of(&self.0.network, &Request::Has(vec![*blob]), nodes);
         let mut holders = Vec::new();
-        for offer in self.0.market.known().iter().take(ASKED) {
-            let reply = self.0.network.ask(offer.node, request.clone()).await;
-            if let Ok(Ok(Reply::Has(has))) = reply.map(|reply| codec::decode(&reply))
-                && has == [true]
-            {
-                holders.push(offer.node);
+        while holders.len() < enough
+            && let Some((node, reply)) = answers.next().await
+        {
+            if matches!(reply, Reply::Has(has) if has == [true]) {
+                holders.push(node);
             }
         }
         holders
@@ -244,6 +269,17 @@ impl Node {
     /// What was asked for in a job of this node.
     pub async fn submission(&self, id: Digest) -> Option<Submission> {
         let look = move |core: &Participant| core.submission(&id).cloned();
+        self.0.wishes.look(look).await?
+    }
+
+    /// The job of this node that was ordered with that nonce, if it is remembered.
+    pub async fn job_of(&self, nonce: [u8; 16]) -> Option<(Digest, Submission)> {
+        let look = move |core: &Participant| {
+            core.jobs().find_map(|job| {
+                let order = core.submission(&job.id)?;
+                (order.nonce == nonce).then(|| (job.id, order.clone()))
+            })
+        };
         self.0.wishes.look(look).await?
     }
 
@@ -272,17 +308,6 @@ impl Node {
     /// What units of a job said, as those tell it who ran them; in no order. At most 4 MiB of what one
     /// provider says, and 16 MiB of one job.
     ///
-    /// The job of this node that was ordered with that nonce, if it is remembered.
-    pub async fn job_of(&self, nonce: [u8; 16]) -> Option<(Digest, Submission)> {
-        let look = move |core: &Participant| {
-            core.jobs().find_map(|job| {
-                let order = core.submission(&job.id)?;
-                (order.nonce == nonce).then(|| (job.id, order.clone()))
-            })
-        };
-        self.0.wishes.look(look).await?
-    }
-
     /// # Errors
     /// [`ReceiptError::Rows`].
     pub async fn logs(&self, job: Digest) -> Result<Vec<Log>, ReceiptError> {
@@ -297,7 +322,7 @@ impl Node {
         let mut ended = self.0.ended.clone();
         ended.mark_unchanged();
         // Either way it is time to look.
-        let _ = tokio::time::timeout(LOOK, ended.changed()).await;
+        let _ = timeout(LOOK, ended.changed()).await;
     }
 
     /// What was agreed on for the units of a job so far, in the order of its plan.

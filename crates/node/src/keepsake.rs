@@ -141,6 +141,16 @@ impl Keepsakes {
         reasons.keys().filter_map(job).collect()
     }
 
+    /// The programs that are pinned here.
+    pub fn pinned(&self) -> BTreeSet<Digest> {
+        let reasons = &self.lock().reasons;
+        let program = |reason: &For| match reason {
+            For::Program(program) => Some(*program),
+            For::Turns(_) | For::Job(_) => None,
+        };
+        reasons.keys().filter_map(program).collect()
+    }
+
     /// How many programs are kept for others.
     pub fn programs(&self) -> usize {
         let reasons = &self.lock().reasons;

@@ -6,6 +6,7 @@
 //! is bounded. [`run`] is the life of a node that is a process of its own.
 
 mod asides;
+mod asking;
 mod clock;
 mod collector;
 pub mod config;
@@ -30,6 +31,7 @@ mod metrics;
 mod node;
 mod objections;
 mod pace;
+mod pinning;
 mod post;
 mod receipts;
 mod rows;
@@ -45,7 +47,7 @@ pub use asides::Log;
 pub use config::{Config, ConfigError};
 pub use deploy::Deployed;
 pub use depot::BringError;
-pub use error::{DeployError, Failure, StartError, SubmitError};
+pub use error::{DeployError, Failure, StartError, SubmitError, Unpinned};
 pub use execute::{Batch, Execute, Sandboxed};
 pub use held::{Held, Returning};
 pub use identity::KeyError;

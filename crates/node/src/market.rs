@@ -14,7 +14,7 @@ use std::{
 use opensky_core::Event;
 use opensky_network::{AnnounceError, Network, Verdict};
 use opensky_protocol::{
-    Digest, NodeKey, Offer, Reply, Request, SecretKey, Signed, Verified, codec,
+    Account, Digest, NodeKey, Offer, Reply, Request, SecretKey, Signed, Verified, codec,
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use tokio::{
@@ -63,6 +63,7 @@ pub(crate) struct Market(Arc<Stalls>);
 struct Stalls {
     network: Network,
     secret: Arc<SecretKey>,
+    draws: [u8; 32],
     events: mpsc::Sender<Event>,
     metrics: Metrics,
     clock: Clock,
@@ -89,10 +90,12 @@ struct Rumour {
 }
 
 impl Market {
-    /// An empty one. Offers that come are told to `events`.
+    /// An empty one. Offers that come are told to `events`; `draws` is a secret that decides who is
+    /// asked first.
     pub fn new(
         network: Network,
         secret: Arc<SecretKey>,
+        draws: [u8; 32],
         events: mpsc::Sender<Event>,
         metrics: Metrics,
         clock: Clock,
@@ -108,6 +111,7 @@ impl Market {
         Self(Arc::new(Stalls {
             network,
             secret,
+            draws,
             events,
             metrics,
             clock,
@@ -156,6 +160,14 @@ impl Market {
         known.map(|offer| Offer::clone(offer)).collect()
     }
 
+    /// The same, in the order in which their nodes are asked about something: drawn, so that nobody
+    /// makes keys that come first, and always the same for one subject, so that who has helped with it
+    /// once is found again.
+    pub fn drawn(&self, subject: &Digest) -> Vec<Offer> {
+        let draw = |node: &NodeKey| self.draw(&(subject, node));
+        in_turns(self.known(), draw)
+    }
+
     /// What is told to whoever asks for offers: the newest.
     pub fn told(&self) -> Vec<Signed<Offer>> {
         let now = self.0.clock.now();
@@ -175,6 +187,10 @@ impl Market {
         });
         let signed = || known.map(|offer| offer.as_signed().clone()).collect();
         (nodes.len() <= TOLD).then(signed)
+    }
+
+    fn draw(&self, subject: &impl Encode) -> Digest {
+        Digest::derive("opensky asking order 1", &(self.0.draws, subject))
     }
 
     /// `via` has passed on what somebody announced, or announced it itself. It is passed on in turn when
@@ -345,4 +361,79 @@ impl Market {
 
 fn digest(offer: &Signed<Offer>) -> Digest {
     Digest::of(&codec::encode(offer))
+}
+
+/// Offers in the order of their draws: first one of each operator, then a second of each that has
+/// several, and so on. Many nodes under one name crowd nobody out.
+fn in_turns(mut offers: Vec<Offer>, draw: impl Fn(&NodeKey) -> Digest) -> Vec<Offer> {
+    offers.sort_by_cached_key(|offer| draw(&offer.node));
+    let mut nodes: BTreeMap<Account, usize> = BTreeMap::new();
+    let mut turns: Vec<(usize, Offer)> = offers
+        .into_iter()
+        .map(|offer| {
+            let count = nodes.entry(offer.operator).or_default();
+            *count += 1;
+            (*count, offer)
+        })
+        .collect();
+    // Stable: within a turn it is the order of the draws.
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, offer)| offer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use opensky_protocol::{Capacity, PriceTerms};
+
+    use super::*;
+
+    fn offer(node: u8, operator: u8) -> Offer {
+        Offer {
+            node: NodeKey([node; 32]),
+            operator: Account([operator; 32]),
+            ledger: Digest([0; 32]),
+            sequence: 1,
+            expires: 1,
+            ask: PriceTerms {
+                dispatch: 0,
+                per_gfuel: 0,
+                per_gib: 0,
+            },
+            capacity: Capacity {
+                cores: 1,
+                memory: 1,
+                disk: 1,
+                uplink: 1,
+            },
+            free: 1,
+            speed: 1,
+            profiles: Vec::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn order(secret: u8) -> Vec<u8> {
+        // Forty low keys of one operator, and three others.
+        let many = (0..40).map(|node| offer(node, 1));
+        let few = (200..203).map(|node| offer(node, node));
+        let draw = |node: &NodeKey| Digest::derive("test", &(secret, node));
+        let turns = in_turns(many.chain(few).collect(), draw);
+        turns.iter().map(|offer| offer.node.0[0]).collect()
+    }
+
+    #[test]
+    fn nobody_is_crowded_out_by_keys() {
+        let firsts = |secret| {
+            let mut firsts: Vec<u8> = order(secret)[..4].to_vec();
+            firsts.sort_unstable();
+            firsts
+        };
+        for secret in 0..20 {
+            assert_eq!(order(secret).len(), 43);
+            assert_eq!(firsts(secret)[1..], [200, 201, 202]);
+        }
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1)[4..], order(2)[4..]);
+        assert!((0..20).any(|secret| order(secret)[0] >= 200));
+    }
 }

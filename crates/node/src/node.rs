@@ -295,6 +295,7 @@ impl Building {
         let market = Market::new(
             network.clone(),
             secret.clone(),
+            identity.derive("opensky asking order 1"),
             remote_events.clone(),
             metrics.clone(),
             clock.clone(),
@@ -414,6 +415,8 @@ impl Building {
         let sweeping = upkeep::sweep(keepsakes.clone(), asides.clone(), wish.clone());
         tasks.spawn(sweeping.instrument(span()));
         tasks.spawn(upkeep::make_room(keepsakes.clone()).instrument(span()));
+        let telling = upkeep::keep_telling(network.clone(), keepsakes.clone());
+        tasks.spawn(telling.instrument(span()));
         if config.provide {
             let offer = upkeep::keep_offering(config.clone(), pace.clone(), wish.clone());
             tasks.spawn(offer.instrument(span()));

@@ -1,8 +1,9 @@
-//! What a node does now and then: says what it gives, and removes what nobody needs.
+//! What a node does now and then: says what it gives and has, and removes what nobody needs.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use opensky_core::{Event, Participant};
+use opensky_network::Network;
 use opensky_protocol::Digest;
 use tokio::{task::spawn_blocking, time::sleep};
 
@@ -34,6 +35,26 @@ pub(crate) async fn keep_offering(config: Config, pace: Pace, wishes: Wishes) {
             let terms = machine::terms(&config, speed);
             if !wishes.event(Event::Capacity(Box::new(terms))).await {
                 return;
+            }
+        }
+        sleep(MEASURE).await;
+    }
+}
+
+/// Tells the table of peers which programs are pinned here, and no longer of those that are not: among
+/// thousands of nodes nobody finds them by asking one after the other.
+pub(crate) async fn keep_telling(network: Network, keepsakes: Keepsakes) {
+    let mut told = BTreeSet::new();
+    loop {
+        let pinned = keepsakes.pinned();
+        for gone in told.difference(&pinned) {
+            network.unprovide(*gone).await;
+        }
+        told.retain(|program| pinned.contains(program));
+        for program in pinned {
+            // Who has heard it is not known; it is told again in any case, much later.
+            if !told.contains(&program) && network.provide(program).await.is_ok() {
+                told.insert(program);
             }
         }
         sleep(MEASURE).await;

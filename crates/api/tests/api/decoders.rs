@@ -3,8 +3,9 @@
 use std::{fmt::Debug, sync::LazyLock};
 
 use opensky_api::{
-    Blob, Deployment, DeploymentRequest, Entry, Job, JobEvent, JobKey, JobRequest, JobResult,
-    JobSummary, NodeStatus, Offer, Page, Problem, Submitted, UnitLog, Wallet, Why, document,
+    Blob, Deployed, Deployment, DeploymentRequest, Entry, Job, JobEvent, JobKey, JobRequest,
+    JobResult, JobSummary, NodeStatus, Offer, Page, Problem, Submitted, UnitLog, Wallet, Why,
+    document,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde::{Serialize, de::DeserializeOwned};
@@ -81,6 +82,7 @@ decoders! {
     why_is_read: Why = "Why";
     event_is_read: JobEvent = "JobEvent";
     blob_is_read: Blob = "Blob";
+    deployed_is_read: Deployed = "Deployed";
     deployment_is_read: Deployment = "Deployment";
     deployments_are_read: Page<Deployment> = "DeploymentPage";
     node_is_read: NodeStatus = "NodeStatus";

@@ -23,7 +23,9 @@ use crate::{
 /// Put a program on the network under a name
 ///
 /// Builds the project, gives the component to the node, and signs the record `publisher/name`. Returns
-/// when three providers, or all there are, have pinned the program: this machine may sleep then.
+/// when nodes of three operators, or of all that are known, have pinned the program: this machine may sleep
+/// then. Where too few pin it, nothing is deployed. Nobody is paid for pinning, and nobody promises for how
+/// long.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -49,6 +51,9 @@ pub struct Args {
     /// The name: 1 to 64 of a-z, 0-9 and -.
     #[arg(long)]
     name: Option<String>,
+    /// Operators that have to pin the program, 1 to 16 [default: 3, or all that are known if those are fewer].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pins: Option<u8>,
     #[command(flatten)]
     which: Which,
     /// How to report on stdout.
@@ -81,6 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         replicas: manifest.replicas()?,
         price: manifest.price()?,
         about: manifest.about(&about),
+        pins: args.pins,
     };
     let spinner = Spinner::start("waiting for providers to pin it");
     let deployed = client.deploy(&request).map_err(reach::problem)?;
@@ -88,10 +94,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.format {
         Format::Json => term::json_to_stdout(&serde_json::to_value(&deployed)?)?,
         Format::Text => {
-            term::to_stdout(&tables::deployment(&deployed, moment::now()))?;
+            term::to_stdout(&tables::deployed(&deployed))?;
         }
     }
-    let run = format!("job run {} --input FILE", deployed.deployment.short());
+    let run = format!("job run {} --input FILE", deployed.deployment.deployment.short());
     hint::next(args.format, &args.at, &[("run it", run)]);
     Ok(Exit::Success)
 }

@@ -1,6 +1,6 @@
 //! Jobs, offers and deployments, as tables for people.
 
-use opensky_api::{Deployment, JobSummary, Offer, Prices, Replicas, Time};
+use opensky_api::{Deployed, JobSummary, Offer, Prices, Replicas, Time};
 
 use super::{
     board::fuel_text,
@@ -142,16 +142,16 @@ pub fn replicas(replicas: Replicas) -> String {
     }
 }
 
-/// A deployment.
-pub fn deployment(deployment: &Deployment, now: Time) -> String {
-    let pinned: Vec<_> = deployment.pinned.iter().map(|node| node.short()).collect();
-    let until = deployment.pinned_until;
-    let until = until.map_or(String::new(), |until| {
-        format!(", paid until {}", from_now(until, now))
-    });
+/// What was deployed, who keeps it and who does not.
+pub fn deployed(deployed: &Deployed) -> String {
+    let deployment = &deployed.deployment;
+    let pinned = deployment.pinned.iter().flatten();
+    let pinned: Vec<_> = pinned.map(|node| node.short()).collect();
     let fuel = deployment.limits.fuel.unwrap_or_default();
     let memory = deployment.limits.memory.map_or(0, |bytes| bytes.value());
-    term::columns([
+    let refused = deployed.refused.iter();
+    let refused = refused.map(|no| ("not by", format!("{}: {}", no.node.short(), no.reason)));
+    let rows = [
         (
             "deployment",
             format!("{NOTE}{}{PLAIN}", deployment.deployment.short()),
@@ -181,8 +181,11 @@ pub fn deployment(deployment: &Deployment, now: Time) -> String {
                 .as_ref()
                 .map_or_else(|| "the market's".into(), prices),
         ),
-        ("pinned by", format!("{}{until}", pinned.join(" "))),
-    ])
+        ("pinned by", pinned.join(" ")),
+    ];
+    let unannounced = "not in the table of peers: others may not find it by its name at once";
+    let note = (!deployed.announced).then(|| ("note", unannounced.into()));
+    term::columns(rows.into_iter().chain(refused).chain(note))
 }
 
 #[cfg(test)]

@@ -100,12 +100,35 @@ fn deploy(client: &Client) -> ProgramRef {
         replicas: Some(Replicas::Exactly(2)),
         price: None,
         about: "counts letters".into(),
+        pins: Some(5),
     };
-    let deployed = client.deploy(&request).expect("deployed");
-    assert_eq!(deployed.pinned.len(), 2);
+    let refused = client.deploy(&request).expect_err("there are only two");
+    let ClientError::Problem(problem) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(problem.code, Code::Refused);
+    let detail = "2 of the 5 operators that have to pinned the program, and no others are known";
+    assert_eq!(problem.detail, detail);
+    let request = DeploymentRequest {
+        pins: None,
+        ..request
+    };
+    let told = client.deploy(&request).expect("deployed");
+    assert!(told.announced && told.refused.is_empty(), "{told:?}");
+    let deployed = told.deployment;
+    let pinned = deployed.pinned.clone().expect("they were asked");
+    assert_eq!(pinned.len(), 2);
     let own = "letters".parse().expect("a name");
     let found = client.deployment(&own).expect("it is found by its name");
     assert_eq!(found.deployment, deployed.deployment);
+    assert_eq!(found.pinned, None);
+    let mut holders = client.holders(&own).expect("it is found").pinned;
+    holders
+        .iter_mut()
+        .for_each(|holders| holders.sort_unstable());
+    let mut expected = pinned;
+    expected.sort_unstable();
+    assert_eq!(holders, Some(expected));
     let listed = client
         .deployments(&PageQuery::default())
         .expect("a list")
@@ -198,29 +221,6 @@ fn one_unit(client: &Client, program: &ProgramRef) {
     assert!(found, "the escrow is in the history");
 }
 
-fn map_reduce(client: &Client) {
-    let shards = [TEXT, b"abcabc", b"hello"];
-    let plan = Plan::Map {
-        inputs: shards.iter().map(|shard| put(client, shard)).collect(),
-        partitions: 2,
-    };
-    let program = ProgramRef::Digest(put(client, MAP_REDUCE));
-    let mut request = JobRequest::new(program, plan);
-    request.replicas = Some(Replicas::Exactly(1));
-    let job = client
-        .submit(&request)
-        .expect("taken on")
-        .job
-        .expect("a job")
-        .into();
-    let events = client.watch(&job).expect("events");
-    let last = events.last().expect("an event").expect("a good one");
-    assert!(matches!(last, JobEvent::End(_)), "{last:?}");
-    let file = all(client.receipt(&job).expect("a receipt"));
-    assert_eq!(
-        JobReceipt::from_file(&file)
-            .expect("a sound receipt")
-            .units
 /// The same request with the same nonce is the same job, also when that has ended; any other is another.
 fn said_again(client: &Client, program: &ProgramRef) {
     let input = Some(put(client, b"said again"));
@@ -263,6 +263,29 @@ fn said_again(client: &Client, program: &ProgramRef) {
     }
 }
 
+fn map_reduce(client: &Client) {
+    let shards = [TEXT, b"abcabc", b"hello"];
+    let plan = Plan::Map {
+        inputs: shards.iter().map(|shard| put(client, shard)).collect(),
+        partitions: 2,
+    };
+    let program = ProgramRef::Digest(put(client, MAP_REDUCE));
+    let mut request = JobRequest::new(program, plan);
+    request.replicas = Some(Replicas::Exactly(1));
+    let job = client
+        .submit(&request)
+        .expect("taken on")
+        .job
+        .expect("a job")
+        .into();
+    let events = client.watch(&job).expect("events");
+    let last = events.last().expect("an event").expect("a good one");
+    assert!(matches!(last, JobEvent::End(_)), "{last:?}");
+    let file = all(client.receipt(&job).expect("a receipt"));
+    assert_eq!(
+        JobReceipt::from_file(&file)
+            .expect("a sound receipt")
+            .units
             .len(),
         5
     );

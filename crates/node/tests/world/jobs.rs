@@ -22,7 +22,7 @@ use crate::{
 
 pub const JOB: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/job.wasm");
 const MAP_REDUCE: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/map-reduce.wasm");
-const TEXT: &[u8] = include_bytes!("../../../testkit/corpus/inputs/text");
+pub const TEXT: &[u8] = include_bytes!("../../../testkit/corpus/inputs/text");
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -400,7 +400,7 @@ async fn deployment() {
         about: "letters of a text".into(),
     };
     let deployed = publisher
-        .deploy("letters", work.program, manifest)
+        .deploy("letters", work.program, manifest, None)
         .await
         .unwrap();
     assert_eq!(deployed.pinned.len(), 3, "{deployed:?}");

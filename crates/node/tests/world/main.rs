@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
+mod deploying;
 mod jobs;
 mod nodes;
 mod private;
@@ -24,6 +25,7 @@ fn main() {
         _ => {
             let trials = [
                 jobs::trials(),
+                deploying::trials(),
                 private::trials(),
                 saying::trials(),
                 stopping::trials(),
