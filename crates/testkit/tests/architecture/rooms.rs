@@ -1,5 +1,7 @@
 //! Which crate may know which, and who may name which technology.
 
+use std::fs;
+
 use cargo_metadata::{Dependency, DependencyKind, Package};
 
 use crate::workspace::{folder, member, members, none_broken, root, shipped};
@@ -198,6 +200,36 @@ fn every_crate_has_a_place_and_knows_only_what_is_below_it() {
         }
     }
     none_broken(broken, "The crates no longer keep to their rooms:");
+}
+
+#[test]
+fn code_map_says_who_may_know_whom() {
+    let map = fs::read_to_string(root().join("crates/README.md")).expect("the code map is there");
+    let part = map
+        .split("\n## ")
+        .find(|part| part.starts_with("Who may know whom"));
+    let part = part.expect("the code map says who may know whom");
+    let named = |name: &str| format!("`{}`", name.trim_start_matches("opensky-"));
+    let expected = ROOMS.iter().map(|(room, allowed, _)| {
+        let allowed: Vec<_> = allowed.iter().map(|name| named(name)).collect();
+        let allowed = match allowed.is_empty() {
+            true => "nothing".to_owned(),
+            false => allowed.join(", "),
+        };
+        format!("| {} | {allowed} |", named(room))
+    });
+    let expected: Vec<_> = expected.collect();
+    let rows = || part.lines().filter(|line| line.starts_with("| `"));
+    let missing = expected
+        .iter()
+        .filter(|row| !rows().any(|line| line.starts_with(row.as_str())));
+    let mut broken: Vec<_> = missing.map(|row| format!("it lacks: {row}")).collect();
+    let surplus = rows().filter(|line| !expected.iter().any(|row| line.starts_with(row.as_str())));
+    broken.extend(surplus.map(|line| format!("nobody keeps to: {line}")));
+    none_broken(
+        broken,
+        "crates/README.md says otherwise than this test who may know whom:",
+    );
 }
 
 #[test]
