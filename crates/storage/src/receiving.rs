@@ -50,22 +50,20 @@ impl Receiving {
     ) -> Result<Self, StoreError> {
         let name = seal.name(digest).to_string();
         let file = lock(&parts, &name, digest)?;
-        let header = match Header::read(&seal, &file).map_err(at("read a part"))? {
-            Some(found) if found.len == len && found.digest == *digest => found,
-            _ => begin(store.quota(), &seal, &file, digest, len).inspect_err(|_| {
-                // If this fails there is an empty file more, which is collected one day.
-                let _ = parts.remove_file(&name);
-            })?,
-        };
-        let mut have = Have::none(chunks(len));
-        let all = 0..chunks(len);
-        let found = header.read_chunks(&seal, &file, all, |number, chunk| {
-            if chunk.is_some() {
-                have.add(number);
+        let (header, have) = match Header::read(&seal, &file).map_err(at("read a part"))? {
+            Some(found) if found.len == len && found.digest == *digest => {
+                let have = Have::read(&found, &seal, &file).map_err(at("read a part"))?;
+                (found, have)
             }
-            Ok(())
-        });
-        found.map_err(at("read a part"))?;
+            _ => {
+                let begun = begin(store.quota(), &seal, &file, digest, len);
+                let header = begun.inspect_err(|_| {
+                    // If this fails there is an empty file more, which is collected one day.
+                    let _ = parts.remove_file(&name);
+                })?;
+                (header, Have::none(chunks(len)))
+            }
+        };
         let have = Mutex::new(have);
         let receiving = Self {
             store,
@@ -210,6 +208,37 @@ impl Store {
         let (seal, parts) = self.receiver()?.ok_or(StoreError::NotSealed)?;
         Receiving::open(self.clone(), seal, parts, digest, len)
     }
+
+    /// Removes what has come of a blob in pieces, unless somebody receives it now. Whether there was
+    /// anything to be removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn discard_part(&self, digest: &Digest) -> Result<bool, StoreError> {
+        let Some((seal, parts)) = self.receiver()? else {
+            return Ok(false);
+        };
+        let failed = at("remove a part");
+        let name = seal.name(digest).to_string();
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits() as i32);
+        let file = match parts.open_with(&name, &options) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(&failed)?.into_std(),
+        };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(false);
+        }
+        let metadata = file.metadata().map_err(&failed)?;
+        if !is_named(&parts, &name, &metadata) {
+            return Ok(false);
+        }
+        parts.remove_file(&name).map_err(&failed)?;
+        self.quota().give(metadata.len());
+        Ok(true)
+    }
 }
 
 impl Drop for Receiving {
@@ -234,13 +263,17 @@ fn lock(parts: &Dir, name: &str, digest: &Digest) -> Result<File, StoreError> {
             locked => locked.map_err(|error| at("lock a part")(error.into()))?,
         }
         // Before it was locked somebody may have finished or discarded it.
-        let inode = |metadata: std::fs::Metadata| metadata.ino();
-        let mine = file.metadata().map(inode).map_err(at("open a part"))?;
-        let named = parts.metadata(name);
-        if named.is_ok_and(|found| cap_std::fs::MetadataExt::ino(&found) == mine) {
+        let metadata = file.metadata().map_err(at("open a part"))?;
+        if is_named(parts, name, &metadata) {
             return Ok(file);
         }
     }
+}
+
+/// Whether that is the name of the file which is known so.
+fn is_named(parts: &Dir, name: &str, file: &std::fs::Metadata) -> bool {
+    let named = parts.metadata(name);
+    named.is_ok_and(|found| cap_std::fs::MetadataExt::ino(&found) == file.ino())
 }
 
 /// Makes an empty part for a blob of that length, whatever the file had.
@@ -282,6 +315,19 @@ impl Have {
             bits: vec![0; words],
             all,
         }
+    }
+
+    /// Those that a part has: reads all of it.
+    fn read(header: &Header, seal: &Seal, file: &File) -> io::Result<Self> {
+        let all = chunks(header.len);
+        let mut have = Self::none(all);
+        header.read_chunks(seal, file, 0..all, |number, chunk| {
+            if chunk.is_some() {
+                have.add(number);
+            }
+            Ok(())
+        })?;
+        Ok(have)
     }
 
     fn add(&mut self, number: u64) {

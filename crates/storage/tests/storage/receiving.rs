@@ -259,6 +259,27 @@ fn the_quota_takes_the_whole_blob_at_once_and_once() {
 }
 
 #[test]
+fn a_part_that_nobody_receives_is_discarded_by_its_name() {
+    let (folder, store) = store();
+    let all = bytes(1, 3 * PIECE);
+    let (digest, len) = (Digest::of(&all), all.len() as u64);
+    let before = store.used().0;
+    let receiving = store.receive(&digest, len).unwrap();
+    write(&receiving, &all, 1);
+    assert!(!store.discard_part(&digest).unwrap(), "it is received");
+    assert!(store.used().0 > before);
+    drop(receiving);
+    assert!(store.discard_part(&digest).unwrap());
+    assert!(!store.discard_part(&digest).unwrap(), "it was there twice");
+    assert_eq!(store.used().0, before);
+    assert!(parts(folder.path()).is_empty());
+
+    store.put(&all).unwrap();
+    assert!(!store.discard_part(&digest).unwrap());
+    assert!(store.has(&digest), "a whole blob is no part");
+}
+
+#[test]
 fn many_sources_write_at_once() {
     let (_folder, store) = store();
     let all = bytes(10, 200 * PIECE + 1);
