@@ -34,6 +34,8 @@ pub enum Effect {
         turn: Turn,
         /// The work.
         work: Box<Work>,
+        /// Bytes that all its inputs may have together: as many as are paid for.
+        input_len: u64,
         /// Who may have its blobs; the one who ordered it comes last.
         sources: Vec<NodeKey>,
         /// The key to its blobs, wrapped by the one who ordered it, where they are encrypted.

@@ -28,6 +28,7 @@ mod placing;
 mod policy;
 mod purse;
 mod restoring;
+mod room;
 mod row;
 mod share;
 mod standing;

@@ -8,6 +8,7 @@ use parity_scale_codec::Encode;
 use crate::{
     alarm::{Alarm, Alarms},
     policy::Policy,
+    room::Room,
     time::{Time, back_off, millis},
 };
 
@@ -36,7 +37,7 @@ pub enum Unfit {
     /// It does not know the profile.
     #[error("it does not know the profile")]
     Profile,
-    /// It has less memory than one unit may use.
+    /// It has less memory than one unit and its inputs may use.
     #[error("it has {has} bytes of memory, and a unit may use {needs}")]
     Memory {
         /// Bytes.
@@ -124,6 +125,20 @@ impl Listing {
         u32::from(self.offer.capacity.cores.max(1)).saturating_mul(policy.depth)
     }
 
+    /// Whether it is large enough for such a run.
+    pub(crate) fn holds(&self, room: Room) -> Result<(), Unfit> {
+        let capacity = &self.offer.capacity;
+        let (has, needs) = (capacity.memory, room.memory);
+        if has < needs {
+            return Err(Unfit::Memory { has, needs });
+        }
+        let (has, needs) = (capacity.disk, room.disk);
+        match has < needs {
+            true => Err(Unfit::Disk { has, needs }),
+            false => Ok(()),
+        }
+    }
+
     /// Whether it would take one more.
     fn is_ready(&self, now: Time) -> bool {
         let has_room = self.offer.free > 0 || self.flying > 0;
@@ -175,8 +190,8 @@ pub(crate) struct Search<'a> {
     pub(crate) draw: u64,
     /// Operators that had a turn.
     pub(crate) seated: &'a [Account],
-    /// Bytes of inputs and outputs.
-    pub(crate) disk: u64,
+    /// What one run takes.
+    pub(crate) room: Room,
 }
 
 impl Market {
@@ -365,9 +380,8 @@ impl Market {
         let looked_at = after.iter().chain(before).take(8 * policy.considered);
         let drawn = looked_at.filter_map(|node| {
             let listing = self.listings.get(node)?;
-            let offer = &listing.offer;
-            let does =
-                !search.seated.contains(&offer.operator) && offer.capacity.disk >= search.disk;
+            let is_seated = search.seated.contains(&listing.offer.operator);
+            let does = !is_seated && listing.holds(search.room).is_ok();
             does.then_some((score(listing), *node))
         });
         let mut best: Vec<_> = drawn.take(policy.considered).collect();
@@ -534,7 +548,10 @@ mod tests {
                 pool: &self.pool,
                 draw,
                 seated,
-                disk: 1_000,
+                room: Room {
+                    memory: 1_000,
+                    disk: 1_000,
+                },
             };
             let price = |listing: &Listing| listing.offer.ask.per_gfuel;
             let node = self.market.pick(&search, &self.policy, price)?;

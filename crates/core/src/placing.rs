@@ -12,6 +12,7 @@ use crate::{
     market::{Listing, Search},
     moment::Moment,
     phase::Ending,
+    room::Room,
     row::Stored,
     standing::Standings,
     time::millis,
@@ -281,7 +282,7 @@ impl Broker {
                 .draws
                 .number(Purpose::Seat, &(id, unit.id, unit.seats.len() as u32)),
             seated: &unit.seated(),
-            disk: unit.input_len.saturating_add(job.limits().output),
+            room: Room::of(job.limits(), unit.input_len),
         };
         let score = |listing: &Listing| {
             let has = local.get(&listing.offer.node).copied().unwrap_or(0);

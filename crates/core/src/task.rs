@@ -2,7 +2,7 @@
 
 use opensky_protocol::{Assignment, NodeKey, Order, Signed, Ticket, Work, WrappedKey};
 
-use crate::event::Done;
+use crate::{event::Done, room::Room};
 
 /// One turn of this node that is not over.
 pub(crate) struct Task {
@@ -48,6 +48,12 @@ impl Task {
             | TaskState::Rejected(done) => Some(done),
             TaskState::Unfunded(_) | TaskState::Queued(_) | TaskState::Running => None,
         }
+    }
+
+    /// Bytes of memory that it takes while it runs.
+    pub(crate) fn memory(&self) -> u64 {
+        let ticket = &self.ticket.value;
+        Room::of(&ticket.limits, ticket.input_len).memory
     }
 
     /// What is owed for its result.

@@ -7,6 +7,7 @@ use opensky_protocol::{Account, Digest, NodeKey};
 use crate::{
     market::{Listing, Market, Unfit},
     participant::Participant,
+    room::Room,
     time::Time,
 };
 
@@ -73,13 +74,10 @@ impl Participant {
         let unit = first.and_then(|index| job.units.get(&index));
         let (seated, input) =
             unit.map_or_else(Default::default, |unit| (unit.seated(), unit.input_len));
-        let needs = input.saturating_add(job.limits().output);
+        let room = Room::of(job.limits(), input);
         let look = |listing: &Listing| -> Result<(), Unfit> {
             broker.market.fit(&job.need, listing)?;
-            let has = listing.offer.capacity.disk;
-            if has < needs {
-                return Err(Unfit::Disk { has, needs });
-            }
+            listing.holds(room)?;
             if seated.contains(&listing.offer.operator) {
                 return Err(Unfit::Seated);
             }

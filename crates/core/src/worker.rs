@@ -14,6 +14,7 @@ use crate::{
     event::{Done, Funding, Identity, Terms},
     moment::Moment,
     policy::{Escrows, Policy},
+    room::Room,
     row::Stored,
     share::Shares,
     task::{Task, TaskState},
@@ -116,10 +117,9 @@ impl Worker {
             terms.profiles.contains(&order.work.profile),
             Refusal::Profile,
         )?;
-        let limits = &order.work.limits;
-        expect(limits.memory <= terms.capacity.memory, Refusal::Memory)?;
-        let disk = ticket.input_len.saturating_add(limits.output);
-        expect(disk <= terms.capacity.disk, Refusal::Disk)?;
+        let room = Room::of(&order.work.limits, ticket.input_len);
+        expect(room.memory <= terms.capacity.memory, Refusal::Memory)?;
+        expect(room.disk <= terms.capacity.disk, Refusal::Disk)?;
         let has_room = self.shares.allow(&from, self.policy.turns, self.most());
         expect(has_room, Refusal::Busy)?;
         expect(order.work.check().is_ok(), Refusal::Invalid)?;
@@ -256,7 +256,7 @@ impl Worker {
                 self.queue.pop_front();
                 continue;
             };
-            let needs = task.ticket.value.limits.memory;
+            let needs = task.memory();
             let has_core = self.running.len() < most;
             let has_memory = self.memory.saturating_add(needs) <= capacity.memory;
             if !has_core || !has_memory {
@@ -267,11 +267,11 @@ impl Worker {
                 TaskState::Queued(work) => {
                     self.memory += needs;
                     self.running.insert(turn);
-                    let sources = task.sources.clone();
                     at.want(Effect::Execute {
                         turn,
                         work,
-                        sources,
+                        input_len: task.ticket.value.input_len,
+                        sources: task.sources.clone(),
                         key: task.key,
                     });
                 }
@@ -312,7 +312,7 @@ impl Worker {
         if self.running.remove(turn)
             && let Some(task) = self.tasks.get(turn)
         {
-            self.memory = self.memory.saturating_sub(task.ticket.value.limits.memory);
+            self.memory = self.memory.saturating_sub(task.memory());
             self.shares.end(&task.ticket.value.requester);
         }
     }

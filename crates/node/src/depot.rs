@@ -10,8 +10,13 @@ use std::{
 use opensky_network::{BlobReader, Blobs, FetchError, Network, Sink};
 use opensky_protocol::{Digest, NodeKey};
 use opensky_storage::{Blob, Receiving, Store, StoreError};
-use tokio::task::spawn_blocking;
+use tokio::{
+    task::{block_in_place, spawn_blocking},
+    time::{Instant, timeout_at},
+};
 
+/// Bytes of a stranger's program: it is in memory as a whole when it is compiled.
+pub(crate) const LARGEST_PROGRAM: u64 = 256 << 20;
 /// Runs of missing bytes that are looked at, of a blob that came in part.
 const RUNS: usize = 65_536;
 
@@ -24,6 +29,9 @@ pub enum BringError {
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Whoever gave it took too long.
+    #[error("it took too long")]
+    Late,
     /// The thread that stored it died.
     #[error("the thread that stores blobs died")]
     Thread,
@@ -53,14 +61,55 @@ impl Depot {
         &self.store
     }
 
-    /// Makes sure that the blob is here: fetches it from `sources` if it is not. At most `limit`
-    /// bytes are taken. May be dropped: what came by then is found again.
+    /// Makes sure that the blob is here: fetches it from `sources` if it is not, however long that
+    /// takes. At most `limit` bytes are taken. What came of it is found again, also if this is dropped.
     pub async fn bring(
         &self,
         network: &Network,
         digest: Digest,
         sources: &[NodeKey],
         limit: u64,
+    ) -> Result<(), BringError> {
+        let fetch = async {
+            let mut parcel = self.parcel(digest);
+            let fetched = network.fetch(digest, sources, &mut parcel, limit).await;
+            self.put_in(parcel, fetched.map(drop)).await
+        };
+        self.in_turn(digest, fetch).await
+    }
+
+    /// The same for strangers, from whomever they name, until a time: then, and where nobody gives it,
+    /// nothing of it takes room here. If this is dropped it does, until whoever keeps the blob lets it
+    /// go.
+    pub async fn bring_until(
+        &self,
+        until: Instant,
+        network: &Network,
+        digest: Digest,
+        sources: &[NodeKey],
+        limit: u64,
+    ) -> Result<(), BringError> {
+        let fetch = async {
+            let mut parcel = self.parcel(digest);
+            let fetch = network.fetch(digest, sources, &mut parcel, limit);
+            let fetched = match timeout_at(until, fetch).await {
+                Ok(fetched) => fetched.map(drop).map_err(BringError::from),
+                Err(_) => Err(BringError::Late),
+            };
+            let put = self.put_in(parcel, fetched).await;
+            if put.is_err() {
+                self.discard(digest).await;
+            }
+            put
+        };
+        self.in_turn(digest, fetch).await
+    }
+
+    /// Does it unless the blob is here, with nobody else who does.
+    async fn in_turn(
+        &self,
+        digest: Digest,
+        fetch: impl Future<Output = Result<(), BringError>>,
     ) -> Result<(), BringError> {
         if self.store.has(&digest) {
             return Ok(());
@@ -69,36 +118,47 @@ impl Depot {
         let alone = turn.lock().await;
         let brought = match self.store.has(&digest) {
             true => Ok(()),
-            false => self.fetch(network, digest, sources, limit).await,
+            false => fetch.await,
         };
         drop(alone);
+        drop(turn);
         self.lock().retain(|_, turn| Arc::strong_count(turn) > 1);
         brought
     }
 
-    async fn fetch(
-        &self,
-        network: &Network,
-        digest: Digest,
-        sources: &[NodeKey],
-        limit: u64,
-    ) -> Result<(), BringError> {
-        let mut parcel = Parcel {
+    fn parcel(&self, digest: Digest) -> Parcel {
+        Parcel {
             store: self.store.clone(),
             digest,
             receiving: None,
             failed: None,
-        };
-        let fetched = network.fetch(digest, sources, &mut parcel, limit).await;
+        }
+    }
+
+    /// Gives a blob that has come its name.
+    async fn put_in(
+        &self,
+        parcel: Parcel,
+        fetched: Result<(), impl Into<BringError>>,
+    ) -> Result<(), BringError> {
+        let digest = parcel.digest;
         if let Some(error) = parcel.failed {
             return Err(error.into());
         }
-        fetched?;
+        fetched.map_err(Into::into)?;
         let Some(receiving) = parcel.receiving else {
             return Err(StoreError::Missing(digest).into());
         };
         let finished = spawn_blocking(|| receiving.finish()).await;
         Ok(finished.map_err(|_| BringError::Thread)??)
+    }
+
+    async fn discard(&self, digest: Digest) {
+        let store = self.store.clone();
+        let discarded = spawn_blocking(move || store.discard_part(&digest)).await;
+        if !matches!(discarded, Ok(Ok(_))) {
+            tracing::warn!(%digest, ?discarded, "what came of a blob was not removed");
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Turns> {
@@ -148,7 +208,9 @@ impl Parcel {
 
 impl Sink for Parcel {
     fn begin(&mut self, length: u64) -> io::Result<Vec<Range<u64>>> {
-        let receiving = match self.store.receive(&self.digest, length) {
+        // What came before is read again to be found, which may take long.
+        let receiving = block_in_place(|| self.store.receive(&self.digest, length));
+        let receiving = match receiving {
             Ok(receiving) => receiving,
             Err(error) => return Err(self.fail(error)),
         };

@@ -151,11 +151,12 @@ impl Runner {
             Effect::Execute {
                 turn,
                 work,
+                input_len,
                 sources,
                 key,
             } => {
                 if let Some(workshop) = &self.workshop {
-                    workshop.take(turn, *work, sources, key);
+                    workshop.take(turn, *work, input_len, sources, key);
                 }
             }
             Effect::Stop(turn) => {

@@ -28,6 +28,8 @@ mod ledger;
 mod machine;
 mod market;
 mod metrics;
+#[cfg(test)]
+mod nearby;
 mod node;
 mod objections;
 mod pace;
@@ -38,6 +40,7 @@ mod rows;
 mod run;
 mod seal;
 mod status;
+mod supply;
 mod tasks;
 mod upkeep;
 mod wallet;

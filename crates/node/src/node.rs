@@ -39,6 +39,7 @@ use crate::{
     pace::Pace,
     post::Post,
     rows,
+    supply::Supply,
     tasks::Tasks,
     upkeep,
     wallet::Wallet,
@@ -310,7 +311,7 @@ impl Building {
         let workshop = config.provide.then(|| {
             let tools = Tools {
                 execute,
-                network: network.clone(),
+                supply: Supply::new(network.clone(), depot.clone(), keepsakes.clone()),
                 depot: depot.clone(),
                 keepsakes: keepsakes.clone(),
                 secret: secret.clone(),
@@ -319,7 +320,6 @@ impl Building {
                 metrics: metrics.clone(),
                 pace: pace.clone(),
                 tasks: tasks.clone(),
-                largest: machine::disk(&config),
             };
             Workshop::open(tools, cores)
         });

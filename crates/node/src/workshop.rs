@@ -2,7 +2,7 @@
 //! them is stored, signed and told to the core.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -10,11 +10,10 @@ use std::{
 
 use opensky_core::{Done, Event};
 use opensky_executor::{Inputs, Run, worker::Stops};
-use opensky_network::Network;
 use opensky_protocol::{
     Abort, ContentKey, Digest, NodeKey, Outputs, Receipt, SecretKey, Turn, Work, WrappedKey,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 use crate::{
@@ -25,11 +24,10 @@ use crate::{
     keepsake::{For, Keepsakes},
     metrics::Metrics,
     pace::Pace,
+    supply::{Needs, Supply},
     tasks::Tasks,
 };
 
-/// Units whose inputs are brought at the same time.
-const BRINGING: usize = 16;
 /// Tiny units are handed over together, as many as take about this long: the hop does not show then,
 /// and no result waits long for another.
 const HANDFUL: Duration = Duration::from_millis(10);
@@ -43,7 +41,7 @@ pub(crate) struct Workshop(Arc<Floor>, Arc<Mutex<Vec<JoinHandle<()>>>>);
 /// What a workshop works with.
 pub(crate) struct Tools {
     pub execute: Arc<dyn Execute>,
-    pub network: Network,
+    pub supply: Supply,
     pub depot: Depot,
     pub keepsakes: Keepsakes,
     pub secret: Arc<SecretKey>,
@@ -52,26 +50,27 @@ pub(crate) struct Tools {
     pub metrics: Metrics,
     pub pace: Pace,
     pub tasks: Tasks,
-    /// The most bytes that one input may have.
-    pub largest: u64,
 }
 
 struct Floor {
     tools: Tools,
-    bringing: Semaphore,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// All turns that were taken on and are not told yet.
-    known: BTreeSet<Turn>,
+    /// All turns that were taken on and are not told yet. What is brought for one is not once it is
+    /// no longer here.
+    known: BTreeMap<Turn, Wanted>,
     ready: VecDeque<Task>,
     /// Those that cores are at: with which others, and in which place.
     running: BTreeMap<Turn, (Stops, usize)>,
     closing: bool,
 }
+
+/// Dropped when a turn is not wanted any more.
+type Wanted = oneshot::Sender<()>;
 
 #[derive(Clone)]
 struct Task {
@@ -87,7 +86,6 @@ impl Workshop {
     pub fn open(tools: Tools, cores: usize) -> Self {
         let floor = Arc::new(Floor {
             tools,
-            bringing: Semaphore::new(BRINGING),
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -102,9 +100,17 @@ impl Workshop {
         Self(floor, Arc::new(Mutex::new(cores)))
     }
 
-    /// Takes a unit on, unless it is here already. `sources` may have its blobs; the last of them
-    /// ordered it, and has wrapped `key` for this node if they are encrypted.
-    pub fn take(&self, turn: Turn, work: Work, sources: Vec<NodeKey>, key: Option<WrappedKey>) {
+    /// Takes a unit on, unless it is here already. Its inputs may have `input_len` bytes together.
+    /// `sources` may have its blobs; the last of them ordered it, and has wrapped `key` for this node if
+    /// they are encrypted.
+    pub fn take(
+        &self,
+        turn: Turn,
+        work: Work,
+        input_len: u64,
+        sources: Vec<NodeKey>,
+        key: Option<WrappedKey>,
+    ) {
         let Some(requester) = sources.last().copied() else {
             return;
         };
@@ -114,8 +120,12 @@ impl Workshop {
             Some(Ok(content)) => Some(content),
             Some(Err(abort)) => return self.0.give_up(turn, abort),
         };
-        if !self.0.lock().known.insert(turn) {
-            return;
+        let (wanted, unwanted) = oneshot::channel();
+        match self.0.lock().known.entry(turn) {
+            Entry::Occupied(_) => return,
+            Entry::Vacant(place) => {
+                place.insert(wanted);
+            }
         }
         self.0.tools.metrics.queued.inc();
         let task = Task {
@@ -125,14 +135,22 @@ impl Workshop {
             content,
         };
         let span = tracing::info_span!("unit", unit = %short(&turn.unit), job = %short(&turn.job), attempt = turn.attempt);
-        let prepare = self.0.clone().prepare(task, sources).instrument(span);
-        self.0.tools.tasks.spawn(prepare);
+        let floor = self.0.clone();
+        let prepare = async move {
+            tokio::select! {
+                biased;
+                // Nobody sends anything.
+                _ = unwanted => {}
+                () = floor.prepare(task, requester, input_len, &sources) => {}
+            }
+        };
+        self.0.tools.tasks.spawn(prepare.instrument(span));
     }
 
     /// Forgets a unit. If it runs its worker is killed, so that the core is free.
     pub fn stop(&self, turn: &Turn) {
         let mut state = self.0.lock();
-        let is_known = state.known.remove(turn);
+        let is_known = state.known.remove(turn).is_some();
         match state.running.get(turn) {
             Some((stops, place)) => stops.stop(*place),
             None if is_known => drop(self.0.tools.metrics.queued.dec()),
@@ -196,24 +214,27 @@ impl Floor {
     }
 
     /// Brings all that a unit needs, and puts it where a core finds it.
-    async fn prepare(self: Arc<Self>, task: Task, sources: Vec<NodeKey>) {
-        let brought = {
-            let Ok(_room) = self.bringing.acquire().await else {
-                return;
-            };
-            self.bring(&task, &sources).await
+    async fn prepare(&self, task: Task, requester: NodeKey, input_len: u64, sources: &[NodeKey]) {
+        let needs = Needs {
+            job: task.turn.job,
+            work: &task.work,
+            input_len,
+            sources,
+            requester,
         };
-        match brought {
+        match self.tools.supply.bring(&needs).await {
             Ok(()) => {
                 let mut state = self.lock();
-                if state.known.contains(&task.turn) {
+                if state.known.contains_key(&task.turn) {
                     state.ready.push_back(task);
                     self.changed.notify_one();
                 }
             }
             Err(abort) => {
                 tracing::warn!(%abort, "a unit cannot begin");
-                if self.lock().known.remove(&task.turn) {
+                // Held until it is told: without it this would end here.
+                let wanted = self.lock().known.remove(&task.turn);
+                if wanted.is_some() {
                     self.tools.metrics.queued.dec();
                     self.tools.metrics.aborted.inc();
                     let event = executed(task.turn, Err(abort));
@@ -222,31 +243,6 @@ impl Floor {
                 }
             }
         }
-    }
-
-    async fn bring(&self, task: &Task, sources: &[NodeKey]) -> Result<(), Abort> {
-        let Tools {
-            depot,
-            keepsakes,
-            network,
-            largest,
-            ..
-        } = &self.tools;
-        let all = task.work.inputs.values().copied();
-        let all = all.chain([task.work.program]).collect();
-        let kept = keepsakes.keep_for(For::Turns(task.turn.job), all);
-        kept.map_err(|error| Abort::Internal(error.to_string()))?;
-        let program = ("the program".to_owned(), task.work.program);
-        let inputs = task.work.inputs.iter();
-        let inputs = inputs.map(|(name, digest)| (name.clone(), *digest));
-        for (name, digest) in inputs.chain([program]) {
-            let brought = depot.bring(network, digest, sources, *largest).await;
-            brought.map_err(|error| {
-                tracing::warn!(%digest, name, %error, "an input did not come");
-                Abort::MissingInput(name)
-            })?;
-        }
-        Ok(())
     }
 
     /// A core's whole life.
@@ -397,7 +393,7 @@ impl Floor {
         {
             let mut state = self.lock();
             state.running.remove(&turn);
-            if !state.known.remove(&turn) || state.closing {
+            if state.known.remove(&turn).is_none() || state.closing {
                 // It was stopped: nobody waits for it.
                 return;
             }
@@ -462,5 +458,117 @@ impl State {
             }
         }
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opensky_protocol::{Limits, Profile, Shard, World, names};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{
+        execute::Batch,
+        nearby::{Nearby, PATIENCE},
+    };
+
+    /// Runs nothing.
+    struct Idle;
+
+    impl Execute for Idle {
+        fn run(&self, batch: &Batch<'_>) -> Vec<Result<Run, Abort>> {
+            batch.works.iter().map(|_| Err(Abort::Watchdog)).collect()
+        }
+    }
+
+    fn open(nearby: &Nearby) -> (Workshop, mpsc::Receiver<Event>) {
+        let (network, depot) = (nearby.network.clone(), nearby.depot.clone());
+        let keepsakes = nearby.keepsakes.clone();
+        let (events, told) = mpsc::channel(1);
+        let tools = Tools {
+            execute: Arc::new(Idle),
+            supply: Supply::new(network, depot.clone(), keepsakes.clone()),
+            depot,
+            keepsakes,
+            secret: Arc::new(SecretKey::from_seed(&[1; 32])),
+            untold: Untold::default(),
+            events,
+            metrics: Metrics::new(),
+            pace: Pace::new(),
+            tasks: Tasks::new(),
+        };
+        (Workshop::open(tools, 1), told)
+    }
+
+    fn turn(attempt: u32) -> Turn {
+        Turn {
+            job: Digest([1; 32]),
+            unit: Digest([1; 32]),
+            attempt,
+        }
+    }
+
+    fn work(program: Digest, input: Digest) -> Work {
+        Work {
+            profile: Profile::new("1"),
+            program,
+            world: World::Job,
+            inputs: [(names::INPUT.into(), input)].into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            params: BTreeMap::new(),
+            shard: Shard::WHOLE,
+            entropy: [0; 32],
+            virtual_time: 0,
+            limits: Limits::DEFAULT,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_brought_for_units_that_were_stopped() {
+        let nearby = Nearby::start(&[b"silent", b"input", b"program"]).await;
+        let [silent, input, program] = [&b"silent"[..], b"input", b"program"].map(Digest::of);
+        nearby.gate.shut(silent);
+        let (workshop, mut told) = open(&nearby);
+        let sources = vec![nearby.source; 64];
+        let take = |attempt, input| {
+            workshop.take(
+                turn(attempt),
+                work(program, input),
+                6,
+                sources.clone(),
+                None,
+            );
+        };
+        // More than a requester has brought at once.
+        (0..100).for_each(|attempt| take(attempt, silent));
+        take(100, input);
+        (0..100).for_each(|attempt| workshop.stop(&turn(attempt)));
+        let event = timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
+        assert!(matches!(event, Event::Executed { turn, .. } if turn.attempt == 100));
+        assert_eq!(workshop.0.tools.metrics.queued.get(), 0);
+        tokio::task::spawn_blocking(move || workshop.close())
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn units_whose_inputs_do_not_come_are_all_told() {
+        let nearby = Nearby::start(&[b"input", b"program"]).await;
+        let (workshop, mut told) = open(&nearby);
+        let [input, program] = [&b"input"[..], b"program"].map(Digest::of);
+        // More than wait to be told.
+        for attempt in 0..10 {
+            let sources = vec![nearby.source];
+            workshop.take(turn(attempt), work(program, input), 4, sources, None);
+        }
+        for _ in 0..10 {
+            let event = timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
+            let lacks = Abort::MissingInput(names::INPUT.into());
+            assert!(matches!(event, Event::Executed { result: Err(why), .. } if why == lacks));
+        }
+        tokio::task::spawn_blocking(move || workshop.close())
+            .await
+            .unwrap();
     }
 }

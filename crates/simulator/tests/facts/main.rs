@@ -9,8 +9,8 @@ use opensky_core::{
     Plan, Policy, Replicas, Row, Submission, Time,
 };
 use opensky_protocol::{
-    Assignment, Digest, JobPlan, Message, NodeKey, Order, Output, Outputs, Seal, Signed, Ticket,
-    Work,
+    Assignment, Digest, JobPlan, Message, NodeKey, Order, Output, Outputs, Refusal, Seal, Signed,
+    Ticket, Work,
     ledger::{Phase, Terms},
 };
 use opensky_simulator::{
@@ -580,6 +580,35 @@ fn stranger_that_orders_a_thousand_units_leaves_room_for_others() {
     };
     assert_eq!(accepted(stranger, 1_000), 128, "half of 128 for each core");
     assert_eq!(accepted(other, 10), 10);
+}
+
+#[test]
+fn inputs_count_as_memory_of_whoever_runs_the_unit() {
+    let (mut worker, order) = worker(Escrows::Assumed, std::iter::empty());
+    let from = NodeKey([2; 32]);
+    let with_input = |index: u32, len: u64| {
+        let mut order = order(from, index);
+        order.ticket.value.input_len = len;
+        order
+    };
+    // It has 4 GiB, and inputs are there twice.
+    let orders = [(0, 2 << 30), (1, 1 << 30), (2, 1 << 30)];
+    let orders = orders.map(|(index, len)| with_input(index, len));
+    let message = Checked::assume(Message::Assign(orders.to_vec()));
+    worker.handle(BEGIN, Event::Received { from, message });
+    let (mut refused, mut running) = (Vec::new(), Vec::new());
+    while let Some(effect) = worker.poll_effect() {
+        match effect {
+            Effect::Execute { input_len, .. } => running.push(input_len),
+            Effect::Send {
+                message: Outgoing::Refuse(turns),
+                ..
+            } => refused.extend(turns.into_iter().map(|(_, why)| why)),
+            _ => {}
+        }
+    }
+    assert_eq!(refused, [Refusal::Memory]);
+    assert_eq!(running, [1 << 30], "the other one waits for it");
 }
 
 /// The rows it wants written, and how many turns it wants to run.

@@ -1,0 +1,178 @@
+//! A node's store and network, and a peer that has blobs: for tests of what is brought from others.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use opensky_network::{BlobReader, Blobs, Config, Exposure, Inbound, Network};
+use opensky_protocol::{Digest, NodeKey, SecretKey};
+use opensky_storage::{Rows, SealKey, Store};
+use tokio::time::{sleep, timeout};
+
+use crate::{depot::Depot, keepsake::Keepsakes};
+
+/// Longer than anything takes here.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The node, and its peer.
+pub struct Nearby {
+    pub network: Network,
+    pub depot: Depot,
+    pub keepsakes: Keepsakes,
+    pub gate: Arc<Gate>,
+    /// Who has the blobs.
+    pub source: NodeKey,
+    _peer: Network,
+    _folder: tempfile::TempDir,
+}
+
+/// What the peer has, and what it holds back.
+pub struct Gate {
+    blobs: BTreeMap<Digest, Arc<Vec<u8>>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    shut: BTreeSet<Digest>,
+    /// Bytes that are read until the rest has to wait.
+    left: Option<u64>,
+}
+
+impl Nearby {
+    /// A peer that has these, and a node that knows it and has nothing.
+    pub async fn start(blobs: &[&[u8]]) -> Self {
+        let blobs = blobs.iter().map(|blob| (Digest::of(blob), blob.to_vec()));
+        let gate = Arc::new(Gate {
+            blobs: blobs.map(|(name, blob)| (name, Arc::new(blob))).collect(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let seed = [7; 32];
+        let source = SecretKey::from_seed(&seed).node();
+        let (peer, _) = Network::start(config(), &seed, Arc::new(Peer(gate.clone())))
+            .await
+            .unwrap();
+        let status = peer.status().await.unwrap();
+        let address = format!("{}/p2p/{}", status.listen[0], status.peer_id);
+
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_sealed(folder.path(), &SealKey::from_bytes([1; 32])).unwrap();
+        let store = Arc::new(store.with_quota(1 << 30).unwrap());
+        let rows = Arc::new(Rows::open(&folder.path().join("rows")).unwrap());
+        let depot = Depot::new(store.clone());
+        let keepsakes = Keepsakes::load(store, rows).unwrap();
+        let mut config = config();
+        config.bootstrap = vec![address];
+        let (network, mut inbox) = Network::start(config, &[8; 32], Arc::new(depot.clone()))
+            .await
+            .unwrap();
+        let connected = async {
+            while !matches!(inbox.next().await, Some(Inbound::Connected(node)) if node == source) {}
+        };
+        timeout(PATIENCE, connected).await.unwrap();
+        Self {
+            network,
+            depot,
+            keepsakes,
+            gate,
+            source,
+            _peer: peer,
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Nearby {
+    fn drop(&mut self) {
+        // Whatever waits would keep the test from ending.
+        self.gate.open();
+    }
+}
+
+fn config() -> Config {
+    Config {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        exposure: Exposure::Public,
+        ..Config::new("nearby")
+    }
+}
+
+impl Gate {
+    /// From now on whoever wants this blob waits.
+    pub fn shut(&self, blob: Digest) {
+        self.lock().shut.insert(blob);
+    }
+
+    /// From now on so many bytes are read, and the rest waits.
+    pub fn shut_after(&self, bytes: u64) {
+        self.lock().left = Some(bytes);
+    }
+
+    /// Nothing waits any more.
+    pub fn open(&self) {
+        *self.lock() = State::default();
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn wait(&self, waits: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.lock();
+        self.changed
+            .wait_while(state, |state| waits(state))
+            .unwrap()
+    }
+}
+
+/// The peer's side of it.
+struct Peer(Arc<Gate>);
+
+struct Served {
+    blob: Arc<Vec<u8>>,
+    gate: Arc<Gate>,
+}
+
+impl Blobs for Peer {
+    fn open(&self, digest: &Digest) -> Option<Arc<dyn BlobReader>> {
+        drop(self.0.wait(|state| state.shut.contains(digest)));
+        let blob = self.0.blobs.get(digest)?.clone();
+        let gate = self.0.clone();
+        Some(Arc::new(Served { blob, gate }))
+    }
+}
+
+impl BlobReader for Served {
+    fn length(&self) -> u64 {
+        self.blob.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let wanted = buffer.len() as u64;
+        let mut state = self
+            .gate
+            .wait(|state| state.left.is_some_and(|left| left < wanted));
+        if let Some(left) = &mut state.left {
+            *left -= wanted;
+        }
+        drop(state);
+        let start = offset as usize;
+        buffer.copy_from_slice(&self.blob[start..start + buffer.len()]);
+        Ok(())
+    }
+}
+
+/// Waits until something is so.
+pub async fn until<F: Future<Output = bool>>(what: &str, check: impl Fn() -> F) {
+    let start = Instant::now();
+    while !check().await {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,277 @@
+//! Brings here what units need: no more than is paid for, and so that no requester keeps the units of
+//! others waiting.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use opensky_network::{FetchError, Network};
+use opensky_protocol::{Abort, Digest, NodeKey, Work};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
+    time::Instant,
+};
+
+use crate::{
+    depot::{BringError, Depot, LARGEST_PROGRAM},
+    keepsake::{For, Keepsakes},
+};
+
+/// Units whose inputs are brought at the same time; each may hold some megabytes.
+const BRINGING: usize = 64;
+/// Those of one requester: enough for its sources, and three others still get in beside it.
+const OF_ONE: usize = 16;
+/// How long all that a unit needs may take to come: this, for others that come from the same source at
+/// the same time, and so many bytes of inputs in each second beyond it.
+const GRACE: Duration = Duration::from_secs(600);
+const SLOWEST: u64 = 16 << 10;
+
+/// Where units get what they need from.
+pub(crate) struct Supply {
+    network: Network,
+    depot: Depot,
+    keepsakes: Keepsakes,
+    all: Semaphore,
+    each: Mutex<BTreeMap<NodeKey, Arc<Semaphore>>>,
+}
+
+/// What a unit needs.
+pub(crate) struct Needs<'a> {
+    pub job: Digest,
+    pub work: &'a Work,
+    /// Bytes that all inputs may have together.
+    pub input_len: u64,
+    /// Who may have them.
+    pub sources: &'a [NodeKey],
+    /// Who asks.
+    pub requester: NodeKey,
+}
+
+impl Supply {
+    /// A supply that fills this depot.
+    pub fn new(network: Network, depot: Depot, keepsakes: Keepsakes) -> Self {
+        Self {
+            network,
+            depot,
+            keepsakes,
+            all: Semaphore::new(BRINGING),
+            each: Mutex::default(),
+        }
+    }
+
+    /// Brings a unit's inputs, as many bytes as they may have together, and its program, and keeps them
+    /// for its job; gives up what takes too long. May be dropped when nobody wants them any more.
+    pub async fn bring(&self, needs: &Needs<'_>) -> Result<(), Abort> {
+        let _room = self.room(needs.requester).await;
+        let inputs: BTreeSet<Digest> = needs.work.inputs.values().copied().collect();
+        let all = inputs.iter().copied().chain([needs.work.program]);
+        let kept = self
+            .keepsakes
+            .keep_for(For::Turns(needs.job), all.collect());
+        kept.map_err(|error| Abort::Internal(error.to_string()))?;
+        let until = Instant::now() + GRACE + Duration::from_secs(needs.input_len / SLOWEST);
+        let (mut left, mut brought) = (needs.input_len, BTreeSet::new());
+        for (name, digest) in &needs.work.inputs {
+            // One that has two names is here once.
+            if brought.insert(*digest) {
+                left -= self.take(needs, until, (name, *digest), left).await?;
+            }
+        }
+        let program = needs.work.program;
+        self.take(needs, until, ("the program", program), LARGEST_PROGRAM)
+            .await?;
+        Ok(())
+    }
+
+    /// Brings one blob of at most so many bytes. How many it has.
+    async fn take(
+        &self,
+        needs: &Needs<'_>,
+        until: Instant,
+        (name, digest): (&str, Digest),
+        limit: u64,
+    ) -> Result<u64, Abort> {
+        let taken = self.fetch(until, digest, needs.sources, limit).await;
+        taken.map_err(|error| {
+            tracing::warn!(%digest, name, %error, "an input did not come");
+            Abort::MissingInput(name.to_owned())
+        })
+    }
+
+    async fn fetch(
+        &self,
+        until: Instant,
+        digest: Digest,
+        sources: &[NodeKey],
+        limit: u64,
+    ) -> Result<u64, BringError> {
+        self.depot
+            .bring_until(until, &self.network, digest, sources, limit)
+            .await?;
+        // It may have been here, whoever took it in.
+        let length = self.depot.store().len(&digest)?;
+        if length > limit {
+            let error = FetchError::TooLong {
+                digest,
+                length,
+                limit,
+            };
+            return Err(error.into());
+        }
+        Ok(length)
+    }
+
+    /// Waits for room: first among the requester's own, so that no others wait with it.
+    async fn room(
+        &self,
+        requester: NodeKey,
+    ) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
+        let own = {
+            let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever has nothing under way is forgotten.
+            each.retain(|_, room| Arc::strong_count(room) > 1);
+            let own = each.entry(requester);
+            own.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)))
+                .clone()
+        };
+        // Nobody closes them.
+        let own = own.acquire_owned().await.ok()?;
+        let all = self.all.acquire().await.ok()?;
+        Some((own, all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use opensky_protocol::{Profile, Shard, World, names};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::nearby::{Nearby, PATIENCE, until};
+
+    fn work(inputs: &[(&str, Digest)], program: Digest) -> Work {
+        let named = |(name, digest): &(&str, Digest)| ((*name).to_owned(), *digest);
+        Work {
+            profile: Profile::new("1"),
+            program,
+            world: World::Job,
+            inputs: inputs.iter().map(named).collect(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            params: BTreeMap::new(),
+            shard: Shard::WHOLE,
+            entropy: [0; 32],
+            virtual_time: 0,
+            limits: opensky_protocol::Limits::DEFAULT,
+        }
+    }
+
+    struct Place {
+        nearby: Nearby,
+        supply: Supply,
+    }
+
+    impl Place {
+        async fn new(blobs: &[&[u8]]) -> Self {
+            let nearby = Nearby::start(blobs).await;
+            let (network, depot) = (nearby.network.clone(), nearby.depot.clone());
+            let supply = Supply::new(network, depot, nearby.keepsakes.clone());
+            Self { nearby, supply }
+        }
+
+        async fn bring(&self, work: &Work, input_len: u64) -> Result<(), Abort> {
+            self.bring_for(NodeKey([1; 32]), work, input_len).await
+        }
+
+        async fn bring_for(
+            &self,
+            requester: NodeKey,
+            work: &Work,
+            input_len: u64,
+        ) -> Result<(), Abort> {
+            let needs = Needs {
+                job: Digest([1; 32]),
+                work,
+                input_len,
+                sources: &[self.nearby.source; 64],
+                requester,
+            };
+            let brought = timeout(PATIENCE, self.supply.bring(&needs)).await;
+            brought.expect("it ends in time")
+        }
+    }
+
+    const PROGRAM: &[u8] = b"a program";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_more_is_brought_than_is_paid_for() {
+        let (first, second) = (vec![1; 1 << 20], vec![2; 700_000]);
+        let place = Place::new(&[&first, &second, PROGRAM]).await;
+        let [one, two, program] = [&first[..], &second, PROGRAM].map(Digest::of);
+        let len = (first.len() + second.len()) as u64;
+        let store = place.nearby.depot.store().clone();
+        let free = store.used();
+
+        let alone = work(&[("a", one)], program);
+        let missing = |name: &str| Err(Abort::MissingInput(name.into()));
+        assert_eq!(place.bring(&alone, 0).await, missing("a"));
+        assert_eq!(place.bring(&alone, (1 << 20) - 1).await, missing("a"));
+        assert_eq!(store.used(), free, "nothing of it takes room");
+
+        // The second one has what the first one leaves.
+        let both = work(&[("a", one), ("b", two)], program);
+        assert_eq!(place.bring(&both, len - 1).await, missing("b"));
+        assert!(store.has(&one) && !store.has(&two));
+        assert_eq!(place.bring(&both, len).await, Ok(()));
+        // What is here already counts too.
+        assert_eq!(place.bring(&both, len - 1).await, missing("b"));
+        // Under two names it counts once.
+        let twice = work(&[("a", one), ("b", one)], program);
+        assert_eq!(place.bring(&twice, 1 << 20).await, Ok(()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn source_that_hangs_is_given_up_in_time_and_leaves_nothing() {
+        let blob = vec![1; 4 << 20];
+        let place = Place::new(&[&blob]).await;
+        // It reads all of it to know its tree, then a part to give it.
+        place.nearby.gate.shut_after((4 << 20) + (1 << 20));
+        let digest = Digest::of(&blob);
+        let store = place.nearby.depot.store().clone();
+        let free = store.used();
+        let until = Instant::now() + Duration::from_secs(3);
+        let sources = [place.nearby.source];
+        let fetched = place.supply.fetch(until, digest, &sources, 4 << 20).await;
+        assert!(matches!(fetched, Err(BringError::Late)), "{fetched:?}");
+        assert_eq!(store.used(), free, "what came of it takes room");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn requester_whose_sources_are_silent_keeps_nobody_else_waiting() {
+        let place = Arc::new(Place::new(&[b"silent"]).await);
+        let silent = Digest::of(b"silent");
+        // What the other one needs is here already: it waits for room alone.
+        let store = place.nearby.depot.store();
+        let [input, program] = [&b"input"[..], PROGRAM].map(|blob| store.put(blob).unwrap());
+        place.nearby.gate.shut(silent);
+        let waiting: Vec<_> = (0..2 * BRINGING)
+            .map(|_| {
+                let place = place.clone();
+                let work = work(&[(names::INPUT, silent)], program);
+                tokio::spawn(async move { place.bring(&work, 100).await })
+            })
+            .collect();
+        let is_full = async || place.supply.all.available_permits() == BRINGING - OF_ONE;
+        until("one has all it may have", is_full).await;
+
+        let work = work(&[(names::INPUT, input)], program);
+        let other = NodeKey([2; 32]);
+        assert_eq!(place.bring_for(other, &work, 100).await, Ok(()));
+        assert_eq!(place.supply.all.available_permits(), BRINGING - OF_ONE);
+        waiting.iter().for_each(|task| task.abort());
+    }
+}
