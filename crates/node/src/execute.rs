@@ -13,6 +13,8 @@ use opensky_executor::{
 };
 use opensky_protocol::{Abort, Digest, NodeKey, Profile, Work};
 
+use crate::programs::{New, Programs};
+
 /// What runs units: [`Sandboxed`] for everyone who means it well.
 ///
 /// Whoever wraps one can spoil its results, and the node around it will sign and defend them like its
@@ -44,21 +46,8 @@ pub struct Sandboxed {
     pool: Pool,
     compiler: Compiler,
     engines: Mutex<BTreeMap<Profile, Arc<Sandbox>>>,
-    programs: Mutex<Programs>,
+    programs: Programs,
 }
-
-/// Compiled programs that are held: as files in memory, which count against the machine's.
-const PROGRAMS: usize = 64;
-
-/// What was compiled last, by program and profile. A refusal is remembered too.
-#[derive(Default)]
-struct Programs {
-    known: BTreeMap<Key, (u64, Result<Artifact, Abort>)>,
-    uses: u64,
-}
-
-/// A program and its profile; and for whom it was opened, if it is encrypted: others do not get it.
-type Key = (Digest, Profile, Option<NodeKey>);
 
 impl Sandboxed {
     /// A place for `cores` units at once, that starts workers with `launcher` and keeps compiled code
@@ -75,27 +64,26 @@ impl Sandboxed {
             pool: Pool::new(launcher.clone(), options),
             compiler: Compiler::new(cache, launcher),
             engines: Mutex::default(),
-            programs: Mutex::default(),
+            programs: Programs::default(),
         }
     }
 
-    /// The program's code. Compiles one program at a time: each compilation takes all processors.
+    /// The program's code. A core that compiles runs nothing else meanwhile, and holds up no other.
     fn program(&self, batch: &Batch<'_>, work: &Work) -> Result<Artifact, Abort> {
-        let key = |of| (work.program, work.profile.clone(), of);
-        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut keys = [key(None), key(Some(batch.requester))].into_iter();
-        if let Some(known) = keys.find_map(|key| programs.find(&key)) {
-            return known;
-        }
-        let component = (batch.component)()?;
-        let is_public = Digest::of(&component) == work.program;
-        let made = self.compile(&component, work, is_public);
-        // Only what follows from the component's bytes is true of it next time too.
-        if matches!(made, Ok(_) | Err(Abort::Compile(_))) {
-            let of = (!is_public).then_some(batch.requester);
-            programs.keep(key(of), made.clone());
-        }
-        made
+        let make = || {
+            let component = match (batch.component)() {
+                Ok(component) => component,
+                Err(abort) => return New::Nothing(abort),
+            };
+            let is_public = Digest::of(&component) == work.program;
+            match self.compile(&component, work, is_public) {
+                made @ (Ok(_) | Err(Abort::Compile(_))) if is_public => New::Public(made),
+                made @ (Ok(_) | Err(Abort::Compile(_))) => New::Secret(made),
+                Err(abort) => New::Nothing(abort),
+            }
+        };
+        let name = (work.program, work.profile.clone());
+        self.programs.find_or_make(name, batch.requester, make)
     }
 
     /// What is not public leaves no trace on the disk.
@@ -149,24 +137,5 @@ impl Execute for Sandboxed {
             .into_iter()
             .map(|result| result.map_err(nobodys))
             .collect()
-    }
-}
-
-impl Programs {
-    fn find(&mut self, key: &Key) -> Option<Result<Artifact, Abort>> {
-        self.uses += 1;
-        let (used, program) = self.known.get_mut(key)?;
-        *used = self.uses;
-        Some(program.clone())
-    }
-
-    fn keep(&mut self, key: Key, program: Result<Artifact, Abort>) {
-        let oldest = self.known.iter().min_by_key(|(_, (used, _))| *used);
-        if self.known.len() >= PROGRAMS
-            && let Some(oldest) = oldest.map(|(key, _)| key.clone())
-        {
-            self.known.remove(&oldest);
-        }
-        self.known.insert(key, (self.uses, program));
     }
 }

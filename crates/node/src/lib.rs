@@ -35,6 +35,7 @@ mod objections;
 mod pace;
 mod pinning;
 mod post;
+mod programs;
 mod receipts;
 mod rows;
 mod run;
