@@ -1,15 +1,16 @@
 //! Answers what other nodes ask: decodes it within limits, checks its signatures, and hands it on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use opensky_core::{Checked, Event};
-use opensky_network::{Inbound, Inbox, Network, Reply as Place};
+use opensky_network::{Inbound, Inbox, Reply as Place};
 use opensky_protocol::{
     Aside, Digest, Message, NodeKey, Reply, Request, codec, ledger::LedgerRequest,
 };
 use tokio::{
     sync::{Semaphore, mpsc},
     task::spawn_blocking,
+    time::timeout,
 };
 
 use crate::{
@@ -17,10 +18,10 @@ use crate::{
     deployments::{Deployments, Heard as Known},
     depot::Depot,
     drive::Wishes,
-    keepsake::{For, Keepsakes},
     ledger::{Books, Turnstile},
     market::Market,
     metrics::Metrics,
+    pins::Pins,
     tasks::Tasks,
 };
 
@@ -30,18 +31,14 @@ const CHECKS: usize = 2;
 const LONG: usize = 256 << 10;
 /// Blobs that are asked about at once.
 const MOST_ASKED: usize = 4_096;
-/// Programs that are brought to be pinned at the same time.
-const PINNING: usize = 4;
-/// Programs that are pinned for others, at most.
-const PINS: usize = 4_096;
-/// Bytes of a program that is pinned.
-const LARGEST_PIN: u64 = 256 << 20;
+/// What is not answered by then is given up: the network gives its place to others soon after.
+const ANSWER: Duration = Duration::from_secs(25);
 
 /// What stands behind the door.
 pub(crate) struct Rooms {
-    pub network: Network,
     pub depot: Depot,
-    pub keepsakes: Keepsakes,
+    /// The programs of others, on a node that keeps any.
+    pub pins: Option<Pins>,
     pub market: Market,
     pub deployments: Deployments,
     pub asides: Asides,
@@ -52,8 +49,6 @@ pub(crate) struct Rooms {
     /// Where messages for the core go. If it is full others have to wait.
     pub events: mpsc::Sender<Event>,
     pub metrics: Metrics,
-    /// Whether it keeps programs for others.
-    pub provides: bool,
     pub tasks: Tasks,
 }
 
@@ -62,7 +57,6 @@ pub(crate) struct Door {
     rooms: Rooms,
     checks: Arc<Semaphore>,
     long: Arc<Semaphore>,
-    pins: Semaphore,
     turnstile: Turnstile,
 }
 
@@ -79,12 +73,12 @@ impl Door {
             rooms,
             checks: Arc::new(Semaphore::new(CHECKS)),
             long: Arc::new(Semaphore::new(1)),
-            pins: Semaphore::new(PINNING),
             turnstile: Turnstile::default(),
         })
     }
 
-    /// Answers until the network is down. How many are answered at once the network bounds.
+    /// Answers until the network is down. How many are answered at once the network bounds, as no
+    /// answer takes longer than it waits.
     pub async fn serve(self: Arc<Self>, mut inbox: Inbox) {
         while let Some(inbound) = inbox.next().await {
             match inbound {
@@ -117,7 +111,16 @@ impl Door {
     }
 
     async fn answer(self: Arc<Self>, from: NodeKey, bytes: Vec<u8>, place: Place) {
-        let reply = match self.decode(from, bytes).await {
+        let reply = timeout(ANSWER, self.consider(from, bytes)).await;
+        let reply = reply.unwrap_or(Reply::Busy);
+        if matches!(reply, Reply::Busy) {
+            self.rooms.metrics.turned_away.inc();
+        }
+        place.send(codec::encode(&reply));
+    }
+
+    async fn consider(&self, from: NodeKey, bytes: Vec<u8>) -> Reply {
+        match self.decode(from, bytes).await {
             Ok(Heard::Message(message)) => self.pass_on(from, message),
             Ok(Heard::Reveal(message, shown, asides)) => {
                 let rooms = &self.rooms;
@@ -131,11 +134,7 @@ impl Door {
                 tracing::debug!(%from, "a request is unsound");
                 Reply::Refused
             }
-        };
-        if matches!(reply, Reply::Busy) {
-            self.rooms.metrics.turned_away.inc();
         }
-        place.send(codec::encode(&reply));
     }
 
     async fn decode(&self, from: NodeKey, bytes: Vec<u8>) -> Result<Heard, Unfit> {
@@ -180,12 +179,12 @@ impl Door {
                 Some(offers) => Reply::Offers(offers),
                 None => Reply::Refused,
             },
-            Request::Has(blobs) if blobs.len() <= MOST_ASKED => {
-                let store = self.rooms.depot.store();
-                Reply::Has(blobs.iter().map(|blob| store.has(blob)).collect())
-            }
+            Request::Has(blobs) if blobs.len() <= MOST_ASKED => self.has(blobs).await,
             Request::Has(_) => Reply::Refused,
-            Request::Pin { blob, len, sources } => self.pin(from, blob, len, sources).await,
+            Request::Pin { blob, len, sources } => match &self.rooms.pins {
+                Some(pins) => pins.pin(from, blob, len, sources).await,
+                None => Reply::Refused,
+            },
             Request::Deployment(id) => {
                 Reply::Deployment(self.rooms.deployments.find(&id).map(Box::new))
             }
@@ -210,34 +209,11 @@ impl Door {
         }
     }
 
-    /// Heard once the program is here for good.
-    async fn pin(&self, from: NodeKey, blob: Digest, len: u64, sources: Vec<NodeKey>) -> Reply {
-        let reason = For::Program(blob);
-        if self.rooms.keepsakes.has(&reason) && self.rooms.depot.store().has(&blob) {
-            return Reply::Heard;
-        }
-        if !self.rooms.provides || len > LARGEST_PIN || self.rooms.keepsakes.programs() >= PINS {
-            return Reply::Refused;
-        }
-        let Ok(_one) = self.pins.acquire().await else {
-            return Reply::Busy;
-        };
-        let mut all: Vec<_> = sources.into_iter().take(8).collect();
-        all.push(from);
-        let kept = self.rooms.keepsakes.keep_for(reason, vec![blob]);
-        let brought = self
-            .rooms
-            .depot
-            .bring(&self.rooms.network, blob, &all, len)
-            .await;
-        match (kept, brought) {
-            (Ok(()), Ok(())) => Reply::Heard,
-            (kept, brought) => {
-                tracing::warn!(%blob, ?kept, ?brought, "a program was not pinned");
-                let _ = self.rooms.keepsakes.drop_for(&reason);
-                Reply::Refused
-            }
-        }
+    async fn has(&self, blobs: Vec<Digest>) -> Reply {
+        let store = self.rooms.depot.store().clone();
+        // Looking for files blocks.
+        let look = move || blobs.iter().map(|blob| store.has(blob)).collect();
+        spawn_blocking(look).await.map_or(Reply::Busy, Reply::Has)
     }
 }
 

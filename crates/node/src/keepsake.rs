@@ -1,5 +1,5 @@
 //! Which blobs are kept for what: what a job's turns took and gave until it is settled, programs for
-//! as long as they are pinned. What nothing keeps any more is removed; what nothing ever kept, when
+//! as long as they are pinned or deployed. What nothing keeps any more is removed; what nothing ever kept, when
 //! there is little room.
 
 use std::{
@@ -19,6 +19,8 @@ const KEPT: Table = Table::new("kept-1");
 const UNUSED: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Of so many parts of the disk that is given, one is free for what comes next.
 const PARTS: u64 = 4;
+/// Blobs that are removed before others get a turn at the list.
+const SLICE: usize = 16;
 
 /// What blobs are kept for.
 #[derive(
@@ -29,8 +31,10 @@ pub(crate) enum For {
     Turns(Digest),
     /// An own job: its program, inputs and outputs.
     Job(Digest),
-    /// Somebody's deployed program.
+    /// An own deployed program.
     Program(Digest),
+    /// A program that others have had pinned.
+    Pin(Digest),
 }
 
 /// A handle of the list. Cheap to clone.
@@ -72,31 +76,39 @@ impl Keepsakes {
             return Ok(());
         }
         let rows = new.iter().map(|blob| row(&reason, blob, Some(Vec::new())));
-        let rows = rows.collect();
-        match reason {
-            // Whoever asked for it is told that it is kept, and writes no row that this could go with.
-            For::Program(_) => self.0.rows.submit(rows).map(drop),
-            // With the job's or the turn's own row, which is handed in after it. If it is lost in a crash
-            // the blob is kept for nothing, or brought again.
-            For::Turns(_) | For::Job(_) => self.0.rows.submit_later(rows),
-        }
+        // Nobody is told of it before a row is durable that is handed in after these: that of the job,
+        // of the result, of the pin. A turn whose order is durable already keeps its inputs again.
+        self.0.rows.submit_later(rows.collect())
     }
 
-    /// No longer keeps what was kept for this reason. What nothing else keeps is removed: blocks.
+    /// No longer keeps what was kept for this reason. What nothing else keeps is removed, and what has
+    /// come of it so far: blocks.
     pub fn drop_for(&self, reason: &For) -> Result<(), RowsError> {
+        let blobs = self.lock().reasons.remove(reason).unwrap_or_default();
+        let blobs: Vec<Digest> = blobs.into_iter().collect();
+        for slice in blobs.chunks(SLICE) {
+            self.drop_some(reason, slice)?;
+        }
+        Ok(())
+    }
+
+    fn drop_some(&self, reason: &For, blobs: &[Digest]) -> Result<(), RowsError> {
+        // Until the end, so that nobody keeps one of them again before it is gone, nor hands in that it
+        // does before this is handed in.
         let mut kept = self.lock();
-        let all = kept.remove(&self.0.store, reason);
-        for (blob, others) in &all {
-            if *others == 0
-                && let Err(error) = self.0.store.remove(blob)
+        for blob in blobs {
+            if kept.release(&self.0.store.name_of(blob)) == 0
+                && let Err(error) = self.0.remove(blob)
             {
                 tracing::warn!(%blob, %error, "a blob that nothing keeps was not removed");
             }
         }
-        // Until here, so that nobody keeps one of them again before it is gone.
-        drop(kept);
-        let rows = all.iter().map(|(blob, _)| row(reason, blob, None));
-        self.0.rows.submit_later(rows.collect())
+        // Somebody may have begun to keep it again since the first slice.
+        let again = kept.reasons.get(reason);
+        let is_over = |blob: &&Digest| !again.is_some_and(|again| again.contains(*blob));
+        let rows = blobs.iter().filter(is_over);
+        let rows = rows.map(|blob| row(reason, blob, None)).collect();
+        self.0.rows.submit_later(rows)
     }
 
     /// Removes what nothing keeps, what was used last at the end, until a quarter of the disk that is
@@ -136,30 +148,40 @@ impl Keepsakes {
         let reasons = &self.lock().reasons;
         let job = |reason: &For| match reason {
             For::Job(job) => Some(*job),
-            For::Turns(_) | For::Program(_) => None,
+            For::Turns(_) | For::Program(_) | For::Pin(_) => None,
         };
         reasons.keys().filter_map(job).collect()
     }
 
-    /// The programs that are pinned here.
+    /// The programs that are kept for others.
     pub fn pinned(&self) -> BTreeSet<Digest> {
-        let reasons = &self.lock().reasons;
-        let program = |reason: &For| match reason {
-            For::Program(program) => Some(*program),
-            For::Turns(_) | For::Job(_) => None,
-        };
-        reasons.keys().filter_map(program).collect()
+        self.of(|reason| match reason {
+            For::Pin(program) => Some(*program),
+            For::Turns(_) | For::Job(_) | For::Program(_) => None,
+        })
     }
 
-    /// How many programs are kept for others.
-    pub fn programs(&self) -> usize {
-        let reasons = &self.lock().reasons;
-        let is_program = |reason: &&For| matches!(reason, For::Program(_));
-        reasons.keys().filter(is_program).count()
+    /// Those, and the own ones that are deployed.
+    pub fn programs(&self) -> BTreeSet<Digest> {
+        self.of(|reason| match reason {
+            For::Pin(program) | For::Program(program) => Some(*program),
+            For::Turns(_) | For::Job(_) => None,
+        })
+    }
+
+    fn of(&self, named: impl Fn(&For) -> Option<Digest>) -> BTreeSet<Digest> {
+        self.lock().reasons.keys().filter_map(named).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl List {
+    fn remove(&self, blob: &Digest) -> Result<(), StoreError> {
+        self.store.discard_part(blob)?;
+        self.store.remove(blob).map(drop)
     }
 }
 
@@ -182,19 +204,14 @@ impl Kept {
         new
     }
 
-    /// The blobs, and how many other reasons there are to keep each.
-    fn remove(&mut self, store: &Store, reason: &For) -> Vec<(Digest, usize)> {
-        let blobs = self.reasons.remove(reason).unwrap_or_default();
-        let less = |blob: Digest| {
-            let name = store.name_of(&blob);
-            let others = self.count.get(&name).map_or(0, |count| count - 1);
-            match others {
-                0 => self.count.remove(&name),
-                _ => self.count.insert(name, others),
-            };
-            (blob, others)
+    /// There is one reason less to keep the blob of that name. How many there are.
+    fn release(&mut self, name: &Digest) -> usize {
+        let others = self.count.get(name).map_or(0, |count| count - 1);
+        match others {
+            0 => self.count.remove(name),
+            _ => self.count.insert(*name, others),
         };
-        blobs.into_iter().map(less).collect()
+        others
     }
 }
 
@@ -245,5 +262,29 @@ mod tests {
         assert!(kept.has(&other) && !kept.has(&one));
         kept.drop_for(&other).unwrap();
         assert!(!store.has(&blob));
+    }
+
+    #[test]
+    fn all_blobs_of_a_reason_go_and_what_came_of_others_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = opensky_storage::SealKey::from_bytes([1; 32]);
+        let store = Store::open_sealed(&folder.path().join("blobs"), &key).unwrap();
+        let store = Arc::new(store);
+        let rows = || Arc::new(Rows::open(&folder.path().join("rows")).unwrap());
+        let first = rows();
+        let kept = Keepsakes::load(store.clone(), first.clone()).unwrap();
+        let before = store.used();
+        let whole = (0..3 * SLICE as u8 + 1).map(|byte| store.put(&[byte]).unwrap());
+        let whole: Vec<Digest> = whole.collect();
+        let part = Digest::of(&[7; 100_000]);
+        drop(store.receive(&part, 100_000).unwrap());
+        let job = For::Turns(Digest([1; 32]));
+        kept.keep_for(job, [whole.clone(), vec![part]].concat())
+            .unwrap();
+        kept.drop_for(&job).unwrap();
+        assert!(!kept.has(&job) && !whole.iter().any(|blob| store.has(blob)));
+        assert_eq!(store.used(), before);
+        drop((kept, first));
+        assert!(!Keepsakes::load(store, rows()).unwrap().has(&job));
     }
 }

@@ -34,6 +34,7 @@ mod node;
 mod objections;
 mod pace;
 mod pinning;
+mod pins;
 mod post;
 mod programs;
 mod receipts;

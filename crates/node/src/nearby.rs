@@ -12,7 +12,14 @@ use opensky_protocol::{Digest, NodeKey, SecretKey};
 use opensky_storage::{Rows, SealKey, Store};
 use tokio::time::{sleep, timeout};
 
-use crate::{depot::Depot, keepsake::Keepsakes};
+use crate::{
+    clock::Clock,
+    depot::Depot,
+    keepsake::Keepsakes,
+    pins::{self, Pins},
+    supply::Supply,
+    tasks::Tasks,
+};
 
 /// Longer than anything takes here.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,6 +29,7 @@ pub struct Nearby {
     pub network: Network,
     pub depot: Depot,
     pub keepsakes: Keepsakes,
+    rows: Arc<Rows>,
     pub gate: Arc<Gate>,
     /// Who has the blobs.
     pub source: NodeKey,
@@ -65,7 +73,7 @@ impl Nearby {
         let store = Arc::new(store.with_quota(1 << 30).unwrap());
         let rows = Arc::new(Rows::open(&folder.path().join("rows")).unwrap());
         let depot = Depot::new(store.clone());
-        let keepsakes = Keepsakes::load(store, rows).unwrap();
+        let keepsakes = Keepsakes::load(store, rows.clone()).unwrap();
         let mut config = config();
         config.bootstrap = vec![address];
         let (network, mut inbox) = Network::start(config, &[8; 32], Arc::new(depot.clone()))
@@ -79,11 +87,32 @@ impl Nearby {
             network,
             depot,
             keepsakes,
+            rows,
             gate,
             source,
             _peer: peer,
             _folder: folder,
         }
+    }
+}
+
+/// What is made of its parts.
+impl Nearby {
+    pub fn pins(&self) -> Pins {
+        let tools = pins::Tools {
+            network: self.network.clone(),
+            depot: self.depot.clone(),
+            keepsakes: self.keepsakes.clone(),
+            rows: self.rows.clone(),
+            clock: Clock::default(),
+            tasks: Tasks::new(),
+        };
+        Pins::load(tools).unwrap()
+    }
+
+    pub fn supply(&self) -> Supply {
+        let (network, depot) = (self.network.clone(), self.depot.clone());
+        Supply::new(network, depot, self.keepsakes.clone(), self.pins())
     }
 }
 

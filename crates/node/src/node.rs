@@ -37,6 +37,7 @@ use crate::{
     metrics::Metrics,
     objections::Objector,
     pace::Pace,
+    pins::{self, Pins},
     post::Post,
     rows,
     supply::Supply,
@@ -308,10 +309,23 @@ impl Building {
         let store = depot.store().clone();
         let asides = Asides::load(rows.clone(), store, keepsakes.clone())?;
         let cores = machine::cores(&config).get();
+        let pins = Pins::load(pins::Tools {
+            network: network.clone(),
+            depot: depot.clone(),
+            keepsakes: keepsakes.clone(),
+            rows: rows.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        })?;
         let workshop = config.provide.then(|| {
             let tools = Tools {
                 execute,
-                supply: Supply::new(network.clone(), depot.clone(), keepsakes.clone()),
+                supply: Supply::new(
+                    network.clone(),
+                    depot.clone(),
+                    keepsakes.clone(),
+                    pins.clone(),
+                ),
                 depot: depot.clone(),
                 keepsakes: keepsakes.clone(),
                 secret: secret.clone(),
@@ -373,9 +387,8 @@ impl Building {
             metrics: metrics.clone(),
         };
         let door = Door::new(Rooms {
-            network: network.clone(),
             depot: depot.clone(),
-            keepsakes: keepsakes.clone(),
+            pins: config.provide.then_some(pins),
             market: market.clone(),
             deployments: deployments.clone(),
             asides: asides.clone(),
@@ -383,7 +396,6 @@ impl Building {
             books: matches!(books, Books::Here(_)).then(|| books.clone()),
             events: remote_events,
             metrics: metrics.clone(),
-            provides: config.provide,
             tasks: tasks.clone(),
         });
         let ears = Ears {

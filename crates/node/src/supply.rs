@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     depot::{BringError, Depot, LARGEST_PROGRAM},
     keepsake::{For, Keepsakes},
+    pins::Pins,
 };
 
 /// Units whose inputs are brought at the same time; each may hold some megabytes.
@@ -33,6 +34,7 @@ pub(crate) struct Supply {
     network: Network,
     depot: Depot,
     keepsakes: Keepsakes,
+    pins: Pins,
     all: Semaphore,
     each: Mutex<BTreeMap<NodeKey, Arc<Semaphore>>>,
 }
@@ -51,11 +53,12 @@ pub(crate) struct Needs<'a> {
 
 impl Supply {
     /// A supply that fills this depot.
-    pub fn new(network: Network, depot: Depot, keepsakes: Keepsakes) -> Self {
+    pub fn new(network: Network, depot: Depot, keepsakes: Keepsakes, pins: Pins) -> Self {
         Self {
             network,
             depot,
             keepsakes,
+            pins,
             all: Semaphore::new(BRINGING),
             each: Mutex::default(),
         }
@@ -82,6 +85,7 @@ impl Supply {
         let program = needs.work.program;
         self.take(needs, until, ("the program", program), LARGEST_PROGRAM)
             .await?;
+        self.pins.note_use(&program);
         Ok(())
     }
 
@@ -178,8 +182,7 @@ mod tests {
     impl Place {
         async fn new(blobs: &[&[u8]]) -> Self {
             let nearby = Nearby::start(blobs).await;
-            let (network, depot) = (nearby.network.clone(), nearby.depot.clone());
-            let supply = Supply::new(network, depot, nearby.keepsakes.clone());
+            let supply = nearby.supply();
             Self { nearby, supply }
         }
 

@@ -46,7 +46,7 @@ pub(crate) async fn keep_offering(config: Config, pace: Pace, wishes: Wishes) {
 pub(crate) async fn keep_telling(network: Network, keepsakes: Keepsakes) {
     let mut told = BTreeSet::new();
     loop {
-        let pinned = keepsakes.pinned();
+        let pinned = keepsakes.programs();
         for gone in told.difference(&pinned) {
             network.unprovide(*gone).await;
         }

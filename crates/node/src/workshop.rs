@@ -482,14 +482,12 @@ mod tests {
     }
 
     fn open(nearby: &Nearby) -> (Workshop, mpsc::Receiver<Event>) {
-        let (network, depot) = (nearby.network.clone(), nearby.depot.clone());
-        let keepsakes = nearby.keepsakes.clone();
         let (events, told) = mpsc::channel(1);
         let tools = Tools {
             execute: Arc::new(Idle),
-            supply: Supply::new(network, depot.clone(), keepsakes.clone()),
-            depot,
-            keepsakes,
+            supply: nearby.supply(),
+            depot: nearby.depot.clone(),
+            keepsakes: nearby.keepsakes.clone(),
             secret: Arc::new(SecretKey::from_seed(&[1; 32])),
             untold: Untold::default(),
             events,
