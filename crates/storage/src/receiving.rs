@@ -325,7 +325,7 @@ impl Have {
             if chunk.is_some() {
                 have.add(number);
             }
-            Ok(())
+            Ok::<_, io::Error>(())
         })?;
         Ok(have)
     }

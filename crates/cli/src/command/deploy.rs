@@ -97,7 +97,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             term::to_stdout(&tables::deployed(&deployed))?;
         }
     }
-    let run = format!("job run {} --input FILE", deployed.deployment.deployment.short());
+    let run = format!(
+        "job run {} --input FILE",
+        deployed.deployment.deployment.short()
+    );
     hint::next(args.format, &args.at, &[("run it", run)]);
     Ok(Exit::Success)
 }
