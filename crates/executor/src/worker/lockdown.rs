@@ -39,6 +39,21 @@ pub struct SandboxReport {
     pub resource_limits: bool,
 }
 
+impl SandboxReport {
+    /// What does not hold the worker in, by name.
+    pub fn lacking(&self) -> Vec<&'static str> {
+        let holds = [
+            (self.landlock.is_some(), "Landlock"),
+            (self.seccomp, "seccomp"),
+            (self.no_new_privileges, "no new privileges"),
+            (self.no_capabilities, "no capabilities"),
+            (self.resource_limits, "resource limits"),
+        ];
+        let lacking = holds.into_iter().filter(|(holds, _)| !holds);
+        lacking.map(|(_, name)| name).collect()
+    }
+}
+
 /// Cuts what ties this process to its parent's session and descriptors. It dies with the thread that
 /// started it.
 pub(super) fn detach() -> io::Result<()> {
@@ -141,6 +156,25 @@ mod tests {
     use std::{fs::File, io::ErrorKind, net::TcpStream, thread};
 
     use super::*;
+
+    #[test]
+    fn everything_that_is_missing_is_named() {
+        let whole = SandboxReport {
+            landlock: Some(1),
+            seccomp: true,
+            no_new_privileges: true,
+            no_capabilities: true,
+            resource_limits: true,
+        };
+        assert!(whole.lacking().is_empty());
+        let open = SandboxReport {
+            landlock: None,
+            seccomp: false,
+            ..whole
+        };
+        assert_eq!(open.lacking(), ["Landlock", "seccomp"]);
+        assert_eq!(SandboxReport::default().lacking().len(), 5);
+    }
 
     /// Landlock holds the thread that asks for it, so a test's own thread can try.
     #[test]

@@ -2,7 +2,7 @@
 //! a second program or a second requester.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError},
     thread::{Builder, JoinHandle, available_parallelism},
     time::{Duration, Instant},
 };
@@ -72,6 +72,8 @@ struct Shared {
     options: PoolOptions,
     state: Mutex<State>,
     changed: Condvar,
+    /// Said of the first worker: what holds one in holds them all.
+    told: Once,
 }
 
 #[derive(Default)]
@@ -117,6 +119,7 @@ impl Pool {
             options,
             state: Mutex::default(),
             changed: Condvar::new(),
+            told: Once::new(),
         });
         let keeper = {
             let shared = shared.clone();
@@ -334,8 +337,21 @@ impl Shared {
     fn start(&self) -> Result<Process, Abort> {
         let options = &self.options;
         let mut process = Process::start(&self.launcher, Kind::Run, &setup(options))?;
-        process.ready()?;
+        let report = process.ready()?;
+        self.told.call_once(|| tell(&report));
         Ok(process)
+    }
+}
+
+/// Says what holds strangers' code in on this machine.
+fn tell(report: &SandboxReport) {
+    let lacking = report.lacking();
+    match lacking.is_empty() {
+        true => tracing::info!(landlock = report.landlock, "workers are locked in"),
+        false => tracing::warn!(
+            ?lacking,
+            "strangers' code runs without all that locks it in"
+        ),
     }
 }
 
