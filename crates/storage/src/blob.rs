@@ -2,14 +2,13 @@
 
 use std::{
     fs::{File, Metadata},
-    io::{self, ErrorKind, Seek, SeekFrom, Write},
+    io::{self, ErrorKind},
     os::unix::fs::FileExt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use opensky_protocol::Digest;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::{
     error::{StoreError, at},
@@ -162,23 +161,6 @@ impl Blob {
 
     pub(crate) fn file(&self) -> &File {
         &self.file
-    }
-
-    /// A file at its start that has the bytes: the blob's own, or where that is sealed one in memory
-    /// that nobody can change.
-    pub(crate) fn into_file(self) -> Result<File, StoreError> {
-        if self.sealed.is_none() {
-            return Ok(self.file);
-        }
-        let failed = at("open a blob in memory");
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let memory = memfd_create("blob", flags).map_err(|error| failed(error.into()))?;
-        let mut memory = File::from(memory);
-        self.visit(|bytes| memory.write_all(bytes))?;
-        memory.seek(SeekFrom::Start(0)).map_err(&failed)?;
-        let all = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        fcntl_add_seals(&memory, all).map_err(|error| failed(error.into()))?;
-        Ok(memory)
     }
 
     fn failed(&self, error: io::Error) -> StoreError {

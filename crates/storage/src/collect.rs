@@ -1,4 +1,4 @@
-//! Making room: what nobody has pinned and nobody has used for long goes first.
+//! Making room: what nobody keeps and nobody has used for long goes first.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use opensky_protocol::Digest;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use crate::{PinError, Pins, Store, StoreError, error::at, quota::Quota};
+use crate::{Store, StoreError, error::at, quota::Quota};
 
 /// What a collection leaves.
 #[derive(Clone, Copy, Debug)]
@@ -33,17 +33,6 @@ pub struct Collected {
     pub bytes: u64,
 }
 
-/// Why a collection ended early. What it removed is gone.
-#[derive(Debug, thiserror::Error)]
-pub enum CollectError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The pins failed.
-    #[error(transparent)]
-    Pins(#[from] PinError),
-}
-
 /// A file of the store.
 struct Candidate {
     used: SystemTime,
@@ -52,29 +41,14 @@ struct Candidate {
     bytes: u64,
 }
 
-impl Pins {
-    /// Removes blobs from the store, those that were not used for longest first, and parts of blobs
-    /// that nobody goes on with; never what is pinned at `now`, or open in this process. Pins whose
-    /// time is over are forgotten. Looks at each file's name and times; blocks.
+impl Store {
+    /// Removes blobs, those that were not used for longest first, and parts of blobs that nobody goes on
+    /// with; never what is open in this process. `unless_kept` is given a blob's [name](Self::name_of)
+    /// and how to remove it; it does that unless the blob is kept, and lets nobody begin to keep it
+    /// meanwhile. Looks at each file's name and times; blocks.
     ///
     /// To be called from time to time, and when there is no room. `now` is the time of the clock that
     /// files have theirs from.
-    ///
-    /// # Errors
-    /// [`CollectError`].
-    pub fn collect(&self, now: SystemTime, keep: &Keep) -> Result<Collected, CollectError> {
-        self.expire(now)?;
-        let unless = |name: &Digest, remove: &mut dyn FnMut()| {
-            self.unless(*name, now, remove);
-        };
-        Ok(self.store().collect(now, keep, unless)?)
-    }
-}
-
-impl Store {
-    /// The same, for whoever knows by other means than [`Pins`] what must stay. `unless_kept` is given
-    /// a blob's [name](Self::name_of) and how to remove it; it does that unless the blob is kept, and
-    /// lets nobody begin to keep it meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Io`]. What was removed by then is gone.

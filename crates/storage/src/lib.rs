@@ -7,7 +7,6 @@
 //! disk only what nobody without the key can read.
 //!
 //! [`Rows`] is a file of small values that change together, in batches that are durable at once.
-//! [`Pins`] are rows that say which blobs must stay when room is made.
 
 mod blob;
 mod collect;
@@ -17,7 +16,6 @@ mod form;
 mod in_use;
 mod incoming;
 mod key;
-mod pins;
 mod quota;
 mod receiving;
 mod rows;
@@ -26,10 +24,9 @@ mod sealed;
 mod store;
 
 pub use blob::Blob;
-pub use collect::{CollectError, Collected, Keep};
+pub use collect::{Collected, Keep};
 pub use error::StoreError;
 pub use key::{KeyError, SealKey};
-pub use pins::{PinError, Pins};
 pub use receiving::Receiving;
 pub use rows::{LoadAll, Pending, Row, Rows, RowsError, Table};
 pub use store::Store;

@@ -181,17 +181,6 @@ impl Store {
         }
     }
 
-    /// The blob as a file at its start, to be read only. Its bytes were checked just now; nothing
-    /// that uses a store changes them: a blob that is removed or mended meanwhile stays as it is in
-    /// this file. Where the store is sealed the file is in memory, with all the blob's bytes, and
-    /// nobody can change it at all.
-    ///
-    /// # Errors
-    /// Those of [`get`](Self::get).
-    pub fn open_blob(&self, digest: &Digest) -> Result<fs::File, StoreError> {
-        self.whole(digest)?.into_file()
-    }
-
     /// Reads a blob as a whole, and removes it if it is damaged, so that it is no longer said to be
     /// there.
     ///

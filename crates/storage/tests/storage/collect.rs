@@ -4,16 +4,16 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
 use opensky_protocol::Digest;
-use opensky_storage::{Collected, Keep, PinError, Pins, Receiving, Rows, Store};
+use opensky_storage::{Collected, Keep, Receiving, Store};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::samples::key;
+use crate::samples::{key, store};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const ALL: Keep = Keep {
@@ -24,30 +24,23 @@ const ALL: Keep = Keep {
 struct Node {
     folder: TempDir,
     store: Arc<Store>,
-    pins: Arc<Pins>,
-}
-
-fn open(folder: &Path) -> (Arc<Store>, Arc<Pins>) {
-    let store = Arc::new(Store::open_sealed(&folder.join("store"), &key()).unwrap());
-    let rows = Arc::new(Rows::open(&folder.join("rows")).unwrap());
-    let pins = Pins::open(store.clone(), rows).unwrap();
-    (store, Arc::new(pins))
+    /// What is kept, by its name on disk.
+    kept: Mutex<BTreeSet<Digest>>,
 }
 
 fn node() -> Node {
-    let folder = TempDir::new().unwrap();
-    let (store, pins) = open(folder.path());
+    let (folder, store) = store();
     Node {
         folder,
         store,
-        pins,
+        kept: Mutex::default(),
     }
 }
 
 impl Node {
     /// The files of blobs.
     fn files(&self) -> BTreeSet<PathBuf> {
-        let folders = fs::read_dir(self.folder.path().join("store/sealed-1")).unwrap();
+        let folders = fs::read_dir(self.folder.path().join("sealed-1")).unwrap();
         let files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
         files.map(|file| file.unwrap().path()).collect()
     }
@@ -68,7 +61,25 @@ impl Node {
     }
 
     fn collect(&self, keep: &Keep) -> Collected {
-        self.pins.collect(SystemTime::now(), keep).unwrap()
+        self.collect_at(SystemTime::now(), keep)
+    }
+
+    fn collect_at(&self, now: SystemTime, keep: &Keep) -> Collected {
+        let unless_kept = |name: &Digest, remove: &mut dyn FnMut()| {
+            let kept = self.kept.lock().unwrap();
+            if !kept.contains(name) {
+                remove();
+            }
+        };
+        self.store.collect(now, keep, unless_kept).unwrap()
+    }
+
+    fn keep(&self, blob: &Digest) {
+        self.kept.lock().unwrap().insert(self.store.name_of(blob));
+    }
+
+    fn let_go(&self, blob: &Digest) {
+        self.kept.lock().unwrap().remove(&self.store.name_of(blob));
     }
 }
 
@@ -134,10 +145,10 @@ fn reading_and_putting_again_are_uses() {
 }
 
 #[test]
-fn nothing_that_is_open_or_pinned_goes() {
+fn nothing_that_is_open_or_kept_goes() {
     let node = node();
-    let [pinned, open, other] = [1, 2, 3].map(|number| node.put(number, 30));
-    node.pins.pin(&[pinned], "j-1", soon()).unwrap();
+    let [kept, open, other] = [1, 2, 3].map(|number| node.put(number, 30));
+    node.keep(&kept);
     let readers = [
         node.store.blob(&open).unwrap(),
         node.store.blob(&open).unwrap(),
@@ -148,7 +159,7 @@ fn nothing_that_is_open_or_pinned_goes() {
     };
     // Its clock may be a little before that of the file.
     let now = SystemTime::now() + MINUTE / 2;
-    let collect = |keep| node.pins.collect(now, keep).unwrap();
+    let collect = |keep| node.collect_at(now, keep);
     assert_eq!(collect(&nothing).blobs, 1);
     assert!(!node.store.has(&other));
     let [first, second] = readers;
@@ -157,110 +168,31 @@ fn nothing_that_is_open_or_pinned_goes() {
     assert_eq!(second.read_at(0, &mut [0; 5]).unwrap(), 5);
     drop(second);
     assert_eq!(collect(&nothing).blobs, 1);
-    assert_eq!(node.there(), [pinned].into());
-    node.pins.release(&[pinned], "another job").unwrap();
-    assert_eq!(collect(&nothing).blobs, 0);
-    node.pins.release(&[pinned, other], "j-1").unwrap();
+    assert_eq!(node.there(), [kept].into());
+    node.let_go(&kept);
     assert_eq!(collect(&nothing).blobs, 1);
     assert_eq!(node.there(), [].into());
 }
 
 #[test]
-fn a_pin_holds_until_its_time_for_each_reason_and_over_a_restart() {
-    let Node {
-        folder,
-        store,
-        pins,
-    } = node();
-    let digest = store.put(b"blob").unwrap();
-    let now = SystemTime::now();
-    pins.pin(&[digest], "j-1", now + 10 * MINUTE).unwrap();
-    pins.pin(&[digest], "j-1", now + 5 * MINUTE).unwrap();
-    pins.pin(&[digest], "d-7", now + 20 * MINUTE).unwrap();
-    let reasons = |pins: &Pins| -> Vec<String> {
-        pins.of(&digest)
-            .into_iter()
-            .map(|(reason, _)| reason)
-            .collect()
-    };
-    assert_eq!(reasons(&pins), ["d-7", "j-1"]);
-    drop((store, pins));
-    let (store, pins) = open(folder.path());
-    assert_eq!(reasons(&pins), ["d-7", "j-1"]);
-    assert_eq!(pins.of(&Digest::of(b"other")), []);
-    let nothing = Keep {
-        unused: Duration::ZERO,
-        most: 0,
-    };
-    pins.collect(now + 6 * MINUTE, &nothing).unwrap();
-    assert_eq!(reasons(&pins), ["d-7"]);
-    assert!(store.has(&digest));
-    pins.collect(now + 20 * MINUTE, &nothing).unwrap();
-    assert!(!store.has(&digest));
-    drop((store, pins));
-    let (_, pins) = open(folder.path());
-    assert_eq!(pins.of(&digest), []);
-}
-
-#[test]
-fn pins_are_bounded_and_all_of_a_call_are_held_or_none() {
-    let node = node();
-    let digests = |from: usize, count: usize| -> Vec<Digest> {
-        (from..from + count)
-            .map(|n| Digest::of(&n.to_le_bytes()))
-            .collect()
-    };
-    node.pins
-        .pin(&digests(0, Pins::MOST - 1), "j-1", soon())
-        .unwrap();
-    let more = digests(Pins::MOST, 2);
-    let error = node.pins.pin(&more, "j-1", soon()).unwrap_err();
-    assert!(matches!(error, PinError::TooMany { .. }), "{error}");
-    assert_eq!(node.pins.of(&more[0]), []);
-    node.pins.pin(&more[..1], "j-1", soon()).unwrap();
-    node.pins.pin(&more[..1], "j-1", soon()).unwrap();
-    assert!(node.pins.pin(&more[1..], "j-1", soon()).is_err());
-    node.pins.release(&more[..1], "j-1").unwrap();
-    node.pins.pin(&more[1..], "j-1", soon()).unwrap();
-
-    let long = "x".repeat(Pins::LONGEST_REASON + 1);
-    let error = node.pins.pin(&more[..1], &long, soon()).unwrap_err();
-    assert!(matches!(error, PinError::Reason { .. }), "{error}");
-}
-
-#[test]
-fn the_rows_do_not_tell_what_is_pinned() {
-    let Node {
-        folder,
-        store,
-        pins,
-    } = node();
-    let digest = Digest::of(b"a blob");
-    pins.pin(&[digest], "j-1", soon()).unwrap();
-    drop((store, pins));
-    let rows = fs::read(folder.path().join("rows")).unwrap();
-    assert!(!rows.windows(32).any(|found| found == digest.0));
-    assert!(rows.windows(3).any(|found| found == b"j-1"));
-}
-
-#[test]
 fn what_is_collected_is_given_back_to_the_quota() {
     let folder = TempDir::new().unwrap();
-    let store = Store::open_sealed(&folder.path().join("store"), &key()).unwrap();
-    let store = Arc::new(store.with_quota(2 * ON_DISK).unwrap());
-    let rows = Arc::new(Rows::open(&folder.path().join("rows")).unwrap());
-    let pins = Pins::open(store.clone(), rows).unwrap();
+    let store = Store::open_sealed(folder.path(), &key()).unwrap();
+    let node = Node {
+        folder,
+        store: Arc::new(store.with_quota(2 * ON_DISK).unwrap()),
+        kept: Mutex::default(),
+    };
     for number in 0..10u8 {
-        while store.put(&[number; 1000]).is_err() {
+        while node.store.put(&[number; 1000]).is_err() {
             let keep = Keep {
                 most: ON_DISK,
                 ..ALL
             };
-            let collected = pins.collect(SystemTime::now(), &keep).unwrap();
-            assert_eq!(collected.blobs, 1);
+            assert_eq!(node.collect(&keep).blobs, 1);
         }
     }
-    assert_eq!(store.list().unwrap().len(), 2);
+    assert_eq!(node.there().len(), 2);
 }
 
 #[test]
@@ -274,7 +206,7 @@ fn old_parts_go_unless_somebody_receives_them() {
     };
     drop(receive(1));
     let received = receive(2);
-    let parts = node.folder.path().join("store/partial-1");
+    let parts = node.folder.path().join("partial-1");
     for part in fs::read_dir(&parts).unwrap() {
         used_before(&part.unwrap().path(), 30);
     }
@@ -305,7 +237,7 @@ fn old_parts_go_unless_somebody_receives_them() {
 }
 
 #[test]
-fn many_threads_pin_read_and_collect_at_once() {
+fn many_threads_keep_read_and_collect_at_once() {
     let node = node();
     let nothing = Keep {
         unused: Duration::ZERO,
@@ -318,17 +250,16 @@ fn many_threads_pin_read_and_collect_at_once() {
                 for round in 0..30u8 {
                     let bytes = [thread, round].repeat(500);
                     let digest = Digest::of(&bytes);
-                    let reason = format!("j-{thread}");
-                    node.pins.pin(&[digest], &reason, soon()).unwrap();
+                    node.keep(&digest);
                     node.store.put(&bytes).unwrap();
-                    node.pins.collect(SystemTime::now(), &nothing).unwrap();
+                    node.collect(&nothing);
                     assert_eq!(node.store.get(&digest).unwrap(), bytes);
-                    node.pins.release(&[digest], &reason).unwrap();
+                    node.let_go(&digest);
                 }
             });
         }
     });
-    node.pins.collect(soon(), &nothing).unwrap();
+    node.collect_at(soon(), &nothing);
     assert_eq!(node.there(), [].into());
 }
 
@@ -344,13 +275,13 @@ proptest! {
         let node = node();
         let mut readers = Vec::new();
         let mut expected = Vec::new();
-        for (number, (minutes, pinned, opened)) in blobs.iter().enumerate() {
+        for (number, (minutes, kept, opened)) in blobs.iter().enumerate() {
             // No two at the same time.
             let minutes = minutes * 20 + number as u32;
             let before = node.files();
             let digest = node.put(number as u8, minutes);
-            if *pinned {
-                node.pins.pin(&[digest], "j-1", soon()).unwrap();
+            if *kept {
+                node.keep(&digest);
             }
             if *opened {
                 readers.push(node.store.blob(&digest).unwrap());
@@ -358,7 +289,7 @@ proptest! {
                 let files = node.files();
                 used_before(files.difference(&before).next().unwrap(), minutes);
             }
-            expected.push((minutes, digest, *pinned || *opened));
+            expected.push((minutes, digest, *kept || *opened));
         }
         let keep = Keep { unused: unused * 20 * MINUTE - MINUTE / 2, most: most * ON_DISK };
         node.collect(&keep);

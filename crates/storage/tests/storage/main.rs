@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
 mod again;
+mod collect;
 mod crash;
-mod pins;
 mod receiving;
 mod rows;
 mod samples;

@@ -34,10 +34,10 @@ fn what_is_put_comes_back() {
         assert_eq!(digest, Digest::of(&bytes));
         assert_eq!(store.get(&digest).unwrap(), bytes);
         assert_eq!(store.len(&digest).unwrap(), bytes.len() as u64);
-        let mut read = Vec::new();
-        let mut file = store.open_blob(&digest).unwrap();
-        io::Read::read_to_end(&mut file, &mut read).unwrap();
-        assert_eq!(read, bytes);
+        let blob = store.blob(&digest).unwrap();
+        let mut read = vec![0; bytes.len() + 1];
+        assert_eq!(blob.read_at(0, &mut read).unwrap(), bytes.len());
+        assert_eq!(read[..bytes.len()], bytes);
     }
     assert_eq!(incoming(folder.path()), 0);
 }
@@ -109,7 +109,7 @@ fn removed_blobs_are_missing() {
     for error in [
         store.get(&digest).unwrap_err(),
         store.len(&digest).unwrap_err(),
-        store.open_blob(&digest).unwrap_err(),
+        store.blob(&digest).unwrap_err(),
     ] {
         assert!(
             matches!(error, StoreError::Missing(d) if d == digest),
@@ -138,7 +138,7 @@ fn a_damaged_blob_is_never_read_and_putting_it_mends_it() {
             let found = Digest::of(damage);
             for error in [
                 store.get(&digest).unwrap_err(),
-                store.open_blob(&digest).unwrap_err(),
+                store.blob(&digest).unwrap_err(),
             ] {
                 let ok = matches!(error, StoreError::Damaged { digest: d, found: f }
                     if d == digest && f == found);
@@ -177,7 +177,7 @@ fn pipe_is_refused_and_not_waited_for() {
     pipe(&path_of(folder.path(), &digest));
     let error = store.get(&digest).unwrap_err();
     assert!(is_named(&error), "{error}");
-    let error = store.open_blob(&digest).unwrap_err();
+    let error = store.blob(&digest).unwrap_err();
     assert!(is_named(&error), "{error}");
     store.put(b"a blob").unwrap();
     assert_eq!(store.get(&digest).unwrap(), b"a blob", "it is mended");
