@@ -1,5 +1,5 @@
-//! What units say beside their results: whoever ran one keeps it until it is told, and whoever ordered
-//! it for as long as the job is remembered.
+//! What units say beside their results: whoever ran one keeps it until the job is let go, if there is
+//! room, and whoever ordered it for as long as the job is remembered.
 
 mod said;
 
