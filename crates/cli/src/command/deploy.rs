@@ -11,7 +11,7 @@ use crate::{
     progress::Spinner,
     project::{self, About, Selection, manifest::Manifest},
     remote::{
-        hint, moment,
+        hint,
         reach::{self, At},
         tables, target,
     },

@@ -22,7 +22,7 @@ type Row = (&'static str, String);
 /// All of it, for people.
 pub fn text(quote: &Quote) -> String {
     let spec = &quote.spec;
-    let mut rows = program(spec);
+    let mut rows = program(quote);
     let units = quote.units;
     let units = units.map_or_else(|| "as many as it takes".into(), |units| units.to_string());
     rows.push(("units", units));
@@ -38,10 +38,11 @@ pub fn text(quote: &Quote) -> String {
     term::columns(rows)
 }
 
-fn program(spec: &JobSpec) -> Vec<Row> {
+fn program(quote: &Quote) -> Vec<Row> {
+    let spec = &quote.spec;
     let world = world_text(spec.world);
     let mut rows = vec![("program", format!("{} {DIM}{world}{PLAIN}", spec.program))];
-    let deployment = spec.deployment;
+    let deployment = quote.deployment;
     rows.extend(deployment.map(|id| ("deployment", id.to_string())));
     rows
 }
@@ -161,7 +162,6 @@ mod tests {
     fn spec() -> JobSpec {
         JobSpec {
             program: Hex([2; 32]),
-            deployment: Some(DeploymentId::new(Digest([3; 32]))),
             world: World::MapReduce,
             plan: Plan::Map {
                 inputs: vec![Hex([4; 32]), Hex([5; 32])],
@@ -199,6 +199,7 @@ mod tests {
     fn nothing_that_was_asked_for_is_left_out() {
         let quote = Quote {
             spec: spec(),
+            deployment: Some(DeploymentId::new(Digest([3; 32]))),
             units: Some(3),
             escrow: Amount(4_000_000_000),
         };
