@@ -11,7 +11,8 @@ use opensky_api::{JobId, JobState};
 
 use crate::{
     apart::{is_apart, run},
-    net::{LEDGER, Net, text},
+    books::LEDGER,
+    net::{Net, Transport, text},
     process::until,
 };
 
@@ -58,7 +59,7 @@ fn full_disk_is_told_and_everything_goes_on_when_there_is_room() {
     if !is_apart(name, &["--mount"]) {
         return;
     }
-    let mut net = Net::empty(Ipv4Addr::LOCALHOST.into());
+    let mut net = Net::empty(Ipv4Addr::LOCALHOST.into(), Transport::Tcp);
     give_disk(&net, LEDGER, 32);
     give_disk(&net, "one", 64);
     net.begin_all(&["one", "two"]);

@@ -3,8 +3,11 @@
 
 use opensky_api::JobId;
 
-use crate::net::{LEDGER, Net, REQUESTER, files, text};
-use crate::process::until;
+use crate::{
+    books::{LEDGER, REQUESTER},
+    net::{Net, files, text},
+    process::until,
+};
 
 /// Where a job is when processes die.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

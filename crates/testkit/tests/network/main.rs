@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
 mod apart;
+mod books;
 mod cable;
 mod disk;
+mod hub;
 mod kill;
 mod net;
 mod process;

@@ -7,28 +7,37 @@ use std::{
     net::{IpAddr, Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use opensky_api::{
     Client, Hex, Job, JobId, JobRequest, JobState, NodeId, PageQuery, Plan, ProgramRef, Replicas,
     Why,
 };
-use opensky_ledger::{Conduct, Ledger};
-use opensky_protocol::{
-    Account, NodeKey,
-    ledger::{Genesis, Terms},
-};
+use opensky_protocol::NodeKey;
 use rustix::process::Signal;
 
-use crate::process::{Process, opensky, until};
-
-pub const LEDGER: &str = "ledger";
-pub const REQUESTER: &str = "requester";
-/// What the faucet gives to each.
-const FIRST_MONEY: u128 = Terms::DEVELOPMENT.faucet;
+use crate::{
+    books::{LEDGER, REQUESTER, add_up, is_paid},
+    process::{Process, opensky, until},
+};
 
 const JOB: &[u8] = include_bytes!("../../corpus/rust-job/job.wasm");
+
+/// How nodes are connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    Tcp,
+    Quic,
+}
+
+impl Transport {
+    fn listen(self, address: IpAddr, port: u16) -> String {
+        match self {
+            Self::Tcp => format!("/ip4/{address}/tcp/{port}"),
+            Self::Quic => format!("/ip4/{address}/udp/{port}/quic-v1"),
+        }
+    }
+}
 
 /// The network, and all jobs that it was given.
 pub struct Net {
@@ -36,6 +45,9 @@ pub struct Net {
     /// Where the ledger listens, in each of its lives.
     port: u16,
     address: IpAddr,
+    transport: Transport,
+    /// Units that each provider runs at once.
+    cores: u16,
     nodes: BTreeMap<String, Process>,
     keys: BTreeMap<String, NodeKey>,
     jobs: Vec<JobId>,
@@ -44,22 +56,29 @@ pub struct Net {
 impl Net {
     /// A ledger and a requester on loopback, and these providers.
     pub fn start(providers: &[&str]) -> Self {
-        let mut net = Self::empty(Ipv4Addr::LOCALHOST.into());
+        let mut net = Self::empty(Ipv4Addr::LOCALHOST.into(), Transport::Tcp);
         net.begin_all(providers);
         net
     }
 
     /// Nobody yet, at an address of this machine.
-    pub fn empty(address: IpAddr) -> Self {
+    pub fn empty(address: IpAddr, transport: Transport) -> Self {
         let port = TcpListener::bind((address, 0)).unwrap().local_addr();
         Self {
             folder: tempfile::tempdir().unwrap(),
             port: port.unwrap().port(),
             address,
+            transport,
+            cores: 1,
             nodes: BTreeMap::new(),
             keys: BTreeMap::new(),
             jobs: Vec::new(),
         }
+    }
+
+    /// The same where each provider runs so many units at once.
+    pub fn with_cores(self, cores: u16) -> Self {
+        Self { cores, ..self }
     }
 
     /// Starts a ledger, a requester and these providers.
@@ -102,6 +121,8 @@ impl Net {
         let data = self.data(name);
         let is_provider = name != LEDGER && name != REQUESTER;
         let port = if name == LEDGER { self.port } else { 0 };
+        let listen = self.transport.listen(address, port);
+        let cores = self.cores;
         let books = match self.nodes.get(LEDGER) {
             Some(ledger) if name != LEDGER => format!(
                 "[ledger.at]\nnode = \"{}\"\naddress = \"{}\"\n",
@@ -110,8 +131,8 @@ impl Net {
             _ => "[ledger.here]\n".to_owned(),
         };
         format!(
-            "data = {data:?}\nnetwork = \"proof\"\nlisten = [\"/ip4/{address}/tcp/{port}\"]\n\
-             public = true\nprovide = {is_provider}\n[capacity]\ncores = 1\ndisk = \"1GiB\"\n\
+            "data = {data:?}\nnetwork = \"proof\"\nlisten = [{listen:?}]\n\
+             public = true\nprovide = {is_provider}\n[capacity]\ncores = {cores}\ndisk = \"1GiB\"\n\
              {books}[api]\nlisten = \"127.0.0.1:0\"\n"
         )
     }
@@ -148,14 +169,22 @@ impl Net {
 impl Net {
     /// Has the letters of a text counted by so many. `number` makes jobs of one text differ.
     pub fn submit(&mut self, text: &[u8], number: u8, replicas: u8) -> JobId {
+        let input = Some(self.put(text));
+        let plan = Plan::One { input };
+        self.submit_plan(JOB, plan, number, replicas)
+    }
+
+    /// Gives the requester a blob.
+    pub fn put(&self, bytes: &[u8]) -> Hex {
+        let blob = self.client().put_blob(bytes, Some(bytes.len() as u64));
+        blob.unwrap().digest
+    }
+
+    /// Has a program run by so many.
+    pub fn submit_plan(&mut self, program: &[u8], plan: Plan, number: u8, replicas: u8) -> JobId {
         let client = self.client();
-        let put = |bytes: &[u8]| {
-            let blob = client.put_blob(bytes, Some(bytes.len() as u64));
-            blob.unwrap().digest
-        };
-        let input = Some(put(text));
-        let program = ProgramRef::Digest(put(JOB));
-        let mut request = JobRequest::new(program, Plan::One { input });
+        let program = ProgramRef::Digest(self.put(program));
+        let mut request = JobRequest::new(program, plan);
         request.limits.memory = Some(opensky_api::Bytes::saturating(256 << 20));
         request.replicas = Some(Replicas::Exactly(replicas));
         request.entropy = Some(Hex([number; 32]));
@@ -175,6 +204,12 @@ impl Net {
 
     /// Waits until a job is over, and has counted the letters of that text.
     pub fn ends(&self, job: JobId, text: &[u8]) {
+        let output = self.output(job);
+        assert_eq!(counts(&output), letters(text), "{:?}", self.why(job));
+    }
+
+    /// Waits until a job is over, and has a result. Returns its output.
+    pub fn output(&self, job: JobId) -> String {
         until("the job is over", || {
             self.job(job).summary.state == JobState::Ended
         });
@@ -186,7 +221,7 @@ impl Net {
         let mut output = String::new();
         let mut reader = self.client().output(&job.into()).unwrap();
         reader.read_to_string(&mut output).unwrap();
-        assert_eq!(counts(&output), letters(text), "{why:?}");
+        output
     }
 
     /// What a provider's turn at a job of one unit is at, in words; the last one of several.
@@ -244,22 +279,10 @@ pub fn text(len: usize, number: u8) -> Vec<u8> {
 
 /// Money.
 impl Net {
-    /// Waits until all that providers have earned is paid, and then looks at the whole: every coin is
-    /// accounted for, each job has cost what it says, and once nothing can be claimed any more nothing
-    /// is held.
+    /// Waits until all that providers have earned is paid, ends everybody, and then looks at the books.
     pub fn adds_up(mut self) {
-        let price = |job: &JobId| self.job(*job).summary.price.0;
-        let prices: Vec<u128> = self.jobs.iter().map(price).collect();
-        let sum: u128 = prices.iter().sum();
-        until("all that was earned is paid", || {
-            let spent = self.client().node().unwrap().requester.spent;
-            spent.is_some_and(|spent| spent.0 >= sum)
-        });
-        until("nothing is held but for jobs that have ended", || {
-            let wallet = self.client().wallet();
-            wallet.is_ok_and(|wallet| wallet.held == wallet.returning)
-        });
         let jobs: Vec<_> = self.jobs.iter().map(|job| self.job(*job).summary).collect();
+        is_paid(&self.client(), &jobs);
         for name in self.keys.keys().rev() {
             if let Some(process) = self.nodes.remove(name) {
                 let log = process.log();
@@ -268,50 +291,7 @@ impl Net {
         }
 
         let file = self.data(LEDGER).join("ledger.redb");
-        let mut ledger = Ledger::open(&file, self.genesis(), Conduct::default()).unwrap();
-        ledger.books().unwrap().check().unwrap();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let later = now.as_millis() as u64 + 2 * Terms::DEVELOPMENT.dispute_horizon();
-        while ledger.next_due().is_some_and(|due| due <= later) {
-            ledger.advance(later).unwrap();
-        }
-        let books = ledger.books().unwrap();
-        books.check().unwrap();
-        let issued = FIRST_MONEY * self.keys.len() as u128;
-        assert_eq!((books.treasury().issued, books.treasury().pot), (issued, 0));
-
-        let mut earned: BTreeMap<Account, u128> = BTreeMap::new();
-        for (job, price) in jobs.iter().zip(prices) {
-            let escrow = books.escrow(&job.job.digest()).unwrap();
-            assert_eq!(
-                (escrow.paid, escrow.left()),
-                (price, 0),
-                "{job:?}: {escrow:?}"
-            );
-            assert_eq!(escrow.refunded, job.escrow.0 - price, "{job:?}");
-            for key in self.keys.values() {
-                let tab = books.tab(&job.job.digest(), &Account::from(*key));
-                *earned.entry(Account::from(*key)).or_default() += tab.paid;
-            }
-        }
-        for (name, key) in &self.keys {
-            let account = Account::from(*key);
-            let purse = books.purse(&account);
-            let spent = if name == REQUESTER { sum } else { 0 };
-            let expected = FIRST_MONEY - spent + earned[&account];
-            assert_eq!((purse.free, purse.held), (expected, 0), "{name}");
-        }
-    }
-
-    fn genesis(&self) -> Genesis {
-        Genesis {
-            name: "development".into(),
-            terms: Terms {
-                arbiter: Some(self.keys[LEDGER].into()),
-                ..Terms::DEVELOPMENT
-            },
-            balances: BTreeMap::new(),
-        }
+        add_up(&file, &self.keys, &jobs);
     }
 }
 

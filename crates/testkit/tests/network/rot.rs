@@ -2,7 +2,10 @@
 
 use std::{fs, io::Read as _};
 
-use crate::net::{Net, REQUESTER, files, text};
+use crate::{
+    books::REQUESTER,
+    net::{Net, files, text},
+};
 
 /// Changes one byte in the middle of every blob that a node keeps. Returns how many there were.
 fn rot(net: &Net, name: &str) -> usize {
