@@ -10,6 +10,7 @@ mod disk;
 mod hub;
 mod kill;
 mod net;
+mod phase;
 mod process;
 mod rot;
 mod waiting;

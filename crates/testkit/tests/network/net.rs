@@ -159,6 +159,12 @@ impl Net {
         self.nodes.contains_key(name)
     }
 
+    /// Whether a provider runs something.
+    pub fn runs(&mut self, name: &str) -> bool {
+        let status = self.node(name).client().node().unwrap();
+        status.provider.unwrap().running > 0
+    }
+
     /// The requester's API.
     pub fn client(&self) -> Client {
         self.nodes[REQUESTER].client()

@@ -77,6 +77,29 @@ impl Process {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Its processes for strangers' code that run units, or wait for some.
+    pub fn workers(&self) -> Vec<Pid> {
+        let own = Pid::from_raw(self.child.id().cast_signed());
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let all = numbers.filter_map(Pid::from_raw);
+        all.filter(|pid| {
+            let is_own = state(*pid).is_some_and(|(_, parent)| parent == own);
+            is_own && is_run_worker(*pid)
+        })
+        .collect()
+    }
+
+    /// Halts them all, and returns which they are.
+    pub fn halt_workers(&self) -> Vec<Pid> {
+        let workers = self.workers();
+        for worker in &workers {
+            // Fails for one that has ended meanwhile.
+            let _ = kill_process(*worker, Signal::STOP);
+        }
+        workers
+    }
+
     /// How it has ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
@@ -102,6 +125,25 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a process is halted.
+pub fn is_halted(pid: Pid) -> bool {
+    state(pid).is_some_and(|(state, _)| state == 'T')
+}
+
+/// A process's state, by its letter, and its parent.
+fn state(pid: Pid) -> Option<(char, Option<Pid>)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // What is before may have brackets in its name.
+    let mut words = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = words.next()?.chars().next()?;
+    Some((state, Pid::from_raw(words.next()?.parse().ok()?)))
+}
+
+fn is_run_worker(pid: Pid) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.ends_with(b"\0run\0")
 }
 
 fn log_of(folder: &Path) -> PathBuf {
