@@ -10,7 +10,7 @@ use std::{
 
 use opensky_executor::Run;
 use opensky_node::{Batch, Execute};
-use opensky_protocol::{Abort, Digest, names};
+use opensky_protocol::{Abort, Digest, Transcript, Work, names};
 
 /// What a bad node does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,7 +81,8 @@ impl Bad {
         };
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = first.get(&program) {
-            return batch.works.iter().map(|_| Ok(known.clone())).collect();
+            let works = batch.works.iter();
+            return works.map(|work| Ok(passed_off(known, work))).collect();
         }
         let results = self.honest.run(batch);
         if let Some(Ok(run)) = results.first() {
@@ -116,6 +117,18 @@ impl Execute for Bad {
                 results.map(lie).collect()
             }
         }
+    }
+}
+
+/// A result as if it were that of another unit: with the same host calls, which begin there.
+fn passed_off(run: &Run, work: &Work) -> Run {
+    let mut transcript = Transcript::start(&work.unit());
+    for call in &run.transcript.calls {
+        transcript.push(&call.import, call.args, call.results);
+    }
+    Run {
+        transcript,
+        ..run.clone()
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a helper that fails fails the test
 
 mod apart;
+mod bad;
 mod books;
 mod cable;
 mod disk;
