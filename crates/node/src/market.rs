@@ -1,6 +1,7 @@
 //! The offers that are known: this node's own is announced by digest, those of others are asked for
 //! when an announcement says that there is something new. An announcement is passed on once the offer
-//! that it is about is here: so whoever passes one on has the offer, and nobody else needs to be asked.
+//! that it is about is here: so whoever passes one on has the offer, and hardly anybody else needs to be
+//! asked.
 
 mod board;
 mod tempo;
@@ -18,7 +19,7 @@ use opensky_protocol::{
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use tokio::{
-    sync::{Mutex as Turn, mpsc},
+    sync::{Mutex as Turn, Semaphore, mpsc},
     task::spawn_blocking,
     time::{sleep, timeout},
 };
@@ -41,6 +42,10 @@ const ASKED: usize = 32;
 const ASKED_FOR_SOME: usize = 256;
 /// Announcements that wait while whoever passed them on is asked.
 const WAITING: usize = 64;
+/// Authors that are asked themselves, at once: they may have to be looked for. And of what one passed on at
+/// once and did not have.
+const AUTHORS: usize = 8;
+const AUTHORS_OF_ONE: usize = 4;
 /// How long whoever passed something on may take to say what it is. An announcement that is not judged by
 /// then nobody passes on.
 const SOON: Duration = Duration::from_secs(5);
@@ -71,6 +76,7 @@ struct Stalls {
     state: Mutex<State>,
     /// Whose turn it is to have signatures checked: they take a moment each.
     checking: Turn<()>,
+    authors: Semaphore,
 }
 
 struct State {
@@ -118,6 +124,7 @@ impl Market {
             tasks,
             state: Mutex::new(state),
             checking: Turn::new(()),
+            authors: Semaphore::new(AUTHORS),
         }))
     }
 
@@ -260,14 +267,42 @@ impl Market {
     /// Asks a node for what it has passed on, until there is nothing more to ask for.
     async fn look_into(self, via: NodeKey) {
         while let Some(rumours) = self.next_of(via) {
-            let authors: Vec<NodeKey> = rumours.iter().map(|rumour| rumour.author).collect();
-            let request = Request::OffersOf(authors.clone());
-            let answer = timeout(SOON, self.asked(via, &request)).await;
-            let mut offers = answer.unwrap_or_default();
-            offers.retain(|offer| authors.contains(&offer.value.node));
-            self.take_in(via, offers).await;
+            let authors = rumours.iter().map(|rumour| rumour.author).collect();
+            self.ask_for(via, authors).await;
+            // Whoever is the first to pass something on, and keeps what it is about to itself, must not
+            // be able to hide it.
+            for author in self.unproved(&rumours) {
+                let Ok(_place) = self.0.authors.try_acquire() else {
+                    break;
+                };
+                self.ask_for(author, vec![author]).await;
+            }
             rumours.into_iter().for_each(|rumour| self.judge(rumour));
         }
+    }
+
+    /// Takes in what a node has of these, if it says so soon.
+    async fn ask_for(&self, node: NodeKey, authors: Vec<NodeKey>) {
+        let request = Request::OffersOf(authors.clone());
+        let answer = timeout(SOON, self.asked(node, &request)).await;
+        let mut offers = answer.unwrap_or_default();
+        offers.retain(|offer| authors.contains(&offer.value.node));
+        self.take_in(node, offers).await;
+    }
+
+    /// A few authors whose offers are not here: those of whom an older one is, before names that may be
+    /// nobody's.
+    fn unproved(&self, rumours: &[Rumour]) -> Vec<NodeKey> {
+        let state = self.lock();
+        let is_unproved = |rumour: &&Rumour| {
+            let Announcement { sequence, digest } = rumour.announcement;
+            state.board.compare(&rumour.author, sequence, &digest) == Seen::Nothing
+        };
+        let unproved = rumours.iter().filter(is_unproved);
+        let mut authors: Vec<NodeKey> = unproved.map(|rumour| rumour.author).collect();
+        authors.sort_by_key(|author| state.board.find(author).is_none());
+        authors.truncate(AUTHORS_OF_ONE);
+        authors
     }
 
     fn next_of(&self, via: NodeKey) -> Option<Vec<Rumour>> {

@@ -33,6 +33,10 @@ pub fn trials() -> Vec<Trial> {
             "an announcement without its offer goes no further",
             announcements,
         ),
+        trial(
+            "an offer is found though whoever passed it on does not give it",
+            withheld,
+        ),
     ]
 }
 
@@ -171,6 +175,8 @@ async fn asides() {
         asides: vec![aside],
     };
     assert_eq!(stranger.says(&requester, &request).await, Reply::Heard);
+    // Waits until what was handed in before is written.
+    requester.results(job).await.unwrap();
     assert_eq!(requester.logs(job).await.unwrap(), []);
     assert!(requester.bytes(&Digest::of(&error)).is_err());
 
@@ -277,4 +283,49 @@ async fn announcements() {
     let of = Request::OffersOf(vec![honest.key]);
     let told = listener.says(&ledger, &of).await;
     assert_eq!(told, Reply::Offers(vec![offer]));
+}
+
+async fn withheld() {
+    let mut world = World::new(launcher());
+    let ledger = world.ledger().await;
+    let provider = world.provider("provider").await;
+    offers(&ledger, 1).await;
+    let like = ledger.offers()[0].clone();
+    assert_eq!(like.node, provider.key());
+
+    let Stranger {
+        network,
+        mut inbox,
+        secret,
+    } = Stranger::start(77, &ledger).await;
+    let offer = offer_of(&secret, &like);
+    let what = (offer.value.sequence, Digest::of(&codec::encode(&offer)));
+    let answers = tokio::spawn(async move {
+        let mut asked = 0;
+        while let Some(inbound) = inbox.next().await {
+            let Inbound::Request { bytes, reply, .. } = inbound else {
+                continue;
+            };
+            let is_for_it = matches!(codec::decode(&bytes), Ok(Request::OffersOf(_)));
+            asked += u32::from(is_for_it);
+            // It is the author too, whom nobody asks twice for passing it on.
+            let told = match is_for_it && asked > 1 {
+                true => vec![offer.clone()],
+                false => Vec::new(),
+            };
+            reply.send(codec::encode(&Reply::Offers(told)));
+        }
+    });
+    // Said once.
+    while network.announce(codec::encode(&what)).await.is_err() {
+        sleep(Duration::from_millis(50)).await;
+    }
+    let knows = async || {
+        ledger
+            .offers()
+            .iter()
+            .any(|known| known.node == secret.node())
+    };
+    until("the author is asked itself", knows).await;
+    answers.abort();
 }
