@@ -11,8 +11,11 @@ use opensky_api::{JobState, PageQuery};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::net::{Net, REQUESTER, text};
 use crate::process::{opensky, until};
+use crate::{
+    books::REQUESTER,
+    net::{Net, text},
+};
 
 const ONE: &str = "one";
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/rust-job/job.wasm");
