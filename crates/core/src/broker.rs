@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use opensky_protocol::{Digest, NodeKey, Turn, Voucher, codec};
+use opensky_protocol::{
+    Digest, JobPlan, JobSpec, MAX_MESSAGE_BYTES, NodeKey, Turn, Voucher, WorkError, codec,
+};
+use parity_scale_codec::Encode as _;
 
 use crate::{
     alarm::Alarm,
@@ -20,6 +23,9 @@ use crate::{
     time::Time,
     unit::Seat,
 };
+
+/// Bytes of one unit's work: an order fits into a message, with its seals and sources.
+const MAX_WORK_BYTES: usize = MAX_MESSAGE_BYTES - (64 << 10);
 
 /// All jobs of this node.
 pub(crate) struct Broker {
@@ -104,6 +110,10 @@ impl Broker {
         match &order.plan {
             Plan::Single(work) => work.check()?,
             Plan::Job(spec) => spec.check()?,
+        }
+        let (value, max, what) = (order.largest_work(), MAX_WORK_BYTES, "bytes");
+        if value > max {
+            return Err(WorkError::TooMany { what, value, max }.into());
         }
         let unknown = |digest: &&Digest| !order.lengths.contains_key(digest);
         match order.inputs().find(unknown) {
@@ -240,6 +250,22 @@ impl Broker {
 }
 
 impl Submission {
+    /// Bytes of the work of any of its units, at most: of a reduce unit every shard is an input with a
+    /// name, of a finish unit every partition.
+    fn largest_work(&self) -> usize {
+        const NAME: usize = 16;
+        let named = |spec: &JobSpec| match &spec.plan {
+            JobPlan::MapReduce {
+                shards, partitions, ..
+            } => (NAME * shards.len()).max((NAME + 32) * *partitions as usize),
+            JobPlan::Stepper { .. } => NAME,
+        };
+        match &self.plan {
+            Plan::Single(work) => work.encoded_size(),
+            Plan::Job(spec) => spec.encoded_size() + named(spec),
+        }
+    }
+
     /// The digests of all blobs that the plan names as inputs.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = &Digest> {
         let (named, planned): (_, &[Digest]) = match &self.plan {
@@ -250,9 +276,9 @@ impl Submission {
     }
 }
 
-fn planned(plan: &opensky_protocol::JobPlan) -> &[Digest] {
+fn planned(plan: &JobPlan) -> &[Digest] {
     match plan {
-        opensky_protocol::JobPlan::MapReduce { shards, .. } => shards,
-        opensky_protocol::JobPlan::Stepper { input, .. } => core::slice::from_ref(input),
+        JobPlan::MapReduce { shards, .. } => shards,
+        JobPlan::Stepper { input, .. } => core::slice::from_ref(input),
     }
 }

@@ -1,9 +1,9 @@
 //! What others cannot take from whoever keeps to the rules.
 
-use opensky_core::{Ending, Event, JobState, Policy, Submission, Time};
+use opensky_core::{Ending, Event, JobState, Plan, Policy, Submission, Time};
 use opensky_protocol::ledger::Terms;
 use opensky_simulator::{
-    BEGIN, Character, Weather, World,
+    BEGIN, Broken, Character, Weather, World,
     orders::{self, map_reduce, single},
 };
 
@@ -167,4 +167,24 @@ fn cancelled_job_ends_although_its_requester_restarts_right_then() {
         let held = world.run(Time(BEGIN.0 + 3 * HOUR));
         held.and_then(|()| world.conclude()).unwrap();
     }
+}
+
+#[test]
+fn job_whose_order_fits_into_no_message_is_refused() {
+    let world = |names: usize| {
+        let mut order = single(1);
+        let Plan::Single(work) = &mut order.plan else {
+            unreachable!()
+        };
+        let input = work.inputs.values().next().copied().unwrap();
+        let names = (0..names).map(|name| (format!("{name:0>250}"), input));
+        work.inputs.extend(names);
+        order.deadline = Time(BEGIN.0 + HOUR / 60);
+        let mut world = world(1, Weather::CALM, &[Honest; 2]);
+        world.submit(0, order);
+        world.run(Time(BEGIN.0 + HOUR / 30))
+    };
+    assert_eq!(world(10_000), Ok(()));
+    let refused = world(20_000);
+    assert!(matches!(refused, Err(Broken::Refused(..))), "{refused:?}");
 }
