@@ -171,7 +171,7 @@ impl Market {
     /// makes keys that come first, and always the same for one subject, so that who has helped with it
     /// once is found again.
     pub fn drawn(&self, subject: &Digest) -> Vec<Offer> {
-        let draw = |node: &NodeKey| self.draw(&(subject, node));
+        let draw = |key: &[u8; 32]| self.draw(&(subject, key));
         in_turns(self.known(), draw)
     }
 
@@ -398,10 +398,10 @@ fn digest(offer: &Signed<Offer>) -> Digest {
     Digest::of(&codec::encode(offer))
 }
 
-/// Offers in the order of their draws: first one of each operator, then a second of each that has
-/// several, and so on. Many nodes under one name crowd nobody out.
-fn in_turns(mut offers: Vec<Offer>, draw: impl Fn(&NodeKey) -> Digest) -> Vec<Offer> {
-    offers.sort_by_cached_key(|offer| draw(&offer.node));
+/// Offers in the order of their operators' draws: first one of each operator, then a second of each that
+/// has several, and so on. Many nodes under one name crowd nobody out, and do not come sooner.
+fn in_turns(mut offers: Vec<Offer>, draw: impl Fn(&[u8; 32]) -> Digest) -> Vec<Offer> {
+    offers.sort_by_cached_key(|offer| draw(&offer.node.0));
     let mut nodes: BTreeMap<Account, usize> = BTreeMap::new();
     let mut turns: Vec<(usize, Offer)> = offers
         .into_iter()
@@ -411,8 +411,7 @@ fn in_turns(mut offers: Vec<Offer>, draw: impl Fn(&NodeKey) -> Digest) -> Vec<Of
             (*count, offer)
         })
         .collect();
-    // Stable: within a turn it is the order of the draws.
-    turns.sort_by_key(|(turn, _)| *turn);
+    turns.sort_by_cached_key(|(turn, offer)| (*turn, draw(&offer.operator.0)));
     turns.into_iter().map(|(_, offer)| offer).collect()
 }
 
@@ -451,7 +450,7 @@ mod tests {
         // Forty low keys of one operator, and three others.
         let many = (0..40).map(|node| offer(node, 1));
         let few = (200..203).map(|node| offer(node, node));
-        let draw = |node: &NodeKey| Digest::derive("test", &(secret, node));
+        let draw = |key: &[u8; 32]| Digest::derive("test", &(secret, key));
         let turns = in_turns(many.chain(few).collect(), draw);
         turns.iter().map(|offer| offer.node.0[0]).collect()
     }

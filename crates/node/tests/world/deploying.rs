@@ -110,7 +110,7 @@ fn offer(secret: &SecretKey) -> Signed<Offer> {
         operator: node.into(),
         ledger: Digest([0; 32]),
         sequence: 1,
-        expires: now() + 3_600_000,
+        expires: now() + 300_000,
         ask: PriceTerms {
             dispatch: 1,
             per_gfuel: 1,
