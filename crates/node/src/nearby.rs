@@ -64,25 +64,28 @@ impl Nearby {
         let source = SecretKey::from_seed(&seed).node();
         let (peer, _) = Network::start(config(), &seed, Arc::new(Peer(gate.clone())))
             .await
-            .unwrap();
-        let status = peer.status().await.unwrap();
+            .expect("a port of the loopback is free");
+        let status = peer.status().await.expect("it was started just now");
         let address = format!("{}/p2p/{}", status.listen[0], status.peer_id);
 
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_sealed(folder.path(), &SealKey::from_bytes([1; 32])).unwrap();
-        let store = Arc::new(store.with_quota(1 << 30).unwrap());
-        let rows = Arc::new(Rows::open(&folder.path().join("rows")).unwrap());
+        let folder = tempfile::tempdir().expect("there is a disk");
+        let store = Store::open_sealed(folder.path(), &SealKey::from_bytes([1; 32]));
+        let store = store.expect("the folder is new");
+        let store = Arc::new(store.with_quota(1 << 30).expect("the store is empty"));
+        let rows = Rows::open(&folder.path().join("rows")).expect("the folder is new");
+        let rows = Arc::new(rows);
         let depot = Depot::new(store.clone());
-        let keepsakes = Keepsakes::load(store, rows.clone()).unwrap();
+        let keepsakes = Keepsakes::load(store, rows.clone()).expect("there are no rows");
         let mut config = config();
         config.bootstrap = vec![address];
         let (network, mut inbox) = Network::start(config, &[8; 32], Arc::new(depot.clone()))
             .await
-            .unwrap();
+            .expect("a port of the loopback is free");
         let connected = async {
             while !matches!(inbox.next().await, Some(Inbound::Connected(node)) if node == source) {}
         };
-        timeout(PATIENCE, connected).await.unwrap();
+        let connected = timeout(PATIENCE, connected).await;
+        connected.expect("its peer listens");
         Self {
             network,
             depot,
@@ -107,7 +110,7 @@ impl Nearby {
             clock: Clock::default(),
             tasks: Tasks::new(),
         };
-        Pins::load(tools).unwrap()
+        Pins::load(tools).expect("the rows can be read")
     }
 
     pub fn supply(&self) -> Supply {
@@ -149,14 +152,14 @@ impl Gate {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().expect("nobody panics with it")
     }
 
     fn wait(&self, waits: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let state = self.lock();
         self.changed
             .wait_while(state, |state| waits(state))
-            .unwrap()
+            .expect("nobody panics with it")
     }
 }
 

@@ -469,7 +469,7 @@ mod tests {
     use super::*;
     use crate::{
         execute::Batch,
-        nearby::{Nearby, PATIENCE},
+        nearby::{Nearby, PATIENCE, until},
     };
 
     /// Runs nothing.
@@ -560,6 +560,8 @@ mod tests {
             let sources = vec![nearby.source];
             workshop.take(turn(attempt), work(program, input), 4, sources, None);
         }
+        let all_failed = async || workshop.0.tools.metrics.aborted.get() == 10;
+        until("all have failed", all_failed).await;
         for _ in 0..10 {
             let event = timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
             let lacks = Abort::MissingInput(names::INPUT.into());
