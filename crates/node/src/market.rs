@@ -360,6 +360,9 @@ impl Market {
         let is_new = |offer: &Offer| {
             let known = state.board.find(&offer.node).map(|known| known.sequence);
             offer.node != own
+                // Else whoever lies would do so in somebody else's name. Nodes of this version are their
+                // own operators; others have to be looked up in the ledger.
+                && offer.operator == Account::from(offer.node)
                 && offer.is_bounded()
                 && offer.expires > now
                 && offer.expires < now.saturating_add(LONGEST)

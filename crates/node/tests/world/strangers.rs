@@ -266,7 +266,14 @@ async fn announcements() {
     let liar = Crier::start(liar, (other.value.sequence + 1, what.1), vec![other]);
     let knows = |key: NodeKey| ledger.offers().iter().any(|known| known.node == key);
     until("the liar was asked", async || knows(liar.key)).await;
-    let honest = Crier::start(honest, what, vec![offer.clone()]);
+    // It also tells of one that would work, and lie, in the name of the provider's operator.
+    let impostor = SecretKey::from_seed(&[78; 32]);
+    let borrowed = Offer {
+        node: impostor.node(),
+        ..like.clone()
+    };
+    let borrowed = Verified::sign(&impostor, borrowed).into_signed();
+    let honest = Crier::start(honest, what, vec![borrowed, offer.clone()]);
     let mut lies = 0;
     let heard = async {
         while let Some(inbound) = listener.inbox.next().await {
@@ -281,6 +288,7 @@ async fn announcements() {
     assert_eq!(lies, 0, "what nobody has goes no further");
     // The listener may have heard it from the provider.
     until("the offer is known", async || knows(honest.key)).await;
+    assert!(!knows(impostor.node()), "it is not its operator's");
     let of = Request::OffersOf(vec![honest.key]);
     let told = listener.says(&ledger, &of).await;
     assert_eq!(told, Reply::Offers(vec![offer]));
