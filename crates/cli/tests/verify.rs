@@ -123,6 +123,7 @@ fn false_fuel_output_and_class_are_found_and_named() {
 
     let lie = Lie {
         class: Class::Trap,
+        outputs: Outputs::default(),
         ..Lie::about(&truth)
     };
     lie.told(&person, &truth, "class.receipt");
