@@ -176,6 +176,8 @@ impl One {
                 Err(_) => return Err(Unpinned::NoReply),
                 Ok(reply) => match codec::decode(&reply) {
                     Ok(Reply::Heard) => return Ok(()),
+                    // So does who has waited as long as it lets others wait.
+                    Ok(Reply::Busy) if start.elapsed() >= SLOW => self.fetching().await?,
                     Ok(Reply::Busy) => busy += 1,
                     _ => return Err(Unpinned::Unwilling),
                 },
