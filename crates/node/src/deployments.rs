@@ -12,11 +12,12 @@ use opensky_protocol::{Deployment, Digest, NodeKey, Reply, Request, Signed, code
 use opensky_storage::{Row, Rows, RowsError, Table};
 use tokio::time::timeout;
 
-use crate::asking::{Answers, SOON};
-
 pub(crate) use self::shelf::Heard;
 use self::shelf::{Shelf, Stay, is_sound};
-use crate::keepsake::{For, Keepsakes};
+use crate::{
+    asking::{Answers, SOON},
+    keepsake::Keepsakes,
+};
 
 /// Records of this node's own, and of programs that are pinned here, by the deployment's id.
 const DEPLOYMENTS: Table = Table::new("deployments-1");
@@ -164,7 +165,7 @@ fn stay(own: &NodeKey, keepsakes: &Keepsakes, record: &Deployment) -> Stay {
     if record.publisher == *own {
         return Stay::Own;
     }
-    match keepsakes.has(&For::Program(record.program)) {
+    match keepsakes.has_program(&record.program) {
         true => Stay::Pinned,
         false => Stay::Cached,
     }
@@ -198,5 +199,29 @@ fn row(id: &Digest, record: Option<&Signed<Deployment>>) -> Row {
         table: DEPLOYMENTS,
         key: id.0.to_vec(),
         value: record.map(codec::encode),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{shelf::tests::record, *};
+    use crate::{keepsake::For, nearby::Nearby};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn record_of_what_is_pinned_for_others_outlives_the_node() {
+        let nearby = Nearby::start(&[]).await;
+        let (pinned, other) = (record(1, 1, 1), record(2, 2, 1));
+        let program = pinned.value.program;
+        let kept = nearby.keepsakes.keep_for(For::Pin(program), vec![program]);
+        kept.expect("rows are taken");
+        let known = nearby.deployments().await;
+        for record in [&pinned, &other] {
+            let heard = known.learn(nearby.source, record.clone());
+            assert!(matches!(heard, Heard::Newest));
+        }
+        let again = nearby.deployments().await;
+        let find = |record: &Signed<Deployment>| again.find(&record.value.id());
+        assert_eq!(find(&pinned), Some(pinned));
+        assert_eq!(find(&other), None);
     }
 }

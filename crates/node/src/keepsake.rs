@@ -161,6 +161,11 @@ impl Keepsakes {
         })
     }
 
+    /// Whether a program is kept for others, or is an own one that is deployed.
+    pub fn has_program(&self, program: &Digest) -> bool {
+        self.has(&For::Pin(*program)) || self.has(&For::Program(*program))
+    }
+
     /// Those, and the own ones that are deployed.
     pub fn programs(&self) -> BTreeSet<Digest> {
         self.of(|reason| match reason {

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     clock::Clock,
+    deployments::Deployments,
     depot::Depot,
     keepsake::Keepsakes,
     pins::{self, Pins},
@@ -111,6 +112,15 @@ impl Nearby {
             tasks: Tasks::new(),
         };
         Pins::load(tools).expect("the rows can be read")
+    }
+
+    /// Once all that was written before is durable.
+    pub async fn deployments(&self) -> Deployments {
+        let before = self.rows.submit(Vec::new()).expect("rows are taken");
+        before.await.expect("rows are written");
+        let (network, rows) = (self.network.clone(), self.rows.clone());
+        let own = NodeKey([0; 32]);
+        Deployments::load(own, network, rows, self.keepsakes.clone()).expect("the rows can be read")
     }
 
     pub fn supply(&self) -> Supply {

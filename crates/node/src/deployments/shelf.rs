@@ -186,7 +186,7 @@ pub(super) fn is_sound(record: &Signed<Deployment>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use opensky_protocol::{Limits, Manifest, Profile, SecretKey, Verified};
 
     use super::*;
@@ -202,7 +202,11 @@ mod tests {
     }
 
     /// What publisher `number` says of the program of that number.
-    fn record(number: u16, program: u8, sequence: u64) -> Signed<Deployment> {
+    pub(in crate::deployments) fn record(
+        number: u16,
+        program: u8,
+        sequence: u64,
+    ) -> Signed<Deployment> {
         let secret = secret(number);
         let record = Deployment {
             publisher: secret.node(),
