@@ -13,7 +13,7 @@ use crate::{
     moment::Moment,
     phase::{Closing, Ending, Phase},
     row::Stored,
-    unit::{Audit, Seat},
+    unit::Audit,
 };
 
 /// Ended jobs that may still be claimed from, as a multiple of those that are remembered for people.
@@ -66,9 +66,8 @@ impl Broker {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
-        let promised = |seat: &&Seat| seat.has_committed() || seat.voice().is_some();
         if let Some(unit) = job.units.get_mut(&index) {
-            let promised = unit.seats.iter().filter(promised).count();
+            let promised = unit.seats.iter().filter(|seat| seat.has_promised()).count();
             unit.wanted = u8::try_from(promised).unwrap_or(u8::MAX).min(unit.wanted);
             unit.audit = Audit::Settled;
         }

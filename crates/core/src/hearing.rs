@@ -77,8 +77,7 @@ impl Broker {
         let same = |over: &SeatState| matches!(over, SeatState::Over(Over::Aborted(other)) if *other == reason);
         let failed = unit.seats.iter().filter(|seat| same(&seat.state));
         // Whoever has a result shows that the unit can be run.
-        let is_run = |seat: &Seat| seat.has_committed() || seat.voice().is_some();
-        let can_be_run = unit.seats.iter().any(is_run);
+        let can_be_run = unit.seats.iter().any(Seat::has_promised);
         if failed.count() >= ABORTS && !can_be_run && unit.stage != Stage::Closed {
             self.wind(turn.job, Ending::Unrunnable { index, reason }, at);
         }

@@ -12,7 +12,7 @@ use opensky_protocol::{
 
 use crate::{
     event::{Plan, Submission},
-    market::Need,
+    need::Need,
     phase::{Phase, Progress},
     purse::Purse,
     unit::{Again, Over, SeatState, Stage, Unit},

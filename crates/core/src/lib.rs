@@ -20,6 +20,7 @@ mod judging;
 mod looking;
 mod market;
 mod moment;
+mod need;
 mod offering;
 mod out;
 mod participant;
@@ -46,7 +47,7 @@ pub use event::{
     Done, EscrowState, Event, Funding, Identity, Plan, Refused, Replicas, Submission, Terms,
 };
 pub use judge::{Verdict, judge};
-pub use market::{Need, Unfit};
+pub use need::{Need, Unfit};
 pub use participant::Participant;
 pub use phase::Ending;
 pub use policy::{Contest, Escrows, Policy};

@@ -163,6 +163,11 @@ impl Seat {
         )
     }
 
+    /// Whether a result of it is promised or known.
+    pub(crate) fn has_promised(&self) -> bool {
+        self.has_committed() || self.voice().is_some()
+    }
+
     pub(crate) fn is_paid(&self) -> bool {
         matches!(self.state, SeatState::Over(Over::Paid { .. }))
     }
@@ -219,9 +224,8 @@ impl Unit {
 
     /// Whether enough have committed that all may show.
     pub(crate) fn is_promised(&self) -> bool {
-        let promised = |seat: &&Seat| seat.has_committed() || seat.voice().is_some();
-        let committed = self.seats.iter().filter(promised);
-        committed.count() >= usize::from(self.wanted)
+        let promised = self.seats.iter().filter(|seat| seat.has_promised());
+        promised.count() >= usize::from(self.wanted)
     }
 
     /// Whether somebody has committed, and nobody is left who could still.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use opensky_protocol::{Account, Digest, NodeKey};
 
 use crate::{
-    market::{Listing, Market, Unfit},
+    market::{Listing, Market},
+    need::Unfit,
     participant::Participant,
     room::Room,
     time::Time,
