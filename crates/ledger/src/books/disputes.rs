@@ -227,8 +227,8 @@ impl Books {
         Ok(())
     }
 
-    /// Pays the claims with the right result: as many as the requester has seats for from the escrow,
-    /// the others from what was lost.
+    /// Pays the claims with the right result: from the escrow what the requester has seats for, the rest
+    /// from what was lost.
     fn pay_claims(
         &mut self,
         id: &Digest,
@@ -238,16 +238,26 @@ impl Books {
         facts: &mut Vec<Fact>,
     ) -> Result<(), Rejection> {
         let mut escrow = self.escrow(id).ok_or(Rejection::EscrowUnknown)?;
-        let mut seats = case.seats;
+        let is_right = |claim: &&Filed| right == Some(claim.compare_key);
+        // Where a voucher pays it already, a claim takes nothing from others.
+        let is_owed = |claim: &&Filed| self.due(id, claim) > 0;
+        let claims = case.filed.iter().filter(is_right).filter(is_owed).count();
         for claim in &case.filed {
-            if right != Some(claim.compare_key) {
+            if !is_right(&claim) {
                 escrow.unreserve(claim.kept);
-            } else if seats > 0 {
-                seats -= 1;
-                self.pay_seat(id, &mut escrow, claim, facts);
-            } else {
-                escrow.unreserve(claim.kept);
-                spoils.owed.push(claim.clone());
+                continue;
+            }
+            let part = match self.due(id, claim) {
+                0 => claim.amount,
+                _ => case.part(claim.amount, claims),
+            };
+            let of = |amount| Filed {
+                amount,
+                ..claim.clone()
+            };
+            self.pay_seat(id, &mut escrow, &of(part), facts);
+            if part < claim.amount {
+                spoils.owed.push(of(claim.amount - part));
             }
         }
         self.put_escrow(id, escrow);
@@ -327,7 +337,7 @@ impl Books {
 #[derive(Default)]
 struct Spoils {
     lost: u128,
-    /// Right results beyond the requester's seats.
+    /// Right results as far as they are beyond the requester's seats.
     owed: Vec<Filed>,
     /// Who was right in the dispute.
     winners: Vec<Account>,

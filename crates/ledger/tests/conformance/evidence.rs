@@ -190,20 +190,43 @@ fn only_the_turns_of_the_voucher_open_it() {
     });
 }
 
+/// Neither by how it numbers turns nor by who comes first can a requester choose whom its seats pay.
 #[test]
-fn requester_pays_as_many_as_its_ticket_says() {
+fn seats_of_a_ticket_are_shared_by_all_who_claim_them() {
     on_each(|ledger, cast| {
         let mut job = ended(ledger, cast, 100);
         job.replica_cap = 2;
-        for party in [&cast.cyd, &cast.dan] {
+        let parties = [&cast.bob, &cast.cyd, &cast.dan];
+        for party in &parties[1..] {
             ledger.ask(party, BOND).unwrap();
         }
-        for (party, attempt) in [(&cast.dan, 4), (&cast.bob, 0), (&cast.cyd, 2)] {
+        // Each is first once, and has the lowest attempt once.
+        for unit in 0..3 {
+            for turn in 0..3 {
+                let party = parties[(unit + turn) % 3];
+                let attempt = (unit + 2 * turn) as u32 % 3;
+                let evidence = [job.evidence(party, unit as u64, attempt, 1)].into();
+                ledger.ask(party, job.show(party, 0, evidence)).unwrap();
+            }
+        }
+        settle(ledger, &job);
+        // Two thirds of 10, rounded down.
+        assert_eq!(ledger.gains(cast), [-54, 18, 18, 18]);
+    });
+}
+
+#[test]
+fn requester_pays_no_more_seats_than_its_ticket_has() {
+    on_each(|ledger, cast| {
+        let mut job = ended(ledger, cast, 100);
+        job.replica_cap = 1;
+        ledger.ask(&cast.cyd, BOND).unwrap();
+        for (party, attempt) in [(&cast.cyd, 4), (&cast.bob, 0)] {
             let evidence = [job.evidence(party, 0, attempt, 1)].into();
             ledger.ask(party, job.show(party, 0, evidence)).unwrap();
         }
         settle(ledger, &job);
-        assert_eq!(ledger.gains(cast), [-20, 10, 10, 0]);
+        assert_eq!(ledger.gains(cast), [-10, 5, 5, 0]);
     });
 }
 

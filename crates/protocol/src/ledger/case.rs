@@ -49,7 +49,7 @@ pub enum Verdict {
 pub struct Case {
     /// How many of them the requester pays, by its ticket.
     pub seats: u8,
-    /// The claims, one of each operator at most.
+    /// The claims in the order in which they were filed, one of each operator at most.
     pub filed: Vec<Filed>,
     /// The objection, if there is one.
     pub objection: Option<Objection>,
@@ -89,11 +89,21 @@ impl Case {
             return Err(Rejection::Claims);
         }
         self.seats = self.seats.max(seats);
-        let place = self.filed.partition_point(|other| {
-            (other.attempt, other.operator) < (claim.attempt, claim.operator)
-        });
-        self.filed.insert(place, claim);
+        self.filed.push(claim);
         Ok(())
+    }
+
+    /// What the requester pays of a right claim of `amount`, where there are so many that are owed
+    /// anything: all of it as long as its ticket has seats for all of them, else the same part of each,
+    /// rounded down. Whoever chose which claims come first would choose its own: the requester numbers
+    /// the turns, and knows best when claims begin.
+    pub fn part(&self, amount: u128, claims: usize) -> u128 {
+        let (seats, claims) = (u128::from(self.seats), claims.max(1) as u128);
+        if claims <= seats {
+            return amount;
+        }
+        // Multiples of the number of claims first, so that nothing in between is larger than the amount.
+        amount / claims * seats + amount % claims * seats / claims
     }
 
     /// Whether two results differ, or somebody objects.
