@@ -33,12 +33,12 @@ impl Worker {
             let ours = earning.filter(|earning| earning.is_ours(voucher, &job, &who));
             if let Some(earning) = ours {
                 earning.keep(voucher);
-                at.changed(Stored::Earning(job));
-                self.plan_claim(job, at);
+                self.count(&job, at);
             }
         }
         if let Some(job) = job {
             self.paid(from, job, &paid, at);
+            self.plan_claim(job, at);
         }
         for turn in refused {
             self.refused(from, turn, at);
@@ -72,7 +72,7 @@ impl Worker {
                 opened.push_back(turn);
             }
         }
-        at.changed(Stored::Earning(job));
+        self.count(&job, at);
         turns.iter().for_each(|turn| self.forget(*turn, None, at));
         self.close_account(job, at);
     }
@@ -91,6 +91,7 @@ impl Worker {
             (state @ TaskState::Rejected(_), _) => state,
             (state, _) => {
                 task.state = state;
+                self.write_off(&turn, at);
                 self.forget(turn, None, at);
                 return;
             }
@@ -118,6 +119,7 @@ impl Worker {
         let when = match earning.unclaimed() {
             0 => return,
             much if much >= self.policy.claim_amount => at.now,
+            _ if self.needs_money_of(&earning.requester) => at.now,
             _ => at.now.after(self.policy.claim_time),
         };
         at.alarms.bring_forward(Alarm::Account(job), when);
@@ -132,15 +134,17 @@ impl Worker {
         let is_over = ends <= at.now;
         let is_unpaid = |turn: &Turn| self.tasks[turn].done().is_some();
         let may_be_closed = !is_over && self.turns_of(&job).iter().any(is_unpaid);
-        // Whoever has closed an escrow need not say so, and what they say may be lost.
-        if may_be_closed && self.looked_for.insert(job) {
-            at.want(Effect::FindEscrow { job });
-        }
+        let is_claimed = earning.unclaimed() == 0;
+        let owes = earning.owed() > 0;
         let sulks = ends.after(self.policy.patience);
         if earning.unclaimed() > 0
             && let Some(best) = &earning.best
         {
             at.want(Effect::Claim(Verified::assume(best.clone())));
+        }
+        // Whoever has closed an escrow need not say so, and what they say may be lost.
+        if may_be_closed || owes {
+            self.look_for(job, at);
         }
         if is_over {
             self.stop_unfinished(job, at);
@@ -152,7 +156,12 @@ impl Worker {
             self.close_books(job, at);
             return;
         }
-        let again = at.now.after(self.policy.last_retry);
+        // What was shown to the ledger is paid much later.
+        let pause = match is_over && is_claimed && self.turns_of(&job).is_empty() {
+            true => self.policy.claim_time,
+            false => self.policy.last_retry,
+        };
+        let again = at.now.after(pause);
         let steps = [ends, sulks, again].into_iter();
         let next = steps.filter(|step| *step > at.now).min();
         at.alarms.set(Alarm::Account(job), next.unwrap_or(again));
@@ -167,6 +176,7 @@ impl Worker {
                 TaskState::Unfunded(_) | TaskState::Queued(_) => {}
                 _ => continue,
             }
+            self.write_off(&turn, at);
             self.forget(turn, None, at);
         }
     }
@@ -210,35 +220,60 @@ impl Worker {
     /// The ledger has taken what was shown, or will never.
     pub(crate) fn filed(&mut self, turns: &[Turn], at: &mut Moment<'_>) {
         for turn in turns {
+            let worth = self.tasks.get(turn).map_or(0, |task| task.owed());
+            if let Some(earning) = self.earnings.get_mut(&turn.job) {
+                earning.filed = earning.filed.saturating_add(worth);
+            }
+            self.count(&turn.job, at);
             self.forget(*turn, None, at);
             self.close_account(turn.job, at);
         }
     }
 
-    /// The ledger has paid a voucher.
-    pub(crate) fn claimed(&mut self, job: Digest, total: u128, at: &mut Moment<'_>) {
+    /// The ledger has paid vouchers up to that total, or will pay no more; and so much in all.
+    pub(crate) fn claimed(
+        &mut self,
+        job: Digest,
+        total: u128,
+        received: u128,
+        at: &mut Moment<'_>,
+    ) {
         if let Some(earning) = self.earnings.get_mut(&job) {
             earning.claimed = earning.claimed.max(total);
-            at.changed(Stored::Earning(job));
         }
+        self.count(&job, at);
+        self.received(&job, received, at);
         self.close_account(job, at);
     }
 
-    /// Forgets a job that is over, whose turns are all settled and whose voucher is claimed.
-    fn close_account(&mut self, job: Digest, at: &mut Moment<'_>) {
-        let earning = self.earnings.get(&job);
-        let is_done =
-            earning.is_some_and(|earning| earning.ends <= at.now && earning.unclaimed() == 0);
-        if is_done && self.turns_of(&job).is_empty() {
-            self.close_books(job, at);
+    /// Forgets a job that is over, whose turns are all settled and paid, or never will be. Until then what
+    /// is owed counts.
+    pub(crate) fn close_account(&mut self, job: Digest, at: &mut Moment<'_>) {
+        let Some(earning) = self.earnings.get(&job) else {
+            return;
+        };
+        let is_done = earning.ends <= at.now && earning.unclaimed() == 0;
+        if !is_done || !self.turns_of(&job).is_empty() {
+            return;
+        }
+        let is_empty = self.funding.get(&job).is_some_and(|found| found.left == 0);
+        match earning.owed() == 0 || is_empty {
+            true => self.close_books(job, at),
+            // Only the money is waited for.
+            false => at.want(Effect::Drop(job)),
         }
     }
 
     fn close_books(&mut self, job: Digest, at: &mut Moment<'_>) {
         for turn in self.turns_of(&job) {
+            self.write_off(&turn, at);
             self.forget(turn, None, at);
         }
-        self.earnings.remove(&job);
+        if let Some(earning) = self.earnings.remove(&job) {
+            let requester = earning.requester;
+            self.credits.close(&requester, &job, earning.counted);
+            self.lose(requester, earning.owed(), at);
+        }
         self.funding.remove(&job);
         at.changed(Stored::Earning(job));
         let opened = self.opened.remove(&job).unwrap_or_default();

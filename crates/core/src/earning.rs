@@ -21,10 +21,17 @@ pub(crate) struct Earning {
     pub(crate) known: Option<Signed<Voucher>>,
     /// What the paid turns of this node are worth.
     pub(crate) earned: u128,
-    /// What the ledger has paid, as far as it has said so.
+    /// The total of the vouchers that the ledger has paid, or never will.
     pub(crate) claimed: u128,
+    /// What turns are worth that were shown to the ledger, because no voucher pays them.
+    pub(crate) filed: u128,
+    /// What the ledger has paid from this escrow in all, as far as it has said so.
+    pub(crate) received: u128,
     /// When work on the job ended: its deadline, or when the requester said that it is over.
     pub(crate) ends: Time,
+    /// What of this was counted as [owed](Self::owed) last.
+    #[codec(skip)]
+    pub(crate) counted: u128,
 }
 
 /// The turns that the last known voucher pays, in its order.
@@ -39,12 +46,26 @@ impl Earning {
             known: None,
             earned: 0,
             claimed: 0,
+            filed: 0,
+            received: 0,
             ends: deadline,
+            counted: 0,
         }
     }
 
     fn total(&self) -> u128 {
         self.best.as_ref().map_or(0, |best| best.value.total)
+    }
+
+    /// What the job has come to by vouchers, and by evidence beside them as the ledger counts it.
+    pub(crate) fn worth(&self) -> u128 {
+        let known = self.known.as_ref().map_or(0, |known| known.value.total);
+        self.total().max(known.saturating_add(self.filed))
+    }
+
+    /// What of that the ledger has not paid.
+    pub(crate) fn owed(&self) -> u128 {
+        self.worth().saturating_sub(self.received)
     }
 
     /// What could be claimed.

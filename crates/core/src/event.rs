@@ -73,6 +73,8 @@ pub enum Event {
         job: Digest,
         /// The total of the voucher that was claimed.
         total: u128,
+        /// What the ledger has paid this node's operator from the escrow in all; 0 if that is not known.
+        received: u128,
     },
     /// The ledger has taken the evidence for these turns, or refused it for good.
     Filed(Vec<Turn>),
@@ -204,8 +206,12 @@ pub struct Funding {
     pub requester: NodeKey,
     /// Who pays.
     pub payer: Account,
-    /// What is left of it.
+    /// What a voucher could be paid from.
     pub amount: u128,
+    /// What it still holds, for claims by evidence too. Nothing: it will never pay any more.
+    pub left: u128,
+    /// What it has paid this node's operator.
+    pub received: u128,
     /// When work on it ends.
     pub ends: Time,
 }

@@ -97,7 +97,11 @@ impl Participant {
             Event::Collected(job) => broker.collected(job, &mut at),
             Event::Escrow { job, state } => broker.escrow(job, state, &mut at),
             Event::Funding { job, found } => worker.funded(job, found, &mut at),
-            Event::Claimed { job, total } => worker.claimed(job, total, &mut at),
+            Event::Claimed {
+                job,
+                total,
+                received,
+            } => worker.claimed(job, total, received, &mut at),
             Event::Filed(turns) => worker.filed(&turns, &mut at),
             Event::Capacity(terms) => worker.gives(*terms, &mut at),
             Event::Drain => {

@@ -97,13 +97,26 @@ pub struct Policy {
     pub unseen: usize,
     /// Worker: time that must be left before the deadline.
     pub margin: Duration,
-    /// Worker: whether orders wait until the ledger has shown the escrow that pays for them.
+    /// Worker: what a requester that has paid nothing yet may owe this node. Whoever has paid may owe as
+    /// much more as the ledger has paid this node from its escrows.
+    ///
+    /// This bounds what a requester can cost, whatever it does with its escrows: of the work that this
+    /// node has ever done for one requester, no more than `max_unpaid` and what that requester has paid
+    /// remains unpaid. Counted are results, also those that were let go without being looked at,
+    /// vouchers and evidence until the ledger has paid them, what was run of turns that were stopped, and
+    /// what runs, at the most that it can cost. One turn that can cost more than all that is run if
+    /// nothing is owed: then the bound is what that turn costs. Requesters are told apart by their node
+    /// keys, and work that is lost with this node's own process is its own loss.
+    pub max_unpaid: u128,
+    /// Worker: whether orders wait until the ledger has shown the escrow that pays for them. Where it
+    /// is not asked, nothing bounds what requesters may owe.
     pub escrow: Escrows,
     /// Worker: how long an offer is good.
     pub offer_life: Duration,
     /// Worker: how soon after one offer the next may come.
     pub offer_gap: Duration,
-    /// Worker: what vouchers have to be worth before they are claimed at once.
+    /// Worker: what vouchers have to be worth before they are claimed at once. They are, too, when their
+    /// requester owes half of what it may.
     pub claim_amount: u128,
     /// Worker: how long a voucher of less is kept before it is claimed.
     pub claim_time: Duration,
@@ -176,6 +189,7 @@ impl Default for Policy {
             turns: 131_072,
             unseen: 4_096,
             margin: Duration::from_secs(1),
+            max_unpaid: 1_000_000_000,
             escrow: Escrows::Seen,
             offer_life: Duration::from_secs(60),
             offer_gap: Duration::from_millis(500),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use opensky_protocol::{
-    Account, Class, Digest, Order, Profile, Reveal, Turn,
+    Account, Class, Digest, NodeKey, Order, Profile, Reveal, Turn,
     codec::{self, CodecError},
     ledger::PaidTurn,
 };
@@ -12,6 +12,7 @@ use parity_scale_codec::{DecodeWithMemTracking, Encode};
 use crate::{
     alarm::{Alarm, Alarms},
     broker::Broker,
+    credit::{Record, Weight},
     earning::Earning,
     event::{Done, Submission},
     job::Job,
@@ -189,7 +190,11 @@ impl Worker {
         for row in rows.read::<Digest, Earning>(Table::Earnings) {
             let (job, earning) = row?;
             alarms.set(Alarm::Account(job), at_once);
-            self.earnings.insert(job, earning);
+            self.restore_account(job, earning);
+        }
+        for row in rows.read::<NodeKey, Record>(Table::Requesters) {
+            let (requester, record) = row?;
+            self.credits.restore(requester, record);
         }
         for row in rows.numbered::<PaidTurn>(Table::Paid) {
             let (job, _, paid) = row?;
@@ -216,10 +221,13 @@ impl Worker {
                 sources,
                 key: order.key,
                 state,
+                began: None,
+                counted: Weight::default(),
             };
             self.keep(turn, task);
-            if is_queued {
-                self.wait(turn, &requester);
+            match is_queued {
+                true => self.wait(turn, &requester),
+                false => self.weigh(&turn),
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What is durable: rows of named tables, whose meaning only the core knows.
 
-use opensky_protocol::{Account, Digest, Profile, Turn, codec};
+use opensky_protocol::{Account, Digest, NodeKey, Profile, Turn, codec};
 use parity_scale_codec::Encode;
 
 /// A table. Its name ends in the version of its rows.
@@ -27,11 +27,13 @@ pub enum Table {
     Earnings,
     /// Which turns that pays.
     Paid,
+    /// What each requester has paid this node, and what it has cost it.
+    Requesters,
 }
 
 impl Table {
     /// All of them. A restore reads each.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Submissions,
         Self::Jobs,
         Self::Units,
@@ -42,6 +44,7 @@ impl Table {
         Self::Done,
         Self::Earnings,
         Self::Paid,
+        Self::Requesters,
     ];
 
     /// The table's name in storage.
@@ -55,8 +58,9 @@ impl Table {
             Self::Standings => "standings 1",
             Self::Orders => "orders 1",
             Self::Done => "done 1",
-            Self::Earnings => "earnings 1",
+            Self::Earnings => "earnings 2",
             Self::Paid => "paid 1",
+            Self::Requesters => "requesters 1",
         }
     }
 }
@@ -93,6 +97,7 @@ pub(crate) enum Stored {
     Done(Turn),
     Earning(Digest),
     Paid(Digest, u32),
+    Requester(NodeKey),
 }
 
 impl Stored {
@@ -108,6 +113,7 @@ impl Stored {
             Self::Done(_) => Table::Done,
             Self::Earning(_) => Table::Earnings,
             Self::Paid(..) => Table::Paid,
+            Self::Requester(_) => Table::Requesters,
         }
     }
 
@@ -121,6 +127,7 @@ impl Stored {
             Self::Purse(job, operator) => codec::encode(&(job, operator)),
             Self::Standing(operator, profile) => codec::encode(&(operator, profile)),
             Self::Order(turn) | Self::Done(turn) => codec::encode(turn),
+            Self::Requester(node) => node.0.to_vec(),
         }
     }
 

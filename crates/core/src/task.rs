@@ -2,7 +2,7 @@
 
 use opensky_protocol::{Assignment, NodeKey, Order, Signed, Ticket, Work, WrappedKey};
 
-use crate::{event::Done, room::Room};
+use crate::{credit::Weight, event::Done, room::Room, time::Time};
 
 /// One turn of this node that is not over.
 pub(crate) struct Task {
@@ -11,6 +11,10 @@ pub(crate) struct Task {
     pub(crate) sources: Vec<NodeKey>,
     pub(crate) key: Option<WrappedKey>,
     pub(crate) state: TaskState,
+    /// When it was handed over to be run.
+    pub(crate) began: Option<Time>,
+    /// What it was counted for last.
+    pub(crate) counted: Weight,
 }
 
 pub(crate) enum TaskState {
@@ -56,6 +60,43 @@ impl Task {
         Room::of(&ticket.limits, ticket.input_len).memory
     }
 
+    /// The most that it can come to cost.
+    pub(crate) fn worst(&self) -> u128 {
+        worst(&self.ticket.value, &self.assignment.value)
+    }
+
+    /// What it counts for, as it is.
+    pub(crate) fn weight(&self) -> Weight {
+        let mut weight = Weight::default();
+        match &self.state {
+            TaskState::Unfunded(_) => {}
+            TaskState::Queued(_) => weight.committed = self.worst(),
+            TaskState::Running => {
+                weight.committed = self.worst();
+                weight.running = weight.committed;
+            }
+            TaskState::Promised(..) | TaskState::Shown(..) | TaskState::Rejected(_) => {
+                weight.committed = self.owed();
+                weight.done = weight.committed;
+            }
+        }
+        weight
+    }
+
+    /// What was done of it so far is worth: its result, or as much as a core of that speed, in fuel per
+    /// second, can have run since it was handed over.
+    pub(crate) fn spent(&self, speed: u64, now: Time) -> u128 {
+        match (&self.state, self.began) {
+            (TaskState::Unfunded(_) | TaskState::Queued(_), _) | (TaskState::Running, None) => 0,
+            (TaskState::Running, Some(began)) => {
+                let fuel = now.since(began).saturating_mul(speed) / 1_000;
+                let ask = &self.assignment.value.ask;
+                self.ticket.value.payment(ask, fuel, 0)
+            }
+            _ => self.owed(),
+        }
+    }
+
     /// What is owed for its result.
     pub(crate) fn owed(&self) -> u128 {
         let said = self.done().map(|done| &done.statement);
@@ -64,4 +105,10 @@ impl Task {
             self.ticket.value.payment(ask, said.fuel, said.output_len)
         })
     }
+}
+
+/// The most that a turn can come to cost.
+pub(crate) fn worst(ticket: &Ticket, turn: &Assignment) -> u128 {
+    let ask = turn.ask.capped(&ticket.price);
+    ask.worst_case(&ticket.limits, ticket.input_len)
 }

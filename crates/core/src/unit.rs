@@ -177,7 +177,7 @@ impl Seat {
         matches!(
             self.state,
             SeatState::Over(
-                Over::Refused(Refusal::Busy | Refusal::Escrow)
+                Over::Refused(Refusal::Busy | Refusal::Escrow | Refusal::Committed | Refusal::Owed)
                     | Over::Silent
                     | Over::Hidden
                     | Over::Lacked

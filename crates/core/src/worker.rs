@@ -8,6 +8,7 @@ use opensky_protocol::{
 
 use crate::{
     alarm::Alarm,
+    credit::{Credits, Weight},
     draw::Draws,
     earning::{Earning, Opened},
     effect::Effect,
@@ -17,7 +18,7 @@ use crate::{
     room::Room,
     row::Stored,
     share::Shares,
-    task::{Task, TaskState},
+    task::{Task, TaskState, worst},
     time::{Time, back_off},
 };
 
@@ -40,6 +41,10 @@ pub(crate) struct Worker {
     pub(crate) funding: BTreeMap<Digest, Funding>,
     /// Jobs whose escrow the ledger was asked for, and has not answered.
     pub(crate) looked_for: BTreeSet<Digest>,
+    /// What requesters owe, and may owe.
+    pub(crate) credits: Credits,
+    /// Whose turns wait because of what they owe.
+    pub(crate) held_up: BTreeSet<NodeKey>,
     /// Turns that are over, and what to say to whoever asks for them again.
     over: BTreeMap<Turn, Option<Abort>>,
     over_order: VecDeque<Turn>,
@@ -54,6 +59,7 @@ impl Worker {
     pub(crate) fn new(who: Identity, policy: Policy, draws: Draws) -> Self {
         Self {
             who,
+            credits: Credits::new(policy.max_unpaid),
             policy,
             draws,
             terms: None,
@@ -66,6 +72,7 @@ impl Worker {
             opened: BTreeMap::new(),
             funding: BTreeMap::new(),
             looked_for: BTreeSet::new(),
+            held_up: BTreeSet::new(),
             over: BTreeMap::new(),
             over_order: VecDeque::new(),
             sequence: 0,
@@ -95,10 +102,15 @@ impl Worker {
         match self.admits(from, &order, at.now) {
             Ok(()) => self.take(from, turn, order, at),
             Err(why) => {
-                *self.refusals.entry(why).or_default() += 1;
-                at.to(from).refuse.push((turn, why));
+                self.refuse(from, turn, why, at);
+                self.look_for_money(&from, turn.job, why, at);
             }
         }
+    }
+
+    fn refuse(&mut self, from: NodeKey, turn: Turn, why: Refusal, at: &mut Moment<'_>) {
+        *self.refusals.entry(why).or_default() += 1;
+        at.to(from).refuse.push((turn, why));
     }
 
     fn admits(&self, from: NodeKey, order: &Order, now: Time) -> Result<(), Refusal> {
@@ -124,7 +136,10 @@ impl Worker {
         expect(has_room, Refusal::Busy)?;
         expect(order.work.check().is_ok(), Refusal::Invalid)?;
         match self.funding.get(&turn.job) {
-            Some(funding) => expect(is_paid(funding, ticket), Refusal::Escrow),
+            Some(funding) => {
+                expect(is_meant(funding, ticket), Refusal::Escrow)?;
+                self.trusts(&turn.job, funding, worst(ticket, turn))
+            }
             None if self.policy.escrow == Escrows::Assumed => Ok(()),
             None => {
                 let has_room = self.shares.allow_unseen(&from, self.policy.unseen);
@@ -153,6 +168,8 @@ impl Worker {
             sources,
             key: order.key,
             state,
+            began: None,
+            counted: Weight::default(),
         };
         self.keep(turn, task);
         if is_funded {
@@ -160,9 +177,7 @@ impl Worker {
             self.wait(turn, &from);
         } else {
             self.shares.look(&from);
-            if self.looked_for.insert(turn.job) {
-                at.want(Effect::FindEscrow { job: turn.job });
-            }
+            self.look_for(turn.job, at);
         }
     }
 
@@ -171,7 +186,7 @@ impl Worker {
         if let Entry::Vacant(account) = self.earnings.entry(job) {
             let deadline = Time(ticket.deadline);
             account.insert(Earning::new(ticket.requester, deadline));
-            at.changed(Stored::Earning(job));
+            self.count(&job, at);
             let soon = at.now.after(self.policy.claim_time);
             at.alarms.set(Alarm::Account(job), deadline.min(soon));
         }
@@ -180,42 +195,49 @@ impl Worker {
     /// The ledger has said what pays for a job.
     pub(crate) fn funded(&mut self, job: Digest, found: Option<Funding>, at: &mut Moment<'_>) {
         self.looked_for.remove(&job);
-        let earning = self.earnings.get_mut(&job);
-        if let (Some(earning), Some(found)) = (earning, found)
-            && found.ends < earning.ends
-        {
-            earning.ends = found.ends;
-            at.changed(Stored::Earning(job));
-            at.alarms.bring_forward(Alarm::Account(job), at.now);
+        if let Some(found) = found {
+            self.note_funding(job, found, at);
         }
         for turn in self.turns_of(&job) {
-            let Some(task) = self.tasks.get_mut(&turn) else {
-                continue;
-            };
-            if !matches!(task.state, TaskState::Unfunded(_)) {
-                continue;
+            if matches!(self.tasks[&turn].state, TaskState::Unfunded(_)) {
+                self.take_unfunded(turn, found, at);
             }
-            let ticket = task.ticket.value.clone();
-            let from = ticket.requester;
-            self.shares.looked(&from);
-            let Some(funding) = found.filter(|funding| is_paid(funding, &ticket)) else {
+        }
+        self.close_account(job, at);
+    }
+
+    /// A turn whose escrow was looked for is taken on, or not.
+    fn take_unfunded(&mut self, turn: Turn, found: Option<Funding>, at: &mut Moment<'_>) {
+        let task = &self.tasks[&turn];
+        let (ticket, price) = (task.ticket.value.clone(), task.worst());
+        let from = ticket.requester;
+        self.shares.looked(&from);
+        let allowed = match found.filter(|found| is_meant(found, &ticket)) {
+            Some(found) => self.trusts(&turn.job, &found, price).map(|()| found),
+            None => Err(Refusal::Escrow),
+        };
+        let found = match allowed {
+            Ok(found) => found,
+            Err(why) => {
                 self.tasks.remove(&turn);
                 self.shares.settle(&from);
-                at.to(from).refuse.push((turn, Refusal::Escrow));
-                *self.refusals.entry(Refusal::Escrow).or_default() += 1;
-                continue;
-            };
-            let state = core::mem::replace(&mut task.state, TaskState::Running);
-            if let TaskState::Unfunded(work) = state {
-                let order = task.order(&work);
-                at.out.rows.push(Stored::Order(turn).holding(&order));
-                task.state = TaskState::Queued(work);
+                self.refuse(from, turn, why, at);
+                return;
             }
-            self.funding.insert(job, funding);
-            self.open_account(job, &ticket, at);
-            at.to(from).accept.push(turn);
-            self.wait(turn, &from);
+        };
+        self.open_account(turn.job, &ticket, at);
+        self.note_funding(turn.job, found, at);
+        let Some(task) = self.tasks.get_mut(&turn) else {
+            return;
+        };
+        let state = core::mem::replace(&mut task.state, TaskState::Running);
+        if let TaskState::Unfunded(work) = state {
+            let order = task.order(&work);
+            at.out.rows.push(Stored::Order(turn).holding(&order));
+            task.state = TaskState::Queued(work);
         }
+        at.to(from).accept.push(turn);
+        self.wait(turn, &from);
     }
 
     pub(crate) fn keep(&mut self, turn: Turn, task: Task) {
@@ -227,6 +249,7 @@ impl Worker {
     pub(crate) fn wait(&mut self, turn: Turn, requester: &NodeKey) {
         self.queue.push_back(turn);
         self.shares.begin(requester);
+        self.weigh(&turn);
     }
 
     pub(crate) fn turns_of(&self, job: &Digest) -> Vec<Turn> {
@@ -244,81 +267,8 @@ impl Worker {
         turns.map(|(turn, _)| *turn).collect()
     }
 
-    /// Runs what there is room for.
-    pub(crate) fn start(&mut self, at: &mut Moment<'_>) {
-        let Some(terms) = &self.terms else {
-            return;
-        };
-        let capacity = terms.capacity;
-        let most = usize::from(capacity.cores).saturating_mul(self.policy.ahead as usize);
-        while let Some(turn) = self.queue.front().copied() {
-            let Some(task) = self.tasks.get_mut(&turn) else {
-                self.queue.pop_front();
-                continue;
-            };
-            let needs = task.memory();
-            let has_core = self.running.len() < most;
-            let has_memory = self.memory.saturating_add(needs) <= capacity.memory;
-            if !has_core || !has_memory {
-                return;
-            }
-            self.queue.pop_front();
-            match core::mem::replace(&mut task.state, TaskState::Running) {
-                TaskState::Queued(work) => {
-                    self.memory += needs;
-                    self.running.insert(turn);
-                    at.want(Effect::Execute {
-                        turn,
-                        work,
-                        input_len: task.ticket.value.input_len,
-                        sources: task.sources.clone(),
-                        key: task.key,
-                    });
-                }
-                other => task.state = other,
-            }
-        }
-    }
-
-    /// A run is over.
-    pub(crate) fn executed(
-        &mut self,
-        turn: Turn,
-        result: Result<Box<Done>, Abort>,
-        at: &mut Moment<'_>,
-    ) {
-        self.stopped(&turn);
-        let Some(task) = self.tasks.get_mut(&turn) else {
-            return;
-        };
-        if !matches!(task.state, TaskState::Running) {
-            return;
-        }
-        match result {
-            Ok(done) => {
-                at.out.rows.push(Stored::Done(turn).holding(&*done));
-                task.state = TaskState::Promised(done, 0);
-                self.promise(turn, at);
-            }
-            Err(abort) => {
-                let from = task.ticket.value.requester;
-                at.to(from).abort.push((turn, abort.clone()));
-                self.forget(turn, Some(abort), at);
-            }
-        }
-    }
-
-    fn stopped(&mut self, turn: &Turn) {
-        if self.running.remove(turn)
-            && let Some(task) = self.tasks.get(turn)
-        {
-            self.memory = self.memory.saturating_sub(task.memory());
-            self.shares.end(&task.ticket.value.requester);
-        }
-    }
-
     /// Promises a result, and will again until somebody answers.
-    fn promise(&mut self, turn: Turn, at: &mut Moment<'_>) {
+    pub(crate) fn promise(&mut self, turn: Turn, at: &mut Moment<'_>) {
         let Some(task) = self.tasks.get_mut(&turn) else {
             return;
         };
@@ -380,6 +330,7 @@ impl Worker {
             TaskState::Running => at.want(Effect::Stop(turn)),
             TaskState::Unfunded(_) | TaskState::Queued(_) | TaskState::Promised(..) => {}
         }
+        self.write_off(&turn, at);
         self.forget(turn, None, at);
     }
 
@@ -396,6 +347,8 @@ impl Worker {
             return;
         };
         let requester = &task.ticket.value.requester;
+        self.credits
+            .weigh(*requester, turn.job, task.counted, Weight::default());
         match task.state {
             TaskState::Queued(_) => {
                 self.queue.retain(|queued| *queued != turn);
@@ -440,6 +393,7 @@ impl Worker {
                 let opened = self.opened.get(job)?;
                 Some(codec::encode(opened.get(*place as usize)?))
             }
+            Stored::Requester(node) => Some(codec::encode(&self.credits.record(node)?)),
             _ => None,
         }
     }
@@ -456,11 +410,9 @@ pub(crate) fn commit(draws: &Draws, node: &NodeKey, turn: &Turn, done: &Done) ->
     }
 }
 
-/// Whether that escrow can pay one run of the ticket.
-fn is_paid(funding: &Funding, ticket: &Ticket) -> bool {
-    let worst = ticket.price.worst_case(&ticket.limits, ticket.input_len);
+/// Whether that escrow is the one that the ticket spends.
+fn is_meant(funding: &Funding, ticket: &Ticket) -> bool {
     funding.requester == ticket.requester
         && funding.payer == ticket.payer
-        && funding.amount >= worst
         && funding.ends.0 >= ticket.deadline
 }

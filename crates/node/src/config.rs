@@ -68,6 +68,19 @@ pub struct Price {
     pub per_gfuel: Coins,
     /// For a GiB of input or output. Default: 1,000,000.
     pub per_gib: Coins,
+    /// What a requester that has not paid yet may owe. It is all that a new one can cost; one that has
+    /// paid may owe as much more as it has paid. Default: the price of 1,000 units and of 1,000 x 10^9
+    /// fuel, which is about a quarter of an hour of one core.
+    pub max_unpaid: Option<Coins>,
+}
+
+impl Price {
+    /// What a requester that has not paid yet may owe.
+    pub(crate) fn max_unpaid(&self) -> u128 {
+        let all = self.dispatch.0.saturating_add(self.per_gfuel.0);
+        self.max_unpaid
+            .map_or(all.saturating_mul(1_000), |coins| coins.0)
+    }
 }
 
 impl Default for Price {
@@ -76,6 +89,7 @@ impl Default for Price {
             dispatch: Coins(1_000),
             per_gfuel: Coins(1_000_000),
             per_gib: Coins(1_000_000),
+            max_unpaid: None,
         }
     }
 }
@@ -303,6 +317,7 @@ mod tests {
         let config = Config::parse(LEAST).unwrap();
         assert!(config.provide && !config.mdns && !config.relay);
         assert_eq!(config.price, Price::default());
+        assert_eq!(config.price.max_unpaid(), 1_001_000_000);
         assert_eq!(config.api.listen.to_string(), "127.0.0.1:7420");
         assert!(matches!(config.ledger, LedgerConfig::Here(here) if here.name == "development"));
     }
@@ -323,6 +338,7 @@ mod tests {
             dispatch = 5
             per-gfuel = "340282366920938463463374607431768211455"
             per-gib = "1_000"
+            max-unpaid = 7_000
             [capacity]
             cores = 3
             memory = "14GiB"
@@ -337,6 +353,7 @@ mod tests {
         let config = Config::parse(text).unwrap();
         assert_eq!(config.price.per_gfuel, Coins(u128::MAX));
         assert_eq!(config.price.per_gib, Coins(1_000));
+        assert_eq!(config.price.max_unpaid(), 7_000);
         assert_eq!(config.capacity.memory, Some(Bytes(14 << 30)));
         assert_eq!(config.capacity.uplink, Some(Bytes(3 << 19)));
         assert!(matches!(config.ledger, LedgerConfig::At(at) if at.node.0[0] == 0xec));

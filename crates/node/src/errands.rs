@@ -296,12 +296,7 @@ impl Runner {
             };
             match self.books.escrow(job).await {
                 Ok(Some(escrow)) => {
-                    found = Some(Funding {
-                        requester: escrow.requester,
-                        payer: escrow.payer,
-                        amount: escrow.available(),
-                        ends: Time(escrow.ends()),
-                    });
+                    found = Some(self.funding(job, escrow).await);
                     break;
                 }
                 Ok(None) => {}
@@ -326,7 +321,45 @@ impl Runner {
                 return tracing::warn!(job = %short(&job), %error, "a voucher was not claimed");
             }
         }
-        self.tell(Event::Claimed { job, total }).await;
+        let received = self.tab(job).await;
+        self.tell(Event::Claimed {
+            job,
+            total,
+            received,
+        })
+        .await;
+    }
+
+    /// What the ledger has paid this node's operator from an escrow; 0 if that cannot be known now.
+    async fn tab(&self, job: Digest) -> u128 {
+        let tab = self.books.tab(job, self.secret.node().into()).await;
+        tab.map_or_else(
+            |error| {
+                tracing::debug!(%error, "the ledger is away");
+                0
+            },
+            |tab| tab.paid,
+        )
+    }
+
+    async fn funding(&self, job: Digest, mut escrow: Escrow) -> Funding {
+        let mut received = 0;
+        // Most have paid nobody yet.
+        if escrow.paid > 0 {
+            received = self.tab(job).await;
+            // What was paid meanwhile would count twice.
+            if let Ok(Some(now)) = self.books.escrow(job).await {
+                escrow = now;
+            }
+        }
+        Funding {
+            requester: escrow.requester,
+            payer: escrow.payer,
+            amount: escrow.available(),
+            left: escrow.left(),
+            received,
+            ends: Time(escrow.ends()),
+        }
     }
 
     async fn show(self: Arc<Self>, proof: Proof) {

@@ -9,7 +9,7 @@ use opensky_protocol::{
     Account, Digest, NodeKey, Reply, Request, Signed, codec,
     ledger::{
         AccountState, Case, Escrow, Event, Genesis, Intent, LedgerReply, LedgerRequest, NodeState,
-        Refused, Rejection, Terms,
+        Refused, Rejection, Tab, Terms,
     },
 };
 
@@ -97,6 +97,9 @@ asks! {
     /// An escrow, if there is one of that id.
     escrow(id: Digest) -> Option<Escrow>,
         LedgerRequest::Escrow(id) => Escrow(escrow) escrow.map(|escrow| *escrow);
+    /// What an operator has coming from an escrow.
+    tab(escrow: Digest, operator: Account) -> Tab,
+        LedgerRequest::Tab { escrow, operator } => Tab(tab) tab;
     /// Units of an escrow with claims that are not settled, after that one.
     cases(escrow: Digest, after: Option<Digest>) -> Vec<Digest>,
         LedgerRequest::Cases { escrow, after } => Cases(units) units;

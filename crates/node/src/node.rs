@@ -103,6 +103,7 @@ impl Node {
     pub async fn start(config: Config, execute: Arc<dyn Execute>) -> Result<Self, StartError> {
         let policy = Policy {
             ahead: AHEAD,
+            max_unpaid: config.price.max_unpaid(),
             ..Policy::default()
         };
         Self::with_policy(config, execute, policy).await

@@ -92,6 +92,12 @@ pub enum Refusal {
     /// Nobody could run it: the parts of the order do not fit, or the work is impossible.
     #[error("the order is not valid")]
     Invalid,
+    /// What it has taken on from the escrow may cost all that is in it.
+    #[error("the escrow may be used up by what it has taken on already")]
+    Committed,
+    /// The requester owes it as much as it lets that requester owe.
+    #[error("the requester owes it too much")]
+    Owed,
 }
 
 /// What one node asks another.

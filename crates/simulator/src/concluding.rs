@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opensky_core::{Ending, JobState, Replicas, UnitView};
+use opensky_core::{Ending, JobState, Replicas, Time, UnitView};
 use opensky_protocol::{Account, Digest, Turn};
 
 use crate::{
@@ -29,6 +29,7 @@ impl World {
         }
         if self.laws.is_thorough {
             self.check_honest_work()?;
+            self.check_debts()?;
             self.check_gains()?;
         }
         self.check_names()
@@ -188,6 +189,41 @@ impl World {
             }),
             false => Ok(()),
         }
+    }
+
+    /// No requester has cost an honest provider more work than that lets it owe, whatever it did: what a
+    /// provider lost with a process of its own apart.
+    fn check_debts(&self) -> Result<(), Broken> {
+        let providers = self.nodes.iter().filter(|node| {
+            !node.is_requester() && node.character.is_honest() && node.stopped == Time::default()
+        });
+        for node in providers {
+            for (place, requester) in self.nodes.iter().enumerate() {
+                let (unpaid, paid) = self.debt(place, &node.who.operator);
+                let requester = requester.who.node;
+                let limit = self.policy.max_unpaid.saturating_add(paid);
+                let bound = limit.max(self.laws.dearest(&requester));
+                if unpaid > bound {
+                    return Err(Broken::TooMuchUnpaid {
+                        operator: node.who.operator,
+                        requester,
+                        unpaid,
+                        bound,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What an operator's right results for a node's jobs are worth beyond what it was paid, and that.
+    pub fn debt(&self, place: usize, operator: &Account) -> (u128, u128) {
+        let jobs = self.laws.taken.iter().filter(|(_, of)| **of == place);
+        jobs.fold((0, 0), |(unpaid, paid), (job, _)| {
+            let worth = self.laws.worth(*job, *operator);
+            let got = self.bank.books().tab(job, operator).paid;
+            (unpaid + worth.saturating_sub(got), paid + got)
+        })
     }
 
     /// Nobody has got more than its right results are worth, and those wrong ones that its requester

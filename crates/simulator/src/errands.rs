@@ -47,7 +47,7 @@ impl World {
         let node = self.nodes[place].who.node;
         Some(match errand {
             Errand::Find(job) => {
-                let found = self.funding(&job);
+                let found = self.funding(place, &job);
                 Event::Funding { job, found }
             }
             Errand::Open(job, amount, deadline) => self.open_escrow(place, job, amount, deadline),
@@ -64,7 +64,12 @@ impl World {
                 let vouchers = [voucher].into();
                 // A refusal is for good: nothing more will come of it.
                 let _ = self.call(node, Call::Claim { vouchers });
-                Event::Claimed { job, total }
+                let received = self.received(place, &job);
+                Event::Claimed {
+                    job,
+                    total,
+                    received,
+                }
             }
             Errand::Show(proof) => return self.show(place, proof),
         })
@@ -104,12 +109,20 @@ impl World {
         Event::Escrow { job, state }
     }
 
-    fn funding(&self, job: &Digest) -> Option<Funding> {
+    /// What the ledger has paid a node's operator from an escrow.
+    fn received(&self, place: usize, job: &Digest) -> u128 {
+        let operator = &self.nodes[place].who.operator;
+        self.bank.books().tab(job, operator).paid
+    }
+
+    fn funding(&self, place: usize, job: &Digest) -> Option<Funding> {
         let escrow = self.bank.escrow(job)?;
         Some(Funding {
             requester: escrow.requester,
             payer: escrow.payer,
             amount: escrow.available(),
+            left: escrow.left(),
+            received: self.received(place, job),
             ends: Time(escrow.ends()),
         })
     }

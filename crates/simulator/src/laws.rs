@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use opensky_core::{JobState, Outgoing, Refused};
-use opensky_protocol::{Account, Digest, Turn};
+use opensky_protocol::{Account, Digest, NodeKey, Turn};
 
 use crate::{character::Character, node::State, world::World, worth::Worth};
 
@@ -60,6 +60,16 @@ pub enum Broken {
         operator: Account,
         paid: u128,
         worth: u128,
+    },
+    #[error(
+        "{operator} is honest, and {unpaid} of what it has done for {requester} is not paid: no more than \
+         {bound} may be"
+    )]
+    TooMuchUnpaid {
+        operator: Account,
+        requester: NodeKey,
+        unpaid: u128,
+        bound: u128,
     },
     #[error("a message has {0} bytes: nobody takes it")]
     TooLong(usize),
@@ -125,6 +135,11 @@ impl Laws {
     /// What an operator's right results of a job's units are worth, each unit once, in a thorough world.
     pub fn worth(&self, job: Digest, operator: Account) -> u128 {
         self.worth.of(job, operator).map(|(_, run)| run.right).sum()
+    }
+
+    /// The most that any one of a requester's turns could cost, in a thorough world.
+    pub(crate) fn dearest(&self, requester: &NodeKey) -> u128 {
+        self.worth.dearest(requester)
     }
 
     /// An honest requester says that these are paid, for the first time or again.

@@ -34,6 +34,8 @@ pub struct Node {
     pub state: State,
     /// Units that it has run.
     pub runs: u32,
+    /// Turns that were stopped while they ran.
+    pub(crate) halted: BTreeSet<Turn>,
     /// When its last process ended.
     pub(crate) stopped: Time,
     pub(crate) rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
@@ -61,6 +63,7 @@ impl Node {
             shown: BTreeSet::new(),
             state: State::Down,
             runs: 0,
+            halted: BTreeSet::new(),
             stopped: Time::default(),
             rows,
             life: 0,
@@ -88,6 +91,7 @@ impl Node {
     pub(crate) fn start(&mut self, policy: &Policy) {
         self.participant = restored(self.who, policy, &self.rows);
         self.life += 1;
+        self.halted.clear();
         self.state = State::Up;
         self.wake = None;
     }

@@ -96,12 +96,7 @@ pub fn run(seed: u64) -> Result<Outcome, Broken> {
 /// The world of that seed, before anything has happened in it.
 pub fn populate(seed: u64) -> World {
     let mut dice = Dice::new(seed ^ 0x5eed);
-    let mut world = World::new(
-        seed,
-        weather(&mut dice),
-        Policy::default(),
-        terms(&mut dice),
-    );
+    let mut world = World::new(seed, weather(&mut dice), policy(seed), terms(&mut dice));
     let requesters = 1 + dice.below(2);
     for _ in 0..requesters {
         world.join(Character::Honest, None, MONEY);
@@ -162,6 +157,21 @@ fn weather(dice: &mut Dice) -> Weather {
         latency: 1..=1 + dice.below(100),
         is_eager: dice.happens(500),
         is_diskless: false,
+    }
+}
+
+/// In most worlds a requester that has not paid yet may owe a few units at most. This has dice of its own, or
+/// all else would be another for each seed.
+fn policy(seed: u64) -> Policy {
+    let mut dice = Dice::new(seed ^ 0xdeb7);
+    let usual = Policy::default();
+    let max_unpaid = match dice.happens(300) {
+        true => usual.max_unpaid,
+        false => u128::from(dice.below(40_000)),
+    };
+    Policy {
+        max_unpaid,
+        ..usual
     }
 }
 

@@ -27,7 +27,11 @@ impl Trace {
                 let key = result.as_ref().map(|done| done.statement.compare_key);
                 self.note(&(turn, key.ok()));
             }
-            Event::Claimed { job, total } => self.note(&(job, total)),
+            Event::Claimed {
+                job,
+                total,
+                received,
+            } => self.note(&(job, total, received)),
             Event::Collected(job) | Event::Cancelled(job) => self.note(job),
             _ => {}
         }

@@ -48,7 +48,8 @@ impl World {
             }
             Effect::Ended(job) => self.note_ending(place, job),
             Effect::Refused { job, reason } => self.laws.refused(job, reason),
-            Effect::Stop(_) | Effect::Drop(_) => {}
+            Effect::Stop(turn) => drop(self.nodes[place].halted.insert(turn)),
+            Effect::Drop(_) => {}
         }
     }
 

@@ -205,6 +205,7 @@ impl World {
         match coming {
             Coming::Word(event) => self.feed(place, *event),
             Coming::Own(of, event) if of == life => self.feed(place, *event),
+            Coming::Run(of, turn, _) if of == life && self.nodes[place].halted.remove(&turn) => {}
             Coming::Run(of, turn, work) if of == life => {
                 let result = self.result(place, &turn, &work);
                 self.feed(place, Event::Executed { turn, result });

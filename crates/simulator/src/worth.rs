@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use opensky_core::{Draft, Time};
-use opensky_protocol::{Account, Digest, PriceTerms, Statement, Ticket, Turn};
+use opensky_protocol::{Account, Digest, NodeKey, PriceTerms, Statement, Ticket, Turn};
 
 /// What an operator's run of a unit came to.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -30,6 +30,17 @@ impl Worth {
         let turn = Turn::from(&draft.assignment);
         let order = (draft.ticket.clone(), draft.assignment.ask);
         self.orders.insert(turn, order);
+    }
+
+    /// The most that any one of a requester's turns could cost.
+    pub fn dearest(&self, requester: &NodeKey) -> u128 {
+        let orders = self.orders.values();
+        let own = orders.filter(|(ticket, _)| ticket.requester == *requester);
+        let worst = own.map(|(ticket, ask)| {
+            let ask = ask.capped(&ticket.price);
+            ask.worst_case(&ticket.limits, ticket.input_len)
+        });
+        worst.max().unwrap_or_default()
     }
 
     /// How many results of the turn's unit are paid for at most.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // these are tests, helpers of tests included
 
 mod adversaries;
+mod credit;
 
 use opensky_core::{
     Checked, Effect, Ending, Escrows, Event, Funding, Identity, JobState, Outgoing, Participant,
@@ -422,12 +423,17 @@ proptest! {
 
 /// A world with something at stake, whose first node is such a requester.
 pub(crate) fn haunted(requester: Character, providers: &[Character]) -> World {
+    haunted_by(Policy::default(), requester, providers)
+}
+
+/// The same, whose nodes decide by these numbers.
+pub(crate) fn haunted_by(policy: Policy, requester: Character, providers: &[Character]) -> World {
     let terms = Terms {
         penalty: 1_000,
         objection_bond: 60,
         ..Terms::DEVELOPMENT
     };
-    let mut world = World::new(15, Weather::CALM, Policy::default(), terms);
+    let mut world = World::new(15, Weather::CALM, policy, terms);
     world.laws.is_thorough = true;
     world.join(requester, None, MONEY);
     for character in providers {
@@ -500,16 +506,24 @@ fn worker(
     escrow: Escrows,
     rows: impl Iterator<Item = Row>,
 ) -> (Participant, impl Fn(NodeKey, u32) -> Order) {
+    let policy = Policy {
+        escrow,
+        ..Policy::default()
+    };
+    worker_with(policy, rows)
+}
+
+/// The same, by numbers of its own.
+pub(crate) fn worker_with(
+    policy: Policy,
+    rows: impl Iterator<Item = Row>,
+) -> (Participant, impl Fn(NodeKey, u32) -> Order) {
     let ledger = Digest([7; 32]);
     let node = NodeKey([1; 32]);
     let who = Identity {
         node,
         operator: node.into(),
         ledger,
-    };
-    let policy = Policy {
-        escrow,
-        ..Policy::default()
     };
     let mut worker = Participant::restore(who, policy, [1; 32], rows).unwrap();
     worker.handle(BEGIN, Event::Capacity(Box::new(orders::terms())));
@@ -631,6 +645,8 @@ fn order_is_kept_over_a_restart_once_its_escrow_is_seen() {
         requester,
         payer: requester.into(),
         amount: MONEY,
+        left: MONEY,
+        received: 0,
         ends: Time(u64::MAX),
     };
     for is_seen in [false, true] {

@@ -35,6 +35,7 @@ The configuration is TOML; every key but `data` and the ledger's has a default:
   labels = { region = \"eu\" }
   [price]
   per-gfuel = \"1_000_000\"
+  max-unpaid = \"1_000_000_000\"
   [capacity]
   cores = 4
   memory = \"8GiB\"

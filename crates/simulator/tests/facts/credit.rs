@@ -1,0 +1,173 @@
+//! What requesters may owe, and how little those who do not pay can take.
+
+use opensky_core::{
+    Checked, Effect, Ending, Event, Funding, Outgoing, Participant, Policy, Row, Submission, Time,
+};
+use opensky_protocol::{Digest, Message, NodeKey, Order, Refusal, Turn, Work};
+use opensky_simulator::{
+    BEGIN, Character, Weather, World, guest,
+    orders::{self, ASK, LIMITS, map_reduce},
+};
+
+use crate::{HOUR, MONEY, ends, haunted_by, run, worker_with};
+
+use Character::{Drainer, Honest};
+
+/// What a turn of these tests can cost at most.
+fn worst() -> u128 {
+    ASK.worst_case(&LIMITS, 1_000)
+}
+
+fn owing(max_unpaid: u128) -> Policy {
+    Policy {
+        max_unpaid,
+        ..Policy::default()
+    }
+}
+
+fn many_orders() -> Vec<Submission> {
+    let order = |nonce| {
+        let mut order = map_reduce(nonce, 12, 2, false);
+        order.deadline = Time(BEGIN.0 + HOUR / 6);
+        order
+    };
+    (1..9).map(order).collect()
+}
+
+/// What each of three providers has lost to a requester that takes its escrows for itself.
+fn losses(max_unpaid: u128) -> [u128; 3] {
+    let world = haunted_by(owing(max_unpaid), Drainer, &[Honest; 3]);
+    let world = run(world, many_orders());
+    [1, 2, 3].map(|place: usize| world.debt(0, &world.nodes[place].who.operator).0)
+}
+
+#[test]
+fn requester_that_empties_its_escrows_costs_each_provider_no_more_than_it_may_owe() {
+    let bound = 4 * worst();
+    let losses_of_all = losses(bound);
+    assert!(losses_of_all.iter().all(|lost| *lost <= bound));
+    assert!(losses_of_all.iter().any(|lost| *lost > 0), "it has worked");
+    assert!(losses(u128::MAX).iter().all(|lost| *lost > bound));
+}
+
+#[test]
+fn new_requester_that_pays_gets_all_its_work_done() {
+    for max_unpaid in [0, worst(), 3 * worst()] {
+        let world = World::new(
+            2,
+            Weather::CALM,
+            owing(max_unpaid),
+            opensky_protocol::ledger::Terms::DEVELOPMENT,
+        );
+        let mut world = world;
+        world.laws.is_thorough = true;
+        world.join(Honest, None, MONEY);
+        for _ in 0..3 {
+            world.join(Honest, Some(orders::terms()), MONEY);
+        }
+        let order = map_reduce(1, 60, 2, true);
+        let world = run(world, vec![order.clone()]);
+        ends(&world, &order, Ending::Done);
+    }
+}
+
+const REQUESTER: NodeKey = NodeKey([2; 32]);
+
+fn funding(amount: u128) -> Event {
+    let found = Funding {
+        requester: REQUESTER,
+        payer: REQUESTER.into(),
+        amount,
+        left: amount,
+        received: 0,
+        ends: Time(u64::MAX),
+    };
+    Event::Funding {
+        job: Digest(REQUESTER.0),
+        found: Some(found),
+    }
+}
+
+fn said(message: Message) -> Event {
+    Event::Received {
+        from: REQUESTER,
+        message: Checked::assume(message),
+    }
+}
+
+/// All that it wants: turns that it takes on, why it refuses others, what it runs, and rows.
+#[derive(Default)]
+struct Wants {
+    accepted: Vec<Turn>,
+    refused: Vec<Refusal>,
+    runs: Vec<(Turn, Work)>,
+    rows: Vec<Row>,
+}
+
+fn wants(worker: &mut Participant) -> Wants {
+    let mut wants = Wants::default();
+    while let Some(effect) = worker.poll_effect() {
+        match effect {
+            Effect::Persist(rows) => wants.rows.extend(rows),
+            Effect::Execute { turn, work, .. } => wants.runs.push((turn, *work)),
+            Effect::Send { message, .. } => match message {
+                Outgoing::Accept(turns) => wants.accepted.extend(turns),
+                Outgoing::Refuse(turns) => wants.refused.extend(turns.iter().map(|(_, why)| *why)),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    wants
+}
+
+/// The worker is given these orders, and shown an escrow of that amount.
+fn ask(worker: &mut Participant, orders: Vec<Order>, amount: u128) -> Wants {
+    worker.handle(BEGIN, said(Message::Assign(orders)));
+    worker.handle(BEGIN, funding(amount));
+    wants(worker)
+}
+
+#[test]
+fn no_more_is_taken_on_of_an_escrow_than_it_holds() {
+    for pays in [1, 3] {
+        let (mut worker, order) = worker_with(Policy::default(), std::iter::empty());
+        let orders = |range: std::ops::Range<u32>| range.map(|index| order(REQUESTER, index));
+        let amount = pays * worst() + 1;
+        let first = ask(&mut worker, orders(0..100).collect(), amount);
+        assert_eq!(first.accepted.len() as u128, pays);
+        assert_eq!(first.refused, vec![Refusal::Committed; 100 - pays as usize]);
+        // Nor later.
+        let later = ask(&mut worker, orders(100..110).collect(), amount);
+        assert_eq!(later.refused, [Refusal::Committed; 10]);
+    }
+}
+
+#[test]
+fn what_was_let_go_after_it_was_run_is_remembered_over_a_restart() {
+    let policy = || owing(worst());
+    let (mut before, order) = worker_with(policy(), std::iter::empty());
+    let mut first = ask(&mut before, vec![order(REQUESTER, 0)], MONEY);
+    let (turn, work) = first.runs.remove(0);
+    let (class, outputs) = guest::honest(&work);
+    let done = guest::done(NodeKey([1; 32]), &work, class, outputs);
+    let result = Ok(Box::new(done));
+    before.handle(BEGIN, Event::Executed { turn, result });
+    before.handle(BEGIN, said(Message::Release(vec![turn])));
+    let mut rows = first.rows;
+    rows.extend(wants(&mut before).rows);
+    let (mut after, order) = worker_with(policy(), latest(rows));
+    let refused = ask(&mut after, vec![order(REQUESTER, 1)], MONEY).refused;
+    assert_eq!(refused, [Refusal::Owed]);
+    let (mut other, order) = worker_with(policy(), std::iter::empty());
+    let new = ask(&mut other, vec![order(REQUESTER, 1)], MONEY);
+    assert_eq!(new.accepted.len(), 1);
+}
+
+/// Each row as it was written last.
+fn latest(rows: Vec<Row>) -> impl Iterator<Item = Row> {
+    let rows = rows.into_iter();
+    let rows = rows.map(|row| ((row.table, row.key.clone()), row));
+    let last: std::collections::BTreeMap<_, _> = rows.collect();
+    last.into_values()
+}
