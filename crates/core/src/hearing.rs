@@ -8,6 +8,7 @@ use crate::{
     alarm::Alarm,
     broker::Broker,
     draw::Purpose,
+    judging::say_refused,
     moment::Moment,
     phase::Ending,
     row::Stored,
@@ -235,7 +236,7 @@ impl Broker {
         job.end_seat(index, turn.attempt, Over::Unjudged);
         job.sort(index);
         at.changed(Stored::Unit(turn.job, index));
-        at.to(node).settle.entry(turn.job).or_default().1.push(turn);
+        say_refused(node, turn, at);
         self.learn(turn.job, operator, Conduct::Caught, at);
         self.queue(turn.job);
         self.advance(turn.job, index, at);
@@ -344,10 +345,10 @@ impl Broker {
         };
         match seat.state {
             SeatState::Over(Over::Paid { .. } | Over::PaidWrong { .. }) => {
-                at.to(from).settle.entry(turn.job).or_default().0.push(turn);
+                self.say_paid(from, turn, at);
             }
             SeatState::Over(Over::Wrong { .. } | Over::Unjudged) => {
-                at.to(from).settle.entry(turn.job).or_default().1.push(turn);
+                say_refused(from, turn, at);
             }
             _ => at.to(from).release.push(turn),
         }

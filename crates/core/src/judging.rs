@@ -9,6 +9,7 @@ use crate::{
     job::Job,
     judge::{Verdict, judge},
     moment::Moment,
+    out::TURNS,
     phase::{Ending, Phase},
     row::Stored,
     standing::Conduct,
@@ -378,30 +379,30 @@ impl Broker {
                 let amount = *amount;
                 job.pay(seat.operator, &turn.unit, turn.attempt, amount);
                 at.changed(Stored::Purse(turn.job, seat.operator));
-                at.to(seat.node)
-                    .settle
-                    .entry(turn.job)
-                    .or_default()
-                    .0
-                    .push(turn);
                 Over::Paid { key, amount }
             }
-            SeatState::Shown { key, .. } => {
-                at.to(seat.node)
-                    .settle
-                    .entry(turn.job)
-                    .or_default()
-                    .1
-                    .push(turn);
-                Over::Wrong { key: *key }
-            }
+            SeatState::Shown { key, .. } => Over::Wrong { key: *key },
             SeatState::Over(Over::Paid { key: said, amount }) if *said != key => Over::PaidWrong {
                 key: *said,
                 amount: *amount,
             },
             _ => return,
         };
-        job.end_seat(index, turn.attempt, ends);
+        job.end_seat(index, turn.attempt, ends.clone());
+        match ends {
+            Over::Paid { .. } => self.say_paid(seat.node, turn, at),
+            Over::Wrong { .. } => say_refused(seat.node, turn, at),
+            _ => {}
+        }
+    }
+
+    /// Tells a node that its turn is paid.
+    pub(crate) fn say_paid(&self, to: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+        let ends = at.to(to).settle.entry(turn.job).or_default();
+        ends.paid.push(turn);
+        if ends.paid.len().is_multiple_of(TURNS) {
+            ends.vouchers.extend(self.voucher(&to, &turn.job, &[turn]));
+        }
     }
 
     fn take_result(&mut self, id: Digest, index: u32, key: &Digest) -> Option<Box<Reveal>> {
@@ -437,7 +438,7 @@ impl Broker {
                 unit: unit_id,
                 attempt,
             };
-            at.to(node).settle.entry(id).or_default().1.push(turn);
+            say_refused(node, turn, at);
         }
         self.take_result(id, index, &Digest([0; 32]));
         self.wind(id, Ending::Disputed { index }, at);
@@ -465,6 +466,12 @@ impl Broker {
             self.doubt(operator, at);
         }
     }
+}
+
+/// Tells a node that its turn is not paid.
+pub(crate) fn say_refused(to: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+    let ends = at.to(to).settle.entry(turn.job).or_default();
+    ends.refused.push(turn);
 }
 
 /// Which seats a unit lets go of.

@@ -3,12 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opensky_protocol::{Abort, Commit, Digest, NodeKey, Refusal, Reveal, Turn};
+use opensky_protocol::{Abort, Commit, Digest, NodeKey, Refusal, Reveal, Turn, Voucher};
 
 use crate::{
     effect::Effect,
     row::{Row, Stored},
 };
+
+/// Turns in one message: 68 bytes each, with room to spare for what goes with them.
+pub(crate) const TURNS: usize = 4_096;
+
+/// How turns of one job ended.
+#[derive(Default)]
+pub(crate) struct Ends {
+    pub(crate) paid: Vec<Turn>,
+    pub(crate) refused: Vec<Turn>,
+    /// As they were when the first [`TURNS`] were paid, twice as many, and so on: who is told in parts
+    /// can follow each.
+    pub(crate) vouchers: Vec<Voucher>,
+}
 
 /// What is to be said to one node.
 #[derive(Default)]
@@ -21,8 +34,7 @@ pub(crate) struct Letters {
     pub(crate) open: Vec<Turn>,
     pub(crate) reveal: Vec<Reveal>,
     pub(crate) abort: Vec<(Turn, Abort)>,
-    /// For each job, turns that are paid and turns that are not.
-    pub(crate) settle: BTreeMap<Digest, (Vec<Turn>, Vec<Turn>)>,
+    pub(crate) settle: BTreeMap<Digest, Ends>,
     pub(crate) release: Vec<Turn>,
     pub(crate) over: Vec<Digest>,
 }
