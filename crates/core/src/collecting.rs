@@ -118,6 +118,8 @@ impl Worker {
         };
         let when = match earning.unclaimed() {
             0 => return,
+            // Nothing more will come, so there is nothing to wait for.
+            _ if earning.ends <= at.now => at.now,
             much if much >= self.policy.claim_amount => at.now,
             _ if self.needs_money_of(&earning.requester) => at.now,
             _ => at.now.after(self.policy.claim_time),
@@ -243,6 +245,8 @@ impl Worker {
         }
         self.count(&job, at);
         self.received(&job, received, at);
+        // A better voucher may have come meanwhile.
+        self.plan_claim(job, at);
         self.close_account(job, at);
     }
 

@@ -352,6 +352,11 @@ impl Broker {
             }
             _ => at.to(from).release.push(turn),
         }
+        // Whoever was away may not have heard that either, and waits with its claim for more.
+        let over = &mut at.to(from).over;
+        if self.jobs[&turn.job].is_over() && over.last() != Some(&turn.job) {
+            over.push(turn.job);
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod adversaries;
 mod credit;
+mod desk;
+mod settling;
 
 use opensky_core::{
     Checked, Effect, Ending, Escrows, Event, Funding, Identity, JobState, Outgoing, Participant,
