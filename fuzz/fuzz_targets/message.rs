@@ -7,7 +7,8 @@ use std::{fmt::Debug, sync::LazyLock};
 use libfuzzer_sys::fuzz_target;
 use opensky_core::Checked;
 use opensky_protocol::{
-    Commit, Deployment, Message, NodeKey, Offer, Reply, Request, SecretKey, Signed, Voucher,
+    Commit, Deployment, Message, NodeKey, Offer, Reply, Request, Reveal, SecretKey,
+    Signed, Voucher,
     codec::{self, CodecError},
     ledger::{Call, Genesis, Intent, LedgerRequest},
 };
@@ -61,8 +62,10 @@ fn canonical<T: DecodeWithMemTracking + Encode + PartialEq + Debug>(bytes: &[u8]
 
 fn say(message: Message) {
     for sender in *SENDERS {
-        if Checked::verify(sender, message.clone()).is_ok() {
+        if let Ok(checked) = Checked::verify(sender, message.clone()) {
             believed(sender, &message);
+            let own = |reveal: &Reveal| reveal.statement.node == sender && reveal.holds();
+            assert!(checked.results().iter().all(own));
         }
     }
 }
@@ -77,9 +80,6 @@ fn believed(sender: NodeKey, message: &Message) {
         ),
         Message::Commit(commits) => {
             assert!(commits.iter().all(|commit| commit.value.node == sender));
-        }
-        Message::Reveal(reveals) => {
-            assert!(reveals.iter().all(|reveal| reveal.statement.node == sender));
         }
         _ => {}
     }

@@ -1,10 +1,15 @@
 //! A message that may be believed: everyone who is said to have signed a part of it has.
 
-use opensky_protocol::{Message, NodeKey, Order, Signed};
+use opensky_protocol::{Message, NodeKey, Order, Reveal, Signed, Turn};
 
-/// A message whose signatures hold, and whose parts are the sender's to say.
+/// A message whose signatures hold, and whose parts are the sender's to say. Results are judged one by
+/// one: those that cannot be true are taken out, and say nothing but that about their turns.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Checked(pub(crate) Message);
+pub struct Checked {
+    pub(crate) message: Message,
+    /// Turns of which the sender has shown what no run can give.
+    pub(crate) false_turns: Vec<Turn>,
+}
 
 /// Why a message is not to be believed. Whoever sent it is broken or worse.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -25,9 +30,19 @@ impl Checked {
     /// drives the core may do it elsewhere.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first thing that is wrong, but for results: of these each stands or falls by itself.
     pub fn verify(from: NodeKey, message: Message) -> Result<Self, Unsound> {
         let expect = |holds: bool, error| holds.then_some(()).ok_or(error);
+        let mut false_turns = Vec::new();
+        let message = match message {
+            Message::Reveal(reveals) => {
+                let is_true = |one: &Reveal| one.statement.node == from && one.holds();
+                let (good, bad): (Vec<_>, Vec<_>) = reveals.into_iter().partition(is_true);
+                false_turns.extend(bad.iter().map(|reveal| reveal.turn));
+                Message::Reveal(good)
+            }
+            message => message,
+        };
         match &message {
             Message::Assign(orders) => check_orders(from, orders)?,
             Message::Commit(commits) => {
@@ -35,33 +50,46 @@ impl Checked {
                 expect(own, Unsound::Sender)?;
                 expect(all_hold(commits), Unsound::Signature)?;
             }
-            Message::Reveal(reveals) => {
-                let own = |node: &NodeKey| *node == from;
-                let own = reveals.iter().all(|reveal| own(&reveal.statement.node));
-                expect(own, Unsound::Sender)?;
-                let hold = reveals.iter().all(opensky_protocol::Reveal::holds);
-                expect(hold, Unsound::Parts)?;
-            }
             Message::Settle(settlement) => {
                 if let Some(voucher) = &settlement.voucher {
                     expect(voucher.value.requester == from, Unsound::Sender)?;
                     expect(voucher.holds(), Unsound::Signature)?;
                 }
             }
-            Message::Accept(_)
+            Message::Reveal(_)
+            | Message::Accept(_)
             | Message::Refuse(_)
             | Message::Open(_)
             | Message::Abort(_)
             | Message::Release(_)
             | Message::Over(_) => {}
         }
-        Ok(Self(message))
+        Ok(Self {
+            message,
+            false_turns,
+        })
+    }
+
+    /// The results that it shows, without those that cannot be true.
+    pub fn results(&self) -> &[Reveal] {
+        match &self.message {
+            Message::Reveal(reveals) => reveals,
+            _ => &[],
+        }
+    }
+
+    /// How many of its results cannot be true.
+    pub fn count_false(&self) -> usize {
+        self.false_turns.len()
     }
 
     /// Takes a message as checked that nobody has checked. For simulations, where everyone is who
     /// they say they are.
     pub fn assume(message: Message) -> Self {
-        Self(message)
+        Self {
+            message,
+            false_turns: Vec::new(),
+        }
     }
 }
 

@@ -191,6 +191,7 @@ impl Broker {
             hash,
         };
         if !reveal.opens(&commit) {
+            self.caught(turn, index, at);
             return;
         }
         let ask = seat.ask;
@@ -225,7 +226,17 @@ impl Broker {
         self.advance(turn.job, index, at);
     }
 
-    /// What it shows cannot be: it is wrong whatever the others say.
+    /// It shows, for a result, what no run can give. Before it is asked to show anything that is noise.
+    pub(crate) fn refuted(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+        let Some((index, seat)) = self.seat(&from, &turn) else {
+            return;
+        };
+        if matches!(seat.state, SeatState::Opened(..)) {
+            self.caught(turn, index, at);
+        }
+    }
+
+    /// What it shows cannot be: it is wrong whatever the others say, and nobody waits for it any more.
     fn caught(&mut self, turn: Turn, index: u32, at: &mut Moment<'_>) {
         let Some(job) = self.jobs.get_mut(&turn.job) else {
             return;
@@ -233,7 +244,7 @@ impl Broker {
         let seat = &job.units[&index].seats[turn.attempt as usize];
         let (node, operator) = (seat.node, seat.operator);
         // Its voice does not count, so its seat is free again.
-        job.end_seat(index, turn.attempt, Over::Unjudged);
+        job.end_seat(index, turn.attempt, Over::False);
         job.sort(index);
         at.changed(Stored::Unit(turn.job, index));
         say_refused(node, turn, at);
@@ -347,7 +358,7 @@ impl Broker {
             SeatState::Over(Over::Paid { .. } | Over::PaidWrong { .. }) => {
                 self.say_paid(from, turn, at);
             }
-            SeatState::Over(Over::Wrong { .. } | Over::Unjudged) => {
+            SeatState::Over(Over::Wrong { .. } | Over::Unjudged | Over::False) => {
                 say_refused(from, turn, at);
             }
             _ => at.to(from).release.push(turn),

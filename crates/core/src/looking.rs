@@ -160,5 +160,6 @@ fn ended(over: &Over) -> String {
         Over::PaidWrong { .. } => "was believed and was wrong".into(),
         Over::Wrong { .. } => "had another result than the others".into(),
         Over::Unjudged => "had a result that could not be judged".into(),
+        Over::False => "showed a result that cannot be true".into(),
     }
 }

@@ -86,8 +86,15 @@ impl Participant {
                 market.offer(offer, now, &self.policy, at.alarms, worked);
             }
             Event::Received { from, message } => {
-                let Checked(message) = message;
+                let Checked {
+                    message,
+                    false_turns,
+                } = message;
                 hear(broker, worker, from, message, &mut at);
+                // Then, because what it has said before is in doubt from here on.
+                for turn in false_turns {
+                    broker.refuted(from, turn, &mut at);
+                }
             }
             Event::Unreachable(node) => {
                 broker.market.rest(&node, now, &self.policy, at.alarms);

@@ -128,6 +128,8 @@ pub(crate) enum Over {
     },
     /// Nobody agreed on anything: it is not paid, and not at fault either.
     Unjudged,
+    /// It showed what is not what it had promised, or what no run can give.
+    False,
 }
 
 impl Seat {

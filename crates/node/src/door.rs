@@ -150,8 +150,9 @@ impl Door {
                 if asides.len() > reveals.len() || together > Aside::MAX_TOGETHER {
                     return Err(Unfit::Bad);
                 }
-                let shown = reveals.iter().map(Shown::from).collect();
                 let message = checked(from, Message::Reveal(reveals))?;
+                // What is said beside a false result may be in another node's name.
+                let shown = message.results().iter().map(Shown::from).collect();
                 Ok(Heard::Reveal(message, shown, asides))
             }
             request => Ok(Heard::Other(request)),
@@ -161,6 +162,11 @@ impl Door {
 
     fn pass_on(&self, from: NodeKey, message: Checked) -> Reply {
         self.rooms.metrics.received.inc();
+        let count = message.count_false();
+        if count > 0 {
+            self.rooms.metrics.unsound.inc();
+            tracing::debug!(%from, count, "results that cannot be true");
+        }
         match self
             .rooms
             .events

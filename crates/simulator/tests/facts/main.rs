@@ -6,6 +6,7 @@ mod adversaries;
 mod credit;
 mod desk;
 mod settling;
+mod showing;
 
 use opensky_core::{
     Checked, Effect, Ending, Escrows, Event, Funding, Identity, JobState, Outgoing, Participant,
