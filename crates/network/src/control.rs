@@ -48,7 +48,7 @@ pub async fn ask(
 ) -> Result<Vec<u8>, AskError> {
     let no_reply = |_| AskError::NoReply { peer };
     // What cannot be written may still be answered: a busy peer answers before it has read all.
-    let _ = write_message(&mut stream, request).await;
+    let _ = write_message(&mut stream, &[], request).await;
     let mut status = [NONE];
     stream.read_exact(&mut status).await.map_err(no_reply)?;
     match status[0] {
@@ -131,9 +131,9 @@ async fn finish(
     time: Duration,
 ) {
     let write = async {
-        stream.write_all(status).await?;
-        if let Some(reply) = reply {
-            write_message(stream, reply).await?;
+        match reply {
+            Some(reply) => write_message(stream, status, reply).await?,
+            None => stream.write_all(status).await?,
         }
         stream.close().await
     };
@@ -142,10 +142,15 @@ async fn finish(
     }
 }
 
-async fn write_message(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+/// Writes `before`, a length and as many bytes. In one piece: each piece becomes a packet of its own.
+async fn write_message(
+    stream: &mut (impl AsyncWrite + Unpin),
+    before: &[u8],
+    bytes: &[u8],
+) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    stream.write_all(&length.to_be_bytes()).await?;
-    stream.write_all(bytes).await?;
+    let wire = [before, &length.to_be_bytes(), bytes].concat();
+    stream.write_all(&wire).await?;
     stream.flush().await
 }
 
@@ -193,7 +198,7 @@ mod tests {
         for length in [0, 1, STEP, STEP + 1, LIMIT] {
             let message = vec![7; length];
             let mut wire = Vec::new();
-            write_message(&mut wire, &message).await.unwrap();
+            write_message(&mut wire, &[], &message).await.unwrap();
             assert_eq!(read(&wire, None).await.unwrap(), message);
         }
     }
@@ -222,8 +227,8 @@ mod tests {
         let share = Share::of_all(&Limits::default()).for_peer(&Limits::default());
         let _all = share.room(Limits::default().held_bytes_per_peer / STEP);
         let (mut long, mut short) = (Vec::new(), Vec::new());
-        write_message(&mut long, &[1; STEP + 1]).await.unwrap();
-        write_message(&mut short, &[1; STEP]).await.unwrap();
+        write_message(&mut long, &[], &[1; STEP + 1]).await.unwrap();
+        write_message(&mut short, &[], &[1; STEP]).await.unwrap();
         assert!(matches!(
             read(&long, Some(&share)).await,
             Err(ReadError::NoRoom)

@@ -17,7 +17,7 @@ use std::{
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm, TransportError,
-    core::transport::ListenerId,
+    core::{transport::ListenerId, upgrade},
     gossipsub,
     kad::{self, Quorum, Record, RecordKey, store::RecordStore},
     multiaddr::Protocol,
@@ -470,6 +470,8 @@ fn swarm_config(tasks: Tasks) -> swarm::Config {
     };
     swarm::Config::with_executor(spawn)
         .with_smart_dial()
+        // Of our own protocols the dialer offers one: it need not wait until that is agreed to.
+        .with_substream_upgrade_protocol_override(upgrade::Version::V1Lazy)
         .with_idle_connection_timeout(IDLE)
         .with_max_negotiating_inbound_streams(NEGOTIATING)
 }
