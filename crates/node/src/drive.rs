@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use opensky_core::{Effect, Event, Participant};
 use opensky_storage::{Rows, RowsError};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::sleep,
 };
 
@@ -17,9 +17,9 @@ use crate::{
     rows,
 };
 
-/// Events that are handled before anybody looks at what is wanted: what they want goes out together,
-/// and waits for the disk once.
-const TOGETHER: usize = 256;
+/// Events that are handled before anybody looks at what is wanted: what they want goes out together, one
+/// message to each node, and waits for the disk once.
+const TOGETHER: usize = 1_024;
 /// When the core wants to be called at no time, it is called all the same, in case clocks jump.
 const LONGEST: Duration = Duration::from_secs(1);
 
@@ -63,19 +63,38 @@ enum Next {
 impl Driver {
     /// Runs until nobody can wish for anything any more, or rows cannot be written.
     pub async fn run(mut self, mut ears: Ears) -> Result<(), RowsError> {
+        let turns = Arc::new(Semaphore::new(1));
         loop {
-            let next = self.wait(&mut ears).await;
-            for _ in 0..TOGETHER {
-                let Ok(event) = ears.local.try_recv().or_else(|_| ears.remote.try_recv()) else {
-                    break;
-                };
-                self.handle(event);
-            }
-            self.pass_on().await?;
+            let mut next = self.wait(&mut ears).await;
+            let mut handled = 1;
+            // While rows are being written, more can happen: it goes out together with this.
+            let turn = loop {
+                handled += self.catch_up(&mut ears);
+                tokio::select! {
+                    biased;
+                    turn = turns.clone().acquire_owned() => break turn,
+                    more = self.wait(&mut ears), if next == Next::GoOn && handled < TOGETHER => {
+                        (next, handled) = (more, handled + 1);
+                    }
+                }
+            };
+            // Nobody closes it.
+            self.pass_on(turn.ok()).await?;
             if next == Next::End {
                 return Ok(());
             }
         }
+    }
+
+    /// Handles what has happened already, and says how much that was.
+    fn catch_up(&mut self, ears: &mut Ears) -> usize {
+        for count in 0..TOGETHER {
+            let Ok(event) = ears.local.try_recv().or_else(|_| ears.remote.try_recv()) else {
+                return count;
+            };
+            self.handle(event);
+        }
+        TOGETHER
     }
 
     /// Waits for one thing, and handles it.
@@ -109,10 +128,11 @@ impl Driver {
     }
 
     /// Hands in rows, and passes on what follows them. Waits while too much is under way.
-    async fn pass_on(&mut self) -> Result<(), RowsError> {
+    async fn pass_on(&mut self, turn: Option<OwnedSemaphorePermit>) -> Result<(), RowsError> {
         let mut errands = Errands {
             durable: None,
             effects: Vec::new(),
+            turn: None,
         };
         while let Some(effect) = self.participant.poll_effect() {
             let Effect::Persist(batch) = effect else {
@@ -125,10 +145,12 @@ impl Driver {
                 Errands {
                     durable: Some(durable),
                     effects: Vec::new(),
+                    turn: None,
                 },
             );
             self.send(before).await?;
         }
+        errands.turn = turn;
         self.send(errands).await
     }
 

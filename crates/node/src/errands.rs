@@ -13,7 +13,7 @@ use opensky_protocol::{
 };
 use opensky_storage::{Pending, RowsError};
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::sleep,
 };
 
@@ -46,6 +46,8 @@ pub(crate) struct Errands {
     pub durable: Option<Pending>,
     /// What is to be done then.
     pub effects: Vec<Effect>,
+    /// Given back when the last of what was wanted together is being done.
+    pub turn: Option<OwnedSemaphorePermit>,
 }
 
 /// What the ledger is to do about a job.
@@ -128,14 +130,15 @@ impl Runner {
         self: Arc<Self>,
         mut errands: mpsc::Receiver<Errands>,
     ) -> Result<(), RowsError> {
-        while let Some(Errands { durable, effects }) = errands.recv().await {
-            if let Some(durable) = durable {
+        while let Some(errand) = errands.recv().await {
+            if let Some(durable) = errand.durable {
                 durable.await?;
                 self.metrics.commits.inc();
             }
-            for effect in effects {
+            for effect in errand.effects {
                 self.carry_out(effect);
             }
+            drop(errand.turn);
         }
         Ok(())
     }
