@@ -271,7 +271,7 @@ fn devnet_ends_with_its_terminal_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn honest_node_that_dies_is_told_of_beside_bad_ones() {
+fn honest_node_that_dies_is_told_of_and_started_again() {
     if !has_bad_node() {
         println!("skipped: `cargo build -p opensky-testkit --bins` makes a bad one");
         return;
@@ -280,9 +280,44 @@ fn honest_node_that_dies_is_told_of_beside_bad_ones() {
     let devnet = Devnet::start(&person, &["--providers", "2", "--bad", "silent:1"]);
     let bad = running(&person, "provider-2-silent.toml");
     send("-KILL", bad[0]);
-    let honest = running(&person, "provider-1.toml");
-    send("-KILL", honest[0]);
-    let said = devnet.says("has ended");
+    for member in ["provider-1", "ledger", "requester"] {
+        let before = running(&person, &format!("{member}.toml"));
+        send("-KILL", before[0]);
+        let said = devnet.says("starting it again");
+        assert!(said.contains(&format!("{member} has ended")), "{said}");
+        assert!(!said.contains("silent"), "{said}");
+        let until = Instant::now() + Duration::from_secs(60);
+        while running(&person, &format!("{member}.toml")).is_empty() {
+            assert!(Instant::now() < until, "{member} is not started again");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    // All of them are back where the others look for them.
+    let until = Instant::now() + Duration::from_secs(60);
+    while !person.opensky(&["offers"]).text().contains("p-") {
+        assert!(Instant::now() < until, "the requester knows no offer again");
+        thread::sleep(Duration::from_millis(100));
+    }
+    person.write("cat.wat", cat());
+    person.write("in.txt", "still here");
+    let run = ["job", "run", "cat.wat", "--input", "in.txt"];
+    person
+        .opensky(&[&run[..], &["--replicas", "1"]].concat())
+        .is(0, &["still here", "verified 1/1"]);
+    assert_eq!(devnet.end(), Some(0));
+    assert!(gone_within(&person, Duration::from_secs(5)));
+}
+
+#[test]
+fn node_that_cannot_be_started_again_ends_the_devnet() {
+    let person = Session::new();
+    let folder = person.folder().join("net");
+    let devnet = Devnet::start(&person, &["--providers", "1", "--data", &text(&folder)]);
+    let config = folder.join("provider-1.toml");
+    let before = running(&person, "provider-1.toml");
+    fs::write(config, "no = configuration").expect("it is written");
+    send("-KILL", before[0]);
+    let said = devnet.says("error: ");
     assert!(said.contains("provider-1 has ended"), "{said}");
     assert_eq!(devnet.ended(), Some(4));
 }

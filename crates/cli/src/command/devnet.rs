@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(500);
 ///
 /// Every participant is a process of its own, on loopback addresses. While it runs, `opensky job` and
 /// the other commands talk to it. Its money is worth nothing. Ctrl-C ends all of it and leaves nothing
-/// behind.
+/// behind. A node that dies, or that you kill to see what happens, is started again.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -67,8 +67,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let current = Current::set(devnet.requester())?;
     term::to_stderr(&ready(&plan, &devnet, current.is_some(), begun.elapsed()));
     while !end.come_within(LOOK) {
-        if let Some(casualty) = devnet.casualty() {
-            return Err(casualty.into());
+        for casualty in devnet.mend()? {
+            term::to_stderr(&format!("{casualty}: starting it again\n"));
         }
     }
     if std::io::stderr().is_terminal() {

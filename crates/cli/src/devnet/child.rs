@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     fmt,
-    fs::File,
+    fs::OpenOptions,
     io::{self, BufRead, BufReader},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -98,6 +98,7 @@ pub struct Child {
     pub name: String,
     /// Where it logs to.
     pub log: PathBuf,
+    config: PathBuf,
     process: std::process::Child,
     said: Option<Receiver<String>>,
     habit: Option<Habit>,
@@ -110,7 +111,7 @@ impl Child {
         command
             .args(["node", "start", "--format", "json", "--config"])
             .arg(config);
-        let mut child = Self::start(name, command, log)?;
+        let mut child = Self::start(name, command, config, log)?;
         child.said = child.process.stdout.take().map(first_line);
         Ok(child)
     }
@@ -119,18 +120,20 @@ impl Child {
     pub fn bad(name: &str, config: &Path, habit: Habit, log: &Path) -> Result<Self, Problem> {
         let mut command = Command::new(bad_node()?);
         command.arg(config).arg(habit.to_string());
-        let mut child = Self::start(name, command, log)?;
+        let mut child = Self::start(name, command, config, log)?;
         // It has nothing to say; nobody would read it.
         child.process.stdout = None;
         child.habit = Some(habit);
         Ok(child)
     }
 
-    fn start(name: &str, mut command: Command, log: &Path) -> Result<Self, Problem> {
+    fn start(name: &str, mut command: Command, config: &Path, log: &Path) -> Result<Self, Problem> {
         let failed = |error: io::Error| {
             Problem::host(format!("cannot start the node {name}")).because(error)
         };
-        let errors = File::create(log).map_err(failed)?;
+        // One that is started again goes on in its log.
+        let errors = OpenOptions::new().create(true).append(true).open(log);
+        let errors = errors.map_err(failed)?;
         // Ctrl-C is for this process: it tells the others in its own way.
         command.process_group(0);
         command
@@ -142,10 +145,22 @@ impl Child {
         Ok(Self {
             name: name.into(),
             log: log.into(),
+            config: config.into(),
             process,
             said: None,
             habit: None,
         })
+    }
+
+    /// The same honest node once more.
+    pub fn again(&self) -> Result<Self, Problem> {
+        Self::node(&self.name, &self.config, &self.log)
+    }
+
+    /// Whether it has said that it is ready.
+    pub fn was_ready(&self) -> bool {
+        let said = self.said.as_ref();
+        said.is_none_or(|said| said.try_recv().is_ok())
     }
 
     /// Whether it misbehaves by request.

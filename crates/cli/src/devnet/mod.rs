@@ -58,13 +58,14 @@ impl Devnet {
             told(&format!("starting {}", member.name));
             let child = start(plan, &member, folder, ledger.as_ref())?;
             network.children.push(child);
-            // Everybody else has to know where the ledger is. The requester comes last.
-            if role == Role::Ledger {
-                ledger = network
-                    .children
-                    .last_mut()
-                    .map(|child| child.ready(&wait))
-                    .transpose()?;
+            // Everybody else has to know where the ledger is, and to find it there if it is started again.
+            // The requester comes last.
+            if role == Role::Ledger
+                && let Some(child) = network.children.last_mut()
+            {
+                let at = child.ready(&wait)?;
+                configure(plan, &member, folder, Some(&at))?;
+                ledger = Some(at);
             }
         }
         for child in &mut network.children {
@@ -79,10 +80,24 @@ impl Devnet {
         &self.requester
     }
 
-    /// An honest node that has ended although nobody told it to. Those that are bad by request may.
-    pub fn casualty(&mut self) -> Option<Problem> {
-        let mut honest = self.children.iter_mut().filter(|child| !child.is_bad());
-        honest.find_map(Child::casualty)
+    /// Starts honest nodes again that have ended although nobody told them to, and says which. Those that
+    /// are bad by request may end.
+    ///
+    /// Fails where one cannot be started, or has ended before it was ready: it would again.
+    pub fn mend(&mut self) -> Result<Vec<Problem>, Problem> {
+        let mut told = Vec::new();
+        let honest = self.children.iter_mut().filter(|child| !child.is_bad());
+        for child in honest {
+            let Some(casualty) = child.casualty() else {
+                continue;
+            };
+            if !child.was_ready() {
+                return Err(casualty);
+            }
+            *child = child.again()?;
+            told.push(casualty);
+        }
+        Ok(told)
     }
 
     fn wait_for_offers(
@@ -142,6 +157,21 @@ fn start(
     folder: &Path,
     ledger: Option<&Ready>,
 ) -> Result<Child, Problem> {
+    let config = configure(plan, member, folder, ledger)?;
+    let log = folder.join(format!("{}.log", member.name));
+    match member.role {
+        Role::Bad(habit) => Child::bad(&member.name, &config, habit, &log),
+        _ => Child::node(&member.name, &config, &log),
+    }
+}
+
+/// Writes what a process is told, and its key.
+fn configure(
+    plan: &Plan,
+    member: &Member,
+    folder: &Path,
+    ledger: Option<&Ready>,
+) -> Result<PathBuf, Problem> {
     let data = folder.join(&member.name);
     let failed = |error: std::io::Error| {
         Problem::host(format!("cannot write into `{}`", data.display())).because(error)
@@ -150,9 +180,5 @@ fn start(
     plan.write_key(member, &data).map_err(failed)?;
     let config = folder.join(format!("{}.toml", member.name));
     fs::write(&config, plan.config(member, &data, ledger)).map_err(failed)?;
-    let log = folder.join(format!("{}.log", member.name));
-    match member.role {
-        Role::Bad(habit) => Child::bad(&member.name, &config, habit, &log),
-        _ => Child::node(&member.name, &config, &log),
-    }
+    Ok(config)
 }

@@ -156,11 +156,17 @@ impl Plan {
             .collect()
     }
 
-    /// What a process is told, in TOML.
+    /// What a process is told, in TOML. The ledger's own listens where it is already, if that is known.
     pub fn config(&self, member: &Member, data: &Path, ledger: Option<&Ready>) -> String {
         let provides = matches!(member.role, Role::Provider | Role::Bad(_));
+        let keeps = member.role == Role::Ledger;
+        let listen = match ledger {
+            Some(here) if keeps => here.address.split("/p2p/").next().unwrap_or_default(),
+            _ => "/ip4/127.0.0.1/tcp/0",
+        };
         let books = match ledger {
-            None => "[ledger.here]\n".to_owned(),
+            Some(_) | None if keeps => "[ledger.here]\n".to_owned(),
+            None => String::new(),
             Some(ledger) => format!(
                 "[ledger.at]\nnode = {}\naddress = {}\n",
                 quoted(&ledger.key),
@@ -168,11 +174,12 @@ impl Plan {
             ),
         };
         format!(
-            "data = {}\nnetwork = {}\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\npublic = true\n\
+            "data = {}\nnetwork = {}\nlisten = [{}]\npublic = true\n\
              provide = {provides}\n\n[capacity]\ncores = {}\ndisk = \"4GiB\"\n\n\
              {books}\n[api]\nlisten = \"127.0.0.1:0\"\n",
             quoted(&data.to_string_lossy()),
             quoted(&self.network),
+            quoted(listen),
             self.cores,
         )
     }
