@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -207,7 +208,10 @@ fn require(pairs: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
     required
 }
 
-/// Brings inputs to the node, one after the other, and keeps them here as far as they may be.
+/// Shards that are brought to the node at once: each waits for two disks.
+const AT_ONCE: usize = 16;
+
+/// Brings inputs to the node, and keeps them here as far as they may be.
 struct Upload<'a> {
     client: &'a Client,
     keep: Keep<'a>,
@@ -241,14 +245,30 @@ impl Upload<'_> {
         let mut digests = Vec::new();
         for file in &unit.input {
             let input = source::read(file, "the input")?;
-            for shard in cut.shards(&input) {
-                shards::check_room(digests.len())?;
+            let mut shards = cut.shards(&input).peekable();
+            while shards.peek().is_some() {
+                let some: Vec<_> = shards.by_ref().take(AT_ONCE).collect();
+                shards::check_room(digests.len() + some.len() - 1)?;
                 bar.set("upload", digests.len(), all);
-                digests.push(self.one(shard)?);
+                digests.extend(self.together(&some)?);
             }
         }
         shards::check_some(digests.len())?;
         Ok(digests)
+    }
+
+    fn together(&self, shards: &[&[u8]]) -> Result<Vec<Hex>, Problem> {
+        thread::scope(|scope| {
+            let mut given = Vec::with_capacity(shards.len());
+            for &shard in shards {
+                given.push(scope.spawn(move || self.one(shard)));
+            }
+            let given = given.into_iter().map(|one| match one.join() {
+                Ok(given) => given,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            given.collect()
+        })
     }
 
     fn named(&self, unit: &Unit) -> Result<BTreeMap<String, Hex>, Problem> {
