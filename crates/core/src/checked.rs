@@ -56,10 +56,14 @@ impl Checked {
                     expect(voucher.holds(), Unsound::Signature)?;
                 }
             }
+            Message::Open(summons) => {
+                let own = summons.iter().all(|summons| summons.value.broker == from);
+                expect(own, Unsound::Sender)?;
+                expect(all_hold(summons), Unsound::Signature)?;
+            }
             Message::Reveal(_)
             | Message::Accept(_)
             | Message::Refuse(_)
-            | Message::Open(_)
             | Message::Abort(_)
             | Message::Release(_)
             | Message::Over(_) => {}

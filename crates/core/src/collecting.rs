@@ -84,7 +84,7 @@ impl Worker {
         };
         let state = core::mem::replace(&mut task.state, TaskState::Running);
         task.state = match (state, contest) {
-            (TaskState::Promised(done, _) | TaskState::Shown(done, _), Contest::Always) => {
+            (TaskState::Shown(done, _), Contest::Always) => {
                 at.alarms.clear(Alarm::Result(turn));
                 TaskState::Rejected(done)
             }
@@ -152,6 +152,7 @@ impl Worker {
             self.stop_unfinished(job, at);
         }
         if sulks <= at.now {
+            self.forget_unseen(job, at);
             self.show(job, at);
         }
         if deadline.after(self.policy.give_up) <= at.now {
@@ -183,6 +184,16 @@ impl Worker {
         }
     }
 
+    /// What nobody has asked to see will not be asked for any more, and is owed by nobody.
+    fn forget_unseen(&mut self, job: Digest, at: &mut Moment<'_>) {
+        for turn in self.turns_of(&job) {
+            if self.tasks[&turn].summons.is_none() {
+                self.write_off(&turn, at);
+                self.forget(turn, None, at);
+            }
+        }
+    }
+
     /// Shows the ledger what was not paid.
     fn show(&mut self, job: Digest, at: &mut Moment<'_>) {
         let Some(earning) = self.earnings.get(&job) else {
@@ -208,11 +219,12 @@ impl Worker {
     }
 
     fn unpaid(&self, turn: &Turn, task: &Task) -> Option<UnpaidTurn> {
-        let done = task.done()?;
+        let (done, summons) = (task.done()?, task.summons.as_deref()?);
         Some(UnpaidTurn {
             ticket: task.ticket.clone(),
             assignment: task.assignment.clone(),
             commit: commit(&self.draws, &self.who.node, turn, done),
+            summons: summons.clone(),
             salt: self.draws.salt(turn),
             statement: done.statement.clone(),
             signature: done.signature,

@@ -2,7 +2,7 @@
 
 use opensky_protocol::{
     Abort, Assignment, Commit, Digest, NodeKey, Offer, Output, Refusal, Reveal, Signature, Signed,
-    Statement, Ticket, Turn, Verified, Voucher, Work, WrappedKey, ledger::PaidTurn,
+    Statement, Summons, Ticket, Turn, Verified, Voucher, Work, WrappedKey, ledger::PaidTurn,
 };
 
 use crate::{event::Refused, row::Row, time::Time};
@@ -90,7 +90,7 @@ pub enum Outgoing {
     Accept(Vec<Turn>),
     Refuse(Vec<(Turn, Refusal)>),
     Commit(Vec<Commit>),
-    Open(Vec<Turn>),
+    Open(Vec<Summons>),
     Reveal(Vec<Reveal>),
     Abort(Vec<(Turn, Abort)>),
     Settle {
@@ -140,6 +140,8 @@ pub struct UnpaidTurn {
     pub assignment: Signed<Assignment>,
     /// Its promise, to be signed.
     pub commit: Commit,
+    /// The requester's word that it wanted to see what was promised.
+    pub summons: Signed<Summons>,
     /// The promise's salt.
     pub salt: Digest,
     /// The result.

@@ -1,7 +1,7 @@
 //! What providers say to a broker, and what it makes of their silence.
 
 use opensky_protocol::{
-    Abort, Commit, ContentKey, Digest, NodeKey, Refusal, Reveal, Turn, Verified,
+    Abort, Commit, ContentKey, Digest, NodeKey, Refusal, Reveal, Summons, Turn, Verified,
 };
 
 use crate::{
@@ -108,10 +108,21 @@ impl Broker {
                 self.draw_audit(turn.job, index, at);
                 self.advance(turn.job, index, at);
             }
-            SeatState::Opened(promised, _) if *promised == hash => at.to(from).open.push(turn),
+            SeatState::Opened(promised, _) if *promised == hash => {
+                let summons = self.summons(turn, from, hash);
+                at.to(from).open.push(summons);
+            }
             SeatState::Over(Over::Silent) => self.revive(from, turn, hash, at),
             SeatState::Over(_) => self.repeat_end(from, turn, at),
             SeatState::Committed(_) | SeatState::Opened(..) | SeatState::Shown { .. } => {}
+        }
+    }
+
+    /// Asks to be shown what a node has promised.
+    fn summons(&self, turn: Turn, node: NodeKey, hash: Digest) -> Summons {
+        Summons {
+            broker: self.who.node,
+            commit: Commit { turn, node, hash },
         }
     }
 
@@ -292,6 +303,7 @@ impl Broker {
 
     /// Results should have been shown: whoever has not is asked again, or has nothing to show.
     pub(crate) fn reveals_timed_out(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        let broker = self.who.node;
         let tries = self.policy.tries;
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
@@ -304,7 +316,7 @@ impl Broker {
         }
         let (unit_id, mut said, mut hidden) = (unit.id, 0, Vec::new());
         for (attempt, seat) in (0..).zip(&mut unit.seats) {
-            let SeatState::Opened(_, asked) = &mut seat.state else {
+            let SeatState::Opened(hash, asked) = &mut seat.state else {
                 continue;
             };
             if *asked >= tries {
@@ -313,11 +325,17 @@ impl Broker {
             }
             *asked += 1;
             said = said.max(*asked);
-            at.to(seat.node).open.push(Turn {
+            let turn = Turn {
                 job: id,
                 unit: unit_id,
                 attempt,
-            });
+            };
+            let commit = Commit {
+                turn,
+                node: seat.node,
+                hash: *hash,
+            };
+            at.to(seat.node).open.push(Summons { broker, commit });
         }
         for (attempt, ..) in &hidden {
             job.end_seat(index, *attempt, Over::Hidden);

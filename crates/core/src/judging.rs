@@ -1,6 +1,8 @@
 //! From promises to a result: everyone shows, the judge compares, whoever agrees is paid.
 
-use opensky_protocol::{Account, Class, Digest, NodeKey, Outputs, Reveal, Turn, World, names};
+use opensky_protocol::{
+    Account, Class, Commit, Digest, NodeKey, Outputs, Reveal, Summons, Turn, World, names,
+};
 
 use crate::{
     alarm::Alarm,
@@ -52,6 +54,7 @@ impl Broker {
         let Some(unit) = job.units.get_mut(&index) else {
             return;
         };
+        let broker = self.who.node;
         unit.stage = Stage::Showing;
         unit.spare = 0;
         let unit_id = unit.id;
@@ -67,7 +70,9 @@ impl Broker {
                 unit: unit_id,
                 attempt,
             };
-            at.to(seat.node).open.push(turn);
+            let node = seat.node;
+            let commit = Commit { turn, node, hash };
+            at.to(node).open.push(Summons { broker, commit });
         }
         job.sort(index);
         if is_asked {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opensky_protocol::{Abort, Commit, Digest, NodeKey, Refusal, Reveal, Turn, Voucher};
+use opensky_protocol::{Abort, Commit, Digest, NodeKey, Refusal, Reveal, Summons, Turn, Voucher};
 
 use crate::{
     effect::Effect,
@@ -31,7 +31,7 @@ pub(crate) struct Letters {
     pub(crate) accept: Vec<Turn>,
     pub(crate) refuse: Vec<(Turn, Refusal)>,
     pub(crate) commit: Vec<Commit>,
-    pub(crate) open: Vec<Turn>,
+    pub(crate) open: Vec<Summons>,
     pub(crate) reveal: Vec<Reveal>,
     pub(crate) abort: Vec<(Turn, Abort)>,
     pub(crate) settle: BTreeMap<Digest, Ends>,

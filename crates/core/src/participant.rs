@@ -168,8 +168,11 @@ fn hear(
                 .by_ref()
                 .for_each(|order| worker.ordered(from, order, at));
         }
-        Message::Open(turns) => {
-            turns.iter().for_each(|turn| worker.opened(from, *turn, at));
+        Message::Open(summons) => {
+            let mut summons = summons.into_iter();
+            summons
+                .by_ref()
+                .for_each(|summons| worker.opened(from, summons, at));
         }
         Message::Settle(settlement) => worker.settled(from, *settlement, at),
         Message::Release(turns) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use opensky_protocol::{
-    Account, Class, Digest, NodeKey, Order, Profile, Reveal, Turn,
+    Account, Class, Digest, NodeKey, Order, Profile, Reveal, Signed, Summons, Turn,
     codec::{self, CodecError},
     ledger::PaidTurn,
 };
@@ -202,14 +202,20 @@ impl Worker {
         }
         let done = rows.read::<Turn, Done>(Table::Done);
         let mut done = done.collect::<Result<BTreeMap<Turn, Done>, _>>()?;
+        let summons = rows.read::<Turn, Signed<Summons>>(Table::Summons);
+        let mut summons = summons.collect::<Result<BTreeMap<Turn, _>, _>>()?;
         for row in rows.read::<Turn, Order>(Table::Orders) {
             let (turn, order) = row?;
             let mut sources = order.sources;
             sources.push(order.ticket.value.requester);
+            let summons = summons.remove(&turn).map(Box::new);
             let state = match done.remove(&turn) {
                 Some(done) => {
                     alarms.set(Alarm::Result(turn), at_once);
-                    TaskState::Promised(Box::new(done), 0)
+                    match summons {
+                        Some(_) => TaskState::Shown(Box::new(done), 0),
+                        None => TaskState::Promised(Box::new(done), 0),
+                    }
                 }
                 None => TaskState::Queued(Box::new(order.work)),
             };
@@ -221,6 +227,7 @@ impl Worker {
                 sources,
                 key: order.key,
                 state,
+                summons,
                 began: None,
                 counted: Weight::default(),
             };

@@ -23,6 +23,8 @@ pub enum Table {
     Orders,
     /// What came of it.
     Done,
+    /// Which of that was to be shown.
+    Summons,
     /// What this node has been promised for it.
     Earnings,
     /// Which turns that pays.
@@ -33,7 +35,7 @@ pub enum Table {
 
 impl Table {
     /// All of them. A restore reads each.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Submissions,
         Self::Jobs,
         Self::Units,
@@ -42,6 +44,7 @@ impl Table {
         Self::Standings,
         Self::Orders,
         Self::Done,
+        Self::Summons,
         Self::Earnings,
         Self::Paid,
         Self::Requesters,
@@ -58,6 +61,7 @@ impl Table {
             Self::Standings => "standings 1",
             Self::Orders => "orders 1",
             Self::Done => "done 1",
+            Self::Summons => "summons 1",
             Self::Earnings => "earnings 2",
             Self::Paid => "paid 1",
             Self::Requesters => "requesters 1",
@@ -95,6 +99,7 @@ pub(crate) enum Stored {
     Standing(Account, Profile),
     Order(Turn),
     Done(Turn),
+    Summons(Turn),
     Earning(Digest),
     Paid(Digest, u32),
     Requester(NodeKey),
@@ -111,6 +116,7 @@ impl Stored {
             Self::Standing(..) => Table::Standings,
             Self::Order(_) => Table::Orders,
             Self::Done(_) => Table::Done,
+            Self::Summons(_) => Table::Summons,
             Self::Earning(_) => Table::Earnings,
             Self::Paid(..) => Table::Paid,
             Self::Requester(_) => Table::Requesters,
@@ -126,7 +132,7 @@ impl Stored {
             }
             Self::Purse(job, operator) => codec::encode(&(job, operator)),
             Self::Standing(operator, profile) => codec::encode(&(operator, profile)),
-            Self::Order(turn) | Self::Done(turn) => codec::encode(turn),
+            Self::Order(turn) | Self::Done(turn) | Self::Summons(turn) => codec::encode(turn),
             Self::Requester(node) => node.0.to_vec(),
         }
     }

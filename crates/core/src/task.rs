@@ -1,6 +1,6 @@
 //! One turn, from the worker's side: what was ordered, and how far it is.
 
-use opensky_protocol::{Assignment, NodeKey, Order, Signed, Ticket, Work, WrappedKey};
+use opensky_protocol::{Assignment, NodeKey, Order, Signed, Summons, Ticket, Work, WrappedKey};
 
 use crate::{credit::Weight, event::Done, room::Room, time::Time};
 
@@ -11,6 +11,9 @@ pub(crate) struct Task {
     pub(crate) sources: Vec<NodeKey>,
     pub(crate) key: Option<WrappedKey>,
     pub(crate) state: TaskState,
+    /// The requester's word that it wants to see the result. Whoever has it is paid by the ledger if not by
+    /// the requester.
+    pub(crate) summons: Option<Box<Signed<Summons>>>,
     /// When it was handed over to be run.
     pub(crate) began: Option<Time>,
     /// What it was counted for last.

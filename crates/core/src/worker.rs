@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
 use opensky_protocol::{
-    Abort, Commit, Digest, NodeKey, Order, Refusal, Reveal, Ticket, Turn, codec,
+    Abort, Commit, Digest, NodeKey, Order, Refusal, Reveal, Signed, Summons, Ticket, Turn, codec,
 };
 
 use crate::{
@@ -168,6 +168,7 @@ impl Worker {
             sources,
             key: order.key,
             state,
+            summons: None,
             began: None,
             counted: Weight::default(),
         };
@@ -293,11 +294,17 @@ impl Worker {
         }
     }
 
-    /// The requester wants to see a result.
-    pub(crate) fn opened(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
+    /// The requester wants to see a result. Before it does, its word for that is durable.
+    pub(crate) fn opened(&mut self, from: NodeKey, summons: Signed<Summons>, at: &mut Moment<'_>) {
+        let (draws, node) = (self.draws.clone(), self.who.node);
+        let turn = summons.value.commit.turn;
         let Some(task) = self.task_of(from, &turn) else {
             return;
         };
+        let promised = task.done().map(|done| commit(&draws, &node, &turn, done));
+        if promised.as_ref() != Some(&summons.value.commit) {
+            return;
+        }
         let state = core::mem::replace(&mut task.state, TaskState::Running);
         task.state = match state {
             TaskState::Promised(done, _) | TaskState::Shown(done, _) => TaskState::Shown(done, 0),
@@ -306,10 +313,15 @@ impl Worker {
         let TaskState::Shown(done, _) = &task.state else {
             return;
         };
+        if task.summons.is_none() {
+            let row = Stored::Summons(turn).holding(&summons);
+            at.out.rows.push(row);
+            task.summons = Some(Box::new(summons));
+        }
         let done = (**done).clone();
         let reveal = Reveal {
             turn,
-            salt: self.draws.salt(&turn),
+            salt: draws.salt(&turn),
             statement: done.statement,
             signature: done.signature,
             outputs: done.outputs,
@@ -362,6 +374,9 @@ impl Worker {
         at.out.rows.push(Stored::Order(turn).row(None));
         if task.done().is_some() {
             at.out.rows.push(Stored::Done(turn).row(None));
+        }
+        if task.summons.is_some() {
+            at.out.rows.push(Stored::Summons(turn).row(None));
         }
         if self.over.insert(turn, abort).is_none() {
             self.over_order.push_back(turn);

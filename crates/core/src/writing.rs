@@ -48,7 +48,7 @@ fn write(
     parts(letters.accept, |turns| send(Outgoing::Accept(turns)));
     parts(letters.refuse, |turns| send(Outgoing::Refuse(turns)));
     parts(letters.commit, |commits| send(Outgoing::Commit(commits)));
-    parts(letters.open, |turns| send(Outgoing::Open(turns)));
+    parts(letters.open, |summons| send(Outgoing::Open(summons)));
     parcels(
         letters.reveal.into_iter(),
         TURNS,

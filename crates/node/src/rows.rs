@@ -15,6 +15,7 @@ fn table(named: Named) -> Table {
         Named::Standings => const { Table::new("standings-1") },
         Named::Orders => const { Table::new("orders-1") },
         Named::Done => const { Table::new("done-1") },
+        Named::Summons => const { Table::new("summons-1") },
         Named::Earnings => const { Table::new("earnings-2") },
         Named::Paid => const { Table::new("paid-1") },
         Named::Requesters => const { Table::new("requesters-1") },

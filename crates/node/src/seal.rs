@@ -15,7 +15,7 @@ pub(crate) fn seal(secret: &SecretKey, content: &ContentKeys, outgoing: Outgoing
         Outgoing::Accept(turns) => Message::Accept(turns),
         Outgoing::Refuse(turns) => Message::Refuse(turns),
         Outgoing::Commit(commits) => Message::Commit(sign_all(secret, commits)),
-        Outgoing::Open(turns) => Message::Open(turns),
+        Outgoing::Open(summons) => Message::Open(sign_all(secret, summons)),
         Outgoing::Reveal(reveals) => Message::Reveal(reveals),
         Outgoing::Abort(turns) => Message::Abort(turns),
         Outgoing::Settle {
@@ -73,6 +73,7 @@ pub(crate) fn showing(secret: &SecretKey, proof: Proof) -> Showing {
         ticket: turn.ticket,
         assignment: turn.assignment,
         commit,
+        summons: turn.summons,
         salt: turn.salt,
         statement: turn.statement,
         signature: turn.signature,

@@ -122,6 +122,24 @@ impl Signable for Commit {
     }
 }
 
+/// The broker's word that it has a provider's promise and is to be shown the result. So a ledger knows that
+/// the promise was there before the result could be known, and that the result was wanted.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct Summons {
+    /// Who wants to see it, and signs: the ticket's requester.
+    pub broker: NodeKey,
+    /// What was promised.
+    pub commit: Commit,
+}
+
+impl Signable for Summons {
+    const DOMAIN: &'static str = "opensky summons 1";
+
+    fn signer(&self) -> NodeKey {
+        self.broker
+    }
+}
+
 /// A provider's result, and the salt that proves it is the one that was promised.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct Reveal {

@@ -34,7 +34,7 @@ mod work;
 
 pub use account::Account;
 pub use aside::Aside;
-pub use assignment::{Assignment, Commit, Order, Reveal, Turn};
+pub use assignment::{Assignment, Commit, Order, Reveal, Summons, Turn};
 pub use content::{ContentKey, WrappedKey};
 pub use deployment::{Deployment, Manifest};
 pub use digest::{Digest, ParseDigestError};

@@ -5,7 +5,8 @@ use alloc::{boxed::Box, vec::Vec};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    Abort, Aside, Commit, Deployment, Digest, NodeKey, Offer, Order, Reveal, Signed, Turn, Voucher,
+    Abort, Aside, Commit, Deployment, Digest, NodeKey, Offer, Order, Reveal, Signed, Summons, Turn,
+    Voucher,
     ledger::{LedgerReply, LedgerRequest},
 };
 
@@ -22,7 +23,7 @@ pub enum Message {
     /// Provider to broker: I have the results, and this binds me to them.
     Commit(Vec<Signed<Commit>>),
     /// Broker to provider: everyone has committed, show the results of these.
-    Open(Vec<Turn>),
+    Open(Vec<Signed<Summons>>),
     /// Provider to broker: here they are.
     Reveal(Vec<Reveal>),
     /// Provider to broker: my machine failed at these; it says nothing about the program.

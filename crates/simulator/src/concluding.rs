@@ -170,11 +170,8 @@ impl World {
     fn check_income(&self, job: Digest, node: &Node) -> Result<(), Broken> {
         let operator = node.who.operator;
         let runs = self.laws.worth.of(job, operator);
-        let owed = runs.filter(|(unit, run)| {
-            // A new process does not know what the one before it has shown.
-            let is_known = run.seen.is_some_and(|seen| seen > node.stopped);
-            is_known && !self.laws.worth.is_crowded(job, *unit)
-        });
+        let owed = runs
+            .filter(|(unit, run)| run.seen.is_some() && !self.laws.worth.is_crowded(job, *unit));
         let worth: u128 = owed.map(|(_, run)| run.right).sum();
         let paid = self.bank.paid(&job, &operator);
         let tab = self.bank.books().tab(&job, &operator);

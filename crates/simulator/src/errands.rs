@@ -165,6 +165,7 @@ fn evidence(turn: UnpaidTurn) -> Evidence {
         ticket: turn.ticket,
         assignment: turn.assignment,
         commit: unsigned(turn.commit),
+        summons: turn.summons,
         salt: turn.salt,
         statement: turn.statement,
         signature: turn.signature,

@@ -201,6 +201,7 @@ fn bytes_of(message: &Message) -> usize {
     let (seals, keys) = match message {
         Message::Assign(orders) => (2 * orders.len(), orders.len()),
         Message::Commit(commits) => (commits.len(), 0),
+        Message::Open(summons) => (summons.len(), 0),
         _ => (0, 0),
     };
     // The way to the root of a batch: one digest for each time that its length can be halved.
@@ -231,7 +232,7 @@ fn seal(message: Outgoing) -> Message {
         Outgoing::Accept(turns) => Message::Accept(turns),
         Outgoing::Refuse(turns) => Message::Refuse(turns),
         Outgoing::Commit(commits) => Message::Commit(commits.into_iter().map(unsigned).collect()),
-        Outgoing::Open(turns) => Message::Open(turns),
+        Outgoing::Open(summons) => Message::Open(summons.into_iter().map(unsigned).collect()),
         Outgoing::Reveal(reveals) => Message::Reveal(reveals),
         Outgoing::Abort(turns) => Message::Abort(turns),
         Outgoing::Settle {

@@ -75,9 +75,8 @@ impl Worth {
         }
     }
 
-    /// Whether more have a right result of a unit than the requester said it pays for. Of these some are
-    /// paid by what others lose, if anybody does: the ledger cannot tell whom the requester has asked to
-    /// show theirs.
+    /// Whether more have shown a right result of a unit than the requester said it pays for: each gets a part
+    /// only, and more if others lose something.
     pub fn is_crowded(&self, job: Digest, unit: Digest) -> bool {
         let least = Turn {
             job,
@@ -93,7 +92,7 @@ impl Worth {
         let operators = self.operators(job).into_iter();
         let right = operators.filter(|operator| {
             let run = self.runs.get(&(job, *operator, unit));
-            run.is_some_and(|run| run.is_right)
+            run.is_some_and(|run| run.is_right && run.seen.is_some())
         });
         right.count() > caps.max().unwrap_or(0)
     }

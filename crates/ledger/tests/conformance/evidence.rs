@@ -1,7 +1,7 @@
 //! Claims by evidence, when the requester does not pay: what is owed, and what is not.
 
 use opensky_protocol::{
-    Account, Class, Commit, Digest,
+    Account, Class, Commit, Digest, Summons,
     ledger::{Call, Evidence, EvidenceError, Fact, Rejection, Showing},
 };
 
@@ -268,13 +268,24 @@ fn evidence_that_does_not_hold_is_refused_by_name() {
         changed(&|it| it.assignment.operator = cyd.account(), E::Operator);
         changed(&|it| it.commit.turn.attempt += 1, E::Commit);
         changed(&|it| it.salt = Digest([3; 32]), E::Statement);
-        changed(&|it| it.commit.hash = Digest([3; 32]), E::Statement);
+        changed(&|it| it.commit.hash = Digest([3; 32]), E::Summons);
+        changed(&|it| it.summons.commit.hash = Digest([3; 32]), E::Summons);
+        changed(&|it| it.summons.commit.turn.attempt += 1, E::Summons);
         changed(&|it| it.statement.unit = Digest([3; 32]), E::Statement);
         // More fuel than the result that was agreed on: the key would be another one.
         changed(&|it| it.statement.fuel -= 1, E::Statement);
         changed(&|it| it.statement.class = Class::OutOfFuel, E::Statement);
         changed(&|it| recommit(it, 51, 0), E::Limits);
         changed(&|it| recommit(it, 50, u64::MAX), E::Limits);
+
+        // It was never asked to show anything, and asks itself.
+        let mut unasked = job.evidence(bob, 0, 0, 1);
+        let broker = bob.node();
+        unasked.summons = bob.sign(Summons {
+            broker,
+            ..unasked.summons.value
+        });
+        refused(unasked, E::Summons);
 
         // A ticket that the operator signed itself.
         let own = Job::new(job.ledger, 1, bob);
@@ -305,6 +316,7 @@ fn recommit(parts: &mut Parts, fuel: u64, output_len: u64) {
     said.compare_key = said.key();
     let turn = parts.commit.turn;
     parts.commit.hash = Commit::hash_of(&said.node, &turn, &said.compare_key, &parts.salt);
+    parts.summons.commit = parts.commit.clone();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use opensky_protocol::{
     Account, Assignment, Class, Commit, Digest, Limits, NodeKey, PriceTerms, Profile, Seal,
-    SecretKey, Signable, Signature, Signed, Statement, Ticket, Turn, Verified, Voucher,
+    SecretKey, Signable, Signature, Signed, Statement, Summons, Ticket, Turn, Verified, Voucher,
     ledger::{Call, Evidence, Genesis, Intent, PaidTurn, Showing, Terms},
 };
 
@@ -192,10 +192,15 @@ impl<'a> Job<'a> {
             node: provider.node(),
             hash,
         };
+        let summons = Summons {
+            broker: self.requester.node(),
+            commit: commit.clone(),
+        };
         Parts {
             ticket,
             assignment,
             commit,
+            summons,
             salt,
             statement,
         }
@@ -231,6 +236,7 @@ pub struct Parts {
     pub ticket: Ticket,
     pub assignment: Assignment,
     pub commit: Commit,
+    pub summons: Summons,
     pub salt: Digest,
     pub statement: Statement,
 }
@@ -243,6 +249,7 @@ impl Parts {
             ticket: requester.sign(self.ticket),
             assignment: requester.sign(self.assignment),
             commit: provider.sign(self.commit),
+            summons: requester.sign(self.summons),
             salt: self.salt,
             statement: self.statement,
             signature,
@@ -255,6 +262,7 @@ impl Parts {
             ticket: unsigned(self.ticket),
             assignment: unsigned(self.assignment),
             commit: unsigned(self.commit),
+            summons: unsigned(self.summons),
             salt: self.salt,
             statement: self.statement,
             signature: Signature([0; 64]),

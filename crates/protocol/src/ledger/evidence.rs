@@ -3,12 +3,14 @@
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::{
-    Account, Assignment, Commit, Digest, Signature, Signed, Statement, Ticket, Turn,
+    Account, Assignment, Commit, Digest, Signature, Signed, Statement, Summons, Ticket, Turn,
     ledger::{Escrow, EvidenceError},
 };
 
-/// One turn, shown whole: it was ordered, it was this provider's, the result was promised, and this
-/// is the result that was promised. Whether it is right is not shown, and not looked at.
+/// One turn, shown whole: it was ordered, it was this provider's, the result was promised, the requester
+/// wanted to see it, and this is the result that was promised. Whether it is right is not shown, and not
+/// looked at. Whoever was not asked to show a result is not paid for it: it was not among those that are
+/// compared, and could have been learnt from others after these had shown theirs.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct Evidence {
     /// The requester's order.
@@ -17,6 +19,8 @@ pub struct Evidence {
     pub assignment: Signed<Assignment>,
     /// The provider's promise.
     pub commit: Signed<Commit>,
+    /// The requester's word that it wanted to see what was promised.
+    pub summons: Signed<Summons>,
     /// The promise's salt.
     pub salt: Digest,
     /// The result.
@@ -31,6 +35,7 @@ impl Evidence {
         self.ticket.holds()
             && self.assignment.holds()
             && self.commit.holds()
+            && self.summons.holds()
             && self.statement.is_signed(&self.signature)
     }
 
@@ -64,6 +69,11 @@ impl Evidence {
         expect(
             commit.turn == Turn::from(turn) && commit.node == turn.provider,
             EvidenceError::Commit,
+        )?;
+        let summons = &self.summons.value;
+        expect(
+            summons.broker == ticket.requester && summons.commit == *commit,
+            EvidenceError::Summons,
         )?;
         let hash = Commit::hash_of(&said.node, &commit.turn, &said.compare_key, &self.salt);
         expect(

@@ -120,4 +120,7 @@ pub enum EvidenceError {
     /// The operator has less at stake than a wrong result costs.
     #[error("the operator's bond is below the penalty")]
     Bond,
+    /// The requester did not ask for the result that was promised.
+    #[error("the requester has not asked to see what was committed to")]
+    Summons,
 }

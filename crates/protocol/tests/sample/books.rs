@@ -34,6 +34,7 @@ pub fn evidence() -> Evidence {
         ticket,
         assignment: Verified::sign(&secret, assignment).into_signed(),
         commit,
+        summons: sample::summons(),
         salt: sample::digest(3),
         statement: receipt.statement,
         signature: receipt.signature,

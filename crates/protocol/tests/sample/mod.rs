@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use opensky_protocol::{
     Account, Capacity, Class, Commit, Deployment, Digest, JobPlan, JobReceipt, JobSpec, Limits,
     Manifest, Offer, Output, Outputs, PriceTerms, Profile, Receipt, SecretKey, Shard, Signed,
-    Ticket, Transcript, Turn, Verified, Voucher, Work, World, codec, names,
+    Summons, Ticket, Transcript, Turn, Verified, Voucher, Work, World, codec, names,
 };
 
 pub fn secret() -> SecretKey {
@@ -110,6 +110,12 @@ pub fn commit() -> Commit {
     let node = other_secret().node();
     let hash = Commit::hash_of(&node, &turn, &digest(2), &digest(3));
     Commit { turn, node, hash }
+}
+
+pub fn summons() -> Signed<Summons> {
+    let secret = other_secret();
+    let (broker, commit) = (secret.node(), commit());
+    Verified::sign(&secret, Summons { broker, commit }).into_signed()
 }
 
 pub fn voucher() -> Voucher {

@@ -71,7 +71,7 @@ pub fn messages() -> Vec<Message> {
         Message::Accept(vec![turn()]),
         Message::Refuse(vec![(turn(), Refusal::Busy), (turn(), Refusal::Invalid)]),
         Message::Commit(commits.into_iter().map(Verified::into_signed).collect()),
-        Message::Open(vec![turn()]),
+        Message::Open(vec![sample::summons()]),
         Message::Reveal(vec![reveal()]),
         Message::Abort(vec![(turn(), Abort::MissingInput("input".into()))]),
         Message::Settle(Box::new(settlement)),

@@ -3,13 +3,15 @@
 use opensky_core::{
     Checked, Effect, Ending, Event, Funding, Outgoing, Participant, Policy, Row, Submission, Time,
 };
-use opensky_protocol::{Digest, Message, NodeKey, Order, Refusal, Turn, Work};
+use opensky_protocol::{
+    Commit, Digest, Message, NodeKey, Order, Refusal, Summons, Turn, Work, ledger::Terms,
+};
 use opensky_simulator::{
     BEGIN, Character, Weather, World, guest,
     orders::{self, ASK, LIMITS, map_reduce},
 };
 
-use crate::{HOUR, MONEY, ends, haunted_by, run, worker_with};
+use crate::{HOUR, MONEY, ends, haunted_by, run, unsigned, worker_with};
 
 use Character::{Drainer, Honest};
 
@@ -53,13 +55,8 @@ fn requester_that_empties_its_escrows_costs_each_provider_no_more_than_it_may_ow
 #[test]
 fn new_requester_that_pays_gets_all_its_work_done() {
     for max_unpaid in [0, worst(), 3 * worst()] {
-        let world = World::new(
-            2,
-            Weather::CALM,
-            owing(max_unpaid),
-            opensky_protocol::ledger::Terms::DEVELOPMENT,
-        );
-        let mut world = world;
+        let policy = owing(max_unpaid);
+        let mut world = World::new(2, Weather::CALM, policy, Terms::DEVELOPMENT);
         world.laws.is_thorough = true;
         world.join(Honest, None, MONEY);
         for _ in 0..3 {
@@ -100,6 +97,9 @@ fn said(message: Message) -> Event {
 struct Wants {
     accepted: Vec<Turn>,
     refused: Vec<Refusal>,
+    promised: Vec<Commit>,
+    /// Turns that it shows to the ledger.
+    claimed: Vec<Turn>,
     runs: Vec<(Turn, Work)>,
     rows: Vec<Row>,
 }
@@ -109,8 +109,15 @@ fn wants(worker: &mut Participant) -> Wants {
     while let Some(effect) = worker.poll_effect() {
         match effect {
             Effect::Persist(rows) => wants.rows.extend(rows),
+            Effect::Show(proof) => {
+                let turns = proof.turns.iter();
+                wants
+                    .claimed
+                    .extend(turns.map(|turn| Turn::from(&turn.assignment.value)));
+            }
             Effect::Execute { turn, work, .. } => wants.runs.push((turn, *work)),
             Effect::Send { message, .. } => match message {
+                Outgoing::Commit(commits) => wants.promised.extend(commits),
                 Outgoing::Accept(turns) => wants.accepted.extend(turns),
                 Outgoing::Refuse(turns) => wants.refused.extend(turns.iter().map(|(_, why)| *why)),
                 _ => {}
@@ -147,14 +154,9 @@ fn no_more_is_taken_on_of_an_escrow_than_it_holds() {
 fn what_was_let_go_after_it_was_run_is_remembered_over_a_restart() {
     let policy = || owing(worst());
     let (mut before, order) = worker_with(policy(), std::iter::empty());
-    let mut first = ask(&mut before, vec![order(REQUESTER, 0)], MONEY);
-    let (turn, work) = first.runs.remove(0);
-    let (class, outputs) = guest::honest(&work);
-    let done = guest::done(NodeKey([1; 32]), &work, class, outputs);
-    let result = Ok(Box::new(done));
-    before.handle(BEGIN, Event::Executed { turn, result });
+    let (commit, mut rows) = promise(&mut before, vec![order(REQUESTER, 0)]);
+    let turn = commit.turn;
     before.handle(BEGIN, said(Message::Release(vec![turn])));
-    let mut rows = first.rows;
     rows.extend(wants(&mut before).rows);
     let (mut after, order) = worker_with(policy(), latest(rows));
     let refused = ask(&mut after, vec![order(REQUESTER, 1)], MONEY).refused;
@@ -162,6 +164,60 @@ fn what_was_let_go_after_it_was_run_is_remembered_over_a_restart() {
     let (mut other, order) = worker_with(policy(), std::iter::empty());
     let new = ask(&mut other, vec![order(REQUESTER, 1)], MONEY);
     assert_eq!(new.accepted.len(), 1);
+}
+
+/// Has the worker run one order. What it promises, and its rows.
+fn promise(worker: &mut Participant, orders: Vec<Order>) -> (Commit, Vec<Row>) {
+    let mut first = ask(worker, orders, MONEY);
+    let (turn, work) = first.runs.remove(0);
+    let (class, outputs) = guest::honest(&work);
+    let done = guest::done(NodeKey([1; 32]), &work, class, outputs);
+    let result = Ok(Box::new(done));
+    worker.handle(BEGIN, Event::Executed { turn, result });
+    let mut then = wants(worker);
+    first.rows.extend(then.rows);
+    (then.promised.remove(0), first.rows)
+}
+
+/// What it shows to the ledger long after its requester has said that the job is over.
+fn claims(worker: &mut Participant) -> Vec<Turn> {
+    let over = Message::Over(vec![Digest(REQUESTER.0)]);
+    worker.handle(BEGIN, said(over));
+    worker.handle(Time(BEGIN.0 + HOUR / 6), Event::Timeout);
+    wants(worker).claimed
+}
+
+/// The requester's word that it wants to see what was promised.
+fn open(commit: &Commit) -> Event {
+    let summons = Summons {
+        broker: REQUESTER,
+        commit: commit.clone(),
+    };
+    said(Message::Open(vec![unsigned(summons)]))
+}
+
+#[test]
+fn what_was_shown_is_owed_though_it_is_let_go_after_a_restart() {
+    let (mut before, order) = worker_with(Policy::default(), std::iter::empty());
+    let (commit, mut rows) = promise(&mut before, vec![order(REQUESTER, 0)]);
+    before.handle(BEGIN, open(&commit));
+    rows.extend(wants(&mut before).rows);
+    let (mut after, _) = worker_with(Policy::default(), latest(rows));
+    after.handle(BEGIN, said(Message::Release(vec![commit.turn])));
+    assert_eq!(claims(&mut after), [commit.turn]);
+}
+
+#[test]
+fn what_nobody_has_asked_to_see_is_not_claimed() {
+    let (mut worker, order) = worker_with(Policy::default(), std::iter::empty());
+    let (commit, _) = promise(&mut worker, vec![order(REQUESTER, 0)]);
+    // Nor what was not promised.
+    let other = Commit {
+        hash: Digest([9; 32]),
+        ..commit
+    };
+    worker.handle(BEGIN, open(&other));
+    assert_eq!(claims(&mut worker), []);
 }
 
 /// Each row as it was written last.
