@@ -1,7 +1,7 @@
 //! What providers say to a broker, and what it makes of their silence.
 
 use opensky_protocol::{
-    Abort, Commit, ContentKey, Digest, NodeKey, Refusal, Reveal, Summons, Turn, Verified,
+    Abort, Account, Commit, ContentKey, Digest, NodeKey, Refusal, Reveal, Summons, Turn, Verified,
 };
 
 use crate::{
@@ -11,10 +11,11 @@ use crate::{
     judging::say_refused,
     moment::Moment,
     phase::Ending,
+    room::Room,
     row::Stored,
     standing::Conduct,
     time::back_off,
-    unit::{Again, Audit, Over, Seat, SeatState, Stage},
+    unit::{Again, Audit, Over, Seat, SeatState, Stage, Unit},
 };
 
 impl Broker {
@@ -68,19 +69,54 @@ impl Broker {
         }
         let reason = kind(why);
         self.lose(turn, index, Over::Aborted(reason.clone()), at);
-        let Some(unit) = self
-            .jobs
-            .get(&turn.job)
-            .and_then(|job| job.units.get(&index))
-        else {
+        self.judge_failure(turn.job, index, at);
+    }
+
+    /// Ends a job one of whose units cannot be run, unless only strangers say so, and somebody who is known
+    /// could be asked: that takes a while at most.
+    fn judge_failure(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        let unit = self.jobs.get(&id).and_then(|job| job.units.get(&index));
+        let Some(reason) = unit.and_then(Unit::failure) else {
             return;
         };
-        let same = |over: &SeatState| matches!(over, SeatState::Over(Over::Aborted(other)) if *other == reason);
-        let failed = unit.seats.iter().filter(|seat| same(&seat.state));
-        // Whoever has a result shows that the unit can be run.
-        let can_be_run = unit.seats.iter().any(Seat::has_promised);
-        if failed.count() >= ABORTS && !can_be_run && unit.stage != Stage::Closed {
-            self.wind(turn.job, Ending::Unrunnable { index, reason }, at);
+        match self.has_witness(id, index) {
+            true => at.wake(Alarm::Quorum(id, index), self.policy.quorum),
+            false => self.wind(id, Ending::Unrunnable { index, reason }, at),
+        }
+    }
+
+    /// Whether all whose hosts failed at a unit are strangers, and somebody whose results have held could
+    /// have a turn at it. New keys cost nothing, and so does saying that a unit cannot be run.
+    fn has_witness(&self, id: Digest, index: u32) -> bool {
+        let job = self.jobs.get(&id);
+        let Some((job, unit)) = job.and_then(|job| Some((job, job.units.get(&index)?))) else {
+            return false;
+        };
+        let is_known = |operator: &Account| self.standings.has_worked(operator);
+        let (seated, room) = (unit.seated(), Room::of(job.limits(), unit.input_len));
+        let mut listings = self.market.listings();
+        let mut failed = unit.seats.iter().filter(|seat| seat.has_failed());
+        !failed.any(|seat| is_known(&seat.operator))
+            && listings.any(|(_, listing)| {
+                let operator = &listing.offer.operator;
+                is_known(operator)
+                    && !seated.contains(operator)
+                    && self.market.fit(&job.need, listing).is_ok()
+                    && listing.holds(room).is_ok()
+            })
+    }
+
+    /// Nobody who is known has run a unit at which the hosts of strangers have failed.
+    pub(crate) fn witness_timed_out(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        let Some(unit) = self.jobs.get(&id).and_then(|job| job.units.get(&index)) else {
+            return;
+        };
+        let Some(reason) = unit.failure() else {
+            return;
+        };
+        match unit.seats.iter().any(Seat::is_live) {
+            true => at.wake(Alarm::Quorum(id, index), self.policy.quorum),
+            false => self.wind(id, Ending::Unrunnable { index, reason }, at),
         }
     }
 
@@ -388,9 +424,6 @@ impl Broker {
         }
     }
 }
-
-/// Operators whose hosts have to fail in one way before it is the unit's doing.
-const ABORTS: usize = 2;
 
 /// An abort without what differs from host to host.
 fn kind(abort: &Abort) -> String {

@@ -100,6 +100,7 @@ impl Broker {
     /// More voices were wanted for a unit whose results differ, and for a long time nobody could be
     /// found: those that there are have to do.
     pub(crate) fn quorum_timed_out(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+        self.witness_timed_out(id, index, at);
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
             return;
         };

@@ -284,6 +284,12 @@ impl Broker {
             seated: &unit.seated(),
             room: Room::of(job.limits(), unit.input_len),
         };
+        // Where a host has failed, somebody who is known tells more than a stranger.
+        let has_failed = unit.seats.iter().any(Seat::has_failed);
+        let doubt = |listing: &Listing| {
+            let is_known = !has_failed || self.standings.has_worked(&listing.offer.operator);
+            if is_known { 1 } else { DOUBT }
+        };
         let score = |listing: &Listing| {
             let has = local.get(&listing.offer.node).copied().unwrap_or(0);
             let missing = unit.input_len.saturating_sub(has);
@@ -295,6 +301,7 @@ impl Broker {
                 self.policy.second,
                 self.policy.distrust,
             )
+            .saturating_mul(doubt(listing))
         };
         self.market.pick(&search, &self.policy, score)
     }
@@ -326,6 +333,9 @@ impl Broker {
         })
     }
 }
+
+/// How often the price of a stranger counts where a witness is looked for: no price makes up for that.
+const DOUBT: u128 = 1 << 64;
 
 /// Bytes that cross the network in a millisecond, where nothing better is known: 10 MB/s. And what is
 /// waited for at least: 1 MB/s, and a round trip for each input.

@@ -1,5 +1,7 @@
 //! One unit of a job: who has had a turn at it, and what came of each.
 
+use std::collections::BTreeMap;
+
 use opensky_protocol::{Account, Class, Digest, NodeKey, PriceTerms, Refusal};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
@@ -66,6 +68,9 @@ pub(crate) enum Audit {
     /// Drawn, or not to be drawn.
     Settled,
 }
+
+/// Operators whose hosts have to fail in one way before it is the unit's doing.
+const ABORTS: usize = 2;
 
 /// One turn, from the broker's side.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
@@ -174,6 +179,11 @@ impl Seat {
         matches!(self.state, SeatState::Over(Over::Paid { .. }))
     }
 
+    /// Whether its host failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.state, SeatState::Over(Over::Aborted(_)))
+    }
+
     /// Whether its operator may be asked again for the same unit.
     fn may_try_again(&self) -> bool {
         matches!(
@@ -201,6 +211,22 @@ impl Unit {
             agreement: None,
             seats: Vec::new(),
         }
+    }
+
+    /// How hosts failed at it, if that is the unit's doing: in one way, those of several operators, and
+    /// nobody has shown that it can be run.
+    pub(crate) fn failure(&self) -> Option<String> {
+        if self.stage == Stage::Closed || self.seats.iter().any(Seat::has_promised) {
+            return None;
+        }
+        let reasons = self.seats.iter().filter_map(|seat| match &seat.state {
+            SeatState::Over(Over::Aborted(reason)) => Some(reason),
+            _ => None,
+        });
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        reasons.for_each(|reason| *counts.entry(reason).or_default() += 1);
+        let often = counts.into_iter().find(|(_, count)| *count >= ABORTS);
+        often.map(|(reason, _)| reason.clone())
     }
 
     /// Seats that are still to be filled.

@@ -170,6 +170,25 @@ fn cancelled_job_ends_although_its_requester_restarts_right_then() {
 }
 
 #[test]
+fn strangers_whose_hosts_fail_end_no_job_that_somebody_known_can_run() {
+    let mut world = world(5, Weather::CALM, &[Honest, Honest]);
+    world.submit(0, single(1));
+    world.run(Time(BEGIN.0 + HOUR / 60)).unwrap();
+    for _ in 0..2 {
+        let mut bait = orders::terms();
+        bait.ask.dispatch = 0;
+        bait.ask.per_gfuel = 0;
+        bait.speed = u64::MAX;
+        world.join(Character::Failing, Some(bait), MONEY);
+    }
+    world.run(Time(world.now.0 + HOUR / 60)).unwrap();
+    let order = single(2);
+    let world = run(world, vec![order.clone()]);
+    assert_eq!([3, 4].map(|place: usize| world.nodes[place].runs), [1, 1]);
+    ends(&world, &order, Ending::Done);
+}
+
+#[test]
 fn job_whose_order_fits_into_no_message_is_refused() {
     let world = |names: usize| {
         let mut order = single(1);
