@@ -209,11 +209,13 @@ impl Broker {
         let Some(job) = self.jobs.get(&id) else {
             return;
         };
-        for index in &job.open {
-            at.wake(Alarm::Quorum(id, *index), self.policy.quorum);
-        }
-        if !job.open.is_empty() {
+        let open: Vec<u32> = job.open.iter().copied().collect();
+        if !open.is_empty() {
             at.wake(Alarm::Stragglers(id), self.policy.first_retry);
+        }
+        for index in open {
+            at.wake(Alarm::Quorum(id, index), self.policy.quorum);
+            self.end_outdated(id, index, at);
         }
         self.queue(id);
     }
@@ -223,8 +225,7 @@ impl Broker {
     pub(crate) fn voucher(&self, node: &NodeKey, job: &Digest, paid: &[Turn]) -> Option<Voucher> {
         let turn = paid.first()?;
         let job = self.jobs.get(job)?;
-        let unit = job.units.get(job.places.get(&turn.unit)?)?;
-        let seat = unit.seats.get(turn.attempt as usize)?;
+        let seat = job.seat_of(turn)?;
         let purse = job
             .purses
             .get(&seat.operator)
@@ -238,6 +239,7 @@ impl Broker {
             Stored::Submission(job) => Some(codec::encode(&self.jobs.get(job)?.order)),
             Stored::Job(job) => Some(codec::encode(&self.jobs.get(job)?.progress)),
             Stored::Unit(job, index) => Some(codec::encode(self.jobs.get(job)?.units.get(index)?)),
+            Stored::Past(job, unit) => Some(codec::encode(self.jobs.get(job)?.past.get(unit)?)),
             Stored::Purse(job, operator) => {
                 Some(codec::encode(self.jobs.get(job)?.purses.get(operator)?))
             }

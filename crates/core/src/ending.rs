@@ -61,7 +61,8 @@ impl Broker {
         self.finish_winding(id, at);
     }
 
-    fn wind_unit(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+    /// Begins to end what is done about a unit.
+    pub(crate) fn wind_unit(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
         self.release(id, index, Release::Waiting, at);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
@@ -111,9 +112,10 @@ impl Broker {
         job.progress.ended = at.now;
         let (last, _) = job.last_units();
         job.outputs = job.outputs.split_off(&last);
+        job.set_aside.clear();
         job.shown.clear();
         let pool = job.pool;
-        let seats = job.units.values().flat_map(|unit| &unit.seats);
+        let seats = job.all_units().flat_map(|(_, unit)| &unit.seats);
         let nodes: BTreeSet<NodeKey> = seats.map(|seat| seat.node).collect();
         nodes.into_iter().for_each(|node| at.to(node).over.push(id));
         at.alarms.clear(Alarm::Deadline(id));
@@ -147,6 +149,9 @@ impl Broker {
             for index in job.units.keys() {
                 at.changed(Stored::Unit(id, *index));
                 at.changed(Stored::Result(id, *index));
+            }
+            for unit in job.past.keys() {
+                at.changed(Stored::Past(id, *unit));
             }
             for operator in job.purses.keys() {
                 at.changed(Stored::Purse(id, *operator));

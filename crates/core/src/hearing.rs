@@ -8,8 +8,8 @@ use crate::{
     alarm::Alarm,
     broker::Broker,
     draw::Purpose,
-    judging::say_refused,
     moment::Moment,
+    paying::say_refused,
     phase::Ending,
     room::Room,
     row::Stored,
@@ -23,7 +23,7 @@ impl Broker {
     pub(crate) fn accepted(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
         let check = at.now.after(self.policy.check);
         let Some((_, seat)) = self.seat(&from, &turn) else {
-            at.to(from).release.push(turn);
+            self.repeat_end(from, turn, at);
             return;
         };
         match seat.state {
@@ -62,7 +62,7 @@ impl Broker {
             self.lose(turn, index, Over::Lacked, at);
             // Whoever should have it is gone, or cannot be reached: somebody else makes it anew. If
             // that is this node, it was away, and says nothing about the unit.
-            if let Some(maker) = maker {
+            if let Some(maker) = maker.filter(|_| self.wants(&turn.job, index)) {
                 self.reopen(turn.job, maker, Again::Remake, at);
             }
             return;
@@ -129,7 +129,7 @@ impl Broker {
     ) {
         let (turn, hash) = (commit.turn, commit.hash);
         let Some((index, seat)) = self.seat(&from, &turn) else {
-            at.to(from).release.push(turn);
+            self.repeat_end(from, turn, at);
             return;
         };
         match &seat.state {
@@ -175,7 +175,7 @@ impl Broker {
         let Some(unit) = index.and_then(|index| job.units.get_mut(&index)) else {
             return;
         };
-        let is_open = unit.stage == Stage::Gathering && is_running;
+        let is_open = unit.stage == Stage::Gathering && is_running && !unit.is_outdated();
         let seats = &mut unit.seats;
         let operator = seats[turn.attempt as usize].operator;
         let is_taken = seats
@@ -226,7 +226,7 @@ impl Broker {
     pub(crate) fn revealed(&mut self, from: NodeKey, reveal: Reveal, at: &mut Moment<'_>) {
         let turn = reveal.turn;
         let Some((index, seat)) = self.seat(&from, &turn) else {
-            at.to(from).release.push(turn);
+            self.repeat_end(from, turn, at);
             return;
         };
         let SeatState::Opened(hash, _) = seat.state else {
@@ -405,7 +405,10 @@ impl Broker {
 
     /// Says again how a turn ended, to somebody who has not heard it.
     fn repeat_end(&mut self, from: NodeKey, turn: Turn, at: &mut Moment<'_>) {
-        let Some((_, seat)) = self.seat(&from, &turn) else {
+        let job = self.jobs.get(&turn.job);
+        let seat = job.and_then(|job| Some((job, job.seat_of(&turn)?)));
+        let Some((job, seat)) = seat.filter(|(_, seat)| seat.node == from) else {
+            at.to(from).release.push(turn);
             return;
         };
         match seat.state {
@@ -419,7 +422,7 @@ impl Broker {
         }
         // Whoever was away may not have heard that either, and waits with its claim for more.
         let over = &mut at.to(from).over;
-        if self.jobs[&turn.job].is_over() && over.last() != Some(&turn.job) {
+        if job.is_over() && over.last() != Some(&turn.job) {
             over.push(turn.job);
         }
     }

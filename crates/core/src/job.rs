@@ -1,5 +1,6 @@
 //! One job from the requester's side: which units its plan has ready, and what is known of each.
 
+use core::ops::Range;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,7 @@ use crate::{
     need::Need,
     phase::{Phase, Progress},
     purse::Purse,
-    unit::{Again, Over, SeatState, Stage, Unit},
+    unit::{Again, Over, Past, SeatState, Stage, Unit},
 };
 
 /// A job, its units, and what is known of them.
@@ -34,6 +35,12 @@ pub(crate) struct Job {
     pub(crate) cursor: u32,
     /// Units that somebody is at, or will be.
     pub(crate) open: BTreeSet<u32>,
+    /// Units that are to be begun anew, and that nobody is at.
+    pub(crate) outdated: BTreeSet<u32>,
+    /// What outdated units gave.
+    pub(crate) set_aside: BTreeMap<u32, Outputs>,
+    /// Units that were begun anew, as they were before.
+    pub(crate) past: BTreeMap<Digest, Past>,
     /// Results that were shown and are not judged, by unit and compare key.
     pub(crate) shown: BTreeMap<(u32, Digest), Box<Reveal>>,
     /// Units whose result is the word of that operator alone.
@@ -75,6 +82,9 @@ impl Job {
             lacking: BTreeSet::new(),
             cursor: 0,
             open: BTreeSet::new(),
+            outdated: BTreeSet::new(),
+            set_aside: BTreeMap::new(),
+            past: BTreeMap::new(),
             shown: BTreeMap::new(),
             alone: BTreeMap::new(),
             known: Vec::new(),
@@ -123,9 +133,10 @@ impl Job {
         self.outputs.len() as u32
     }
 
-    /// The next unit that nobody was asked for yet, if its inputs are known.
+    /// The next unit that nobody was asked for yet, or that is to be begun anew, if its inputs are known.
     pub(crate) fn fresh(&self) -> Option<u32> {
-        let next = self.units.len() as u32;
+        let begun = self.units.len() as u32;
+        let next = self.outdated.first().copied().unwrap_or(begun);
         let agreed = self.agreed();
         let ready = match &self.order.plan {
             Plan::Single(_) => 1,
@@ -150,23 +161,40 @@ impl Job {
         (next < ready && !self.waits_for_certainty(next)).then_some(next)
     }
 
-    /// Whether that unit would be the first that is built upon results of which one is in doubt: what
-    /// comes of it might be for nothing.
+    /// Whether a result that it is built upon is in doubt: what comes of it might be for nothing.
     fn waits_for_certainty(&self, next: u32) -> bool {
-        let begins = match &self.order.plan {
-            Plan::Single(_) => false,
-            Plan::Job(spec) => match &spec.plan {
-                JobPlan::MapReduce {
-                    shards, partitions, ..
-                } => {
-                    let maps = shards.len() as u32;
-                    next == maps || next == maps + partitions
-                }
-                JobPlan::Stepper { .. } => true,
-            },
+        let before = self.open.range(..self.stage_of(next).start);
+        let mut before = before.filter_map(|index| self.units.get(index));
+        before.any(|unit| unit.again == Again::Doubt)
+    }
+
+    /// The units of the plan that need the same ones to be done before: those of that unit's stage, as
+    /// far as they are begun.
+    fn stage_of(&self, index: u32) -> Range<u32> {
+        let begun = self.units.len() as u32;
+        let Plan::Job(spec) = &self.order.plan else {
+            return 0..begun;
         };
-        let mut open = self.open.iter().filter_map(|index| self.units.get(index));
-        begins && open.any(|unit| unit.again == Again::Doubt)
+        match &spec.plan {
+            JobPlan::Stepper { .. } => index..index + 1,
+            JobPlan::MapReduce {
+                shards, partitions, ..
+            } => {
+                let maps = shards.len() as u32;
+                let reduces = maps + partitions;
+                match () {
+                    () if index < maps => 0..maps.min(begun),
+                    () if index < reduces => maps..reduces.min(begun),
+                    () => reduces..begun,
+                }
+            }
+        }
+    }
+
+    /// The units that are begun and built, directly or not, upon that one.
+    pub(crate) fn downstream(&self, index: u32) -> Range<u32> {
+        let begun = self.units.len() as u32;
+        self.stage_of(index).end.min(begun)..begun
     }
 
     /// Whether every unit of the plan has a result.
@@ -229,7 +257,7 @@ impl Job {
     }
 
     /// The units whose outputs that unit takes in, and under which name.
-    fn upstream(&self, index: u32) -> (core::ops::Range<u32>, String) {
+    pub(crate) fn upstream(&self, index: u32) -> (Range<u32>, String) {
         let Plan::Job(spec) = &self.order.plan else {
             return (0..0, String::new());
         };
@@ -359,6 +387,10 @@ impl Job {
             Stage::Closed => self.open.remove(&index),
             Stage::Gathering | Stage::Showing => self.open.insert(index),
         };
+        match unit.is_outdated() && unit.stage == Stage::Closed {
+            true => self.outdated.insert(index),
+            false => self.outdated.remove(&index),
+        };
     }
 
     /// Ends a seat: what it might have cost is free again.
@@ -408,28 +440,6 @@ impl Job {
             }
             (Some(_), Some(_)) if self.known.len() < KNOWN => self.known.push(index),
             _ => {}
-        }
-    }
-
-    /// Whether anyone was asked for a unit that takes in what that one gives.
-    pub(crate) fn is_built_upon(&self, index: u32) -> bool {
-        let next = self.units.len() as u32;
-        match &self.order.plan {
-            Plan::Single(_) => false,
-            Plan::Job(spec) => match &spec.plan {
-                JobPlan::Stepper { .. } => index + 1 < next,
-                JobPlan::MapReduce {
-                    shards, partitions, ..
-                } => {
-                    let maps = shards.len() as u32;
-                    let reduces = maps + partitions;
-                    match () {
-                        () if index < maps => next > maps,
-                        () if index < reduces => next > reduces,
-                        () => false,
-                    }
-                }
-            },
         }
     }
 

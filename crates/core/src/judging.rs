@@ -11,7 +11,7 @@ use crate::{
     job::Job,
     judge::{Verdict, judge},
     moment::Moment,
-    out::TURNS,
+    paying::say_refused,
     phase::{Ending, Phase},
     row::Stored,
     standing::Conduct,
@@ -27,6 +27,7 @@ impl Broker {
         if is_shown {
             self.judge(id, index, at);
         }
+        self.end_outdated(id, index, at);
         self.finish_winding(id, at);
     }
 
@@ -38,8 +39,8 @@ impl Broker {
         let Some(unit) = job.units.get(&index) else {
             return;
         };
-        // Nobody is asked any more for a job that ends: whoever has promised has to do.
-        let is_last = !job.is_running() && unit.is_all_promised();
+        // Nobody is asked any more for what ends: whoever has promised has to do.
+        let is_last = !job.wants(index) && unit.is_all_promised();
         match unit.stage {
             // No more results are paid for than were wanted: first come, first served.
             Stage::Gathering if unit.is_promised() || is_last => {
@@ -86,13 +87,13 @@ impl Broker {
         };
         let unit = &job.units[&index];
         let keys = unit.keys();
-        let most = match job.is_running() {
+        let most = match job.wants(index) {
             true => job.order.replica_cap,
             false => keys.len() as u8,
         };
         match judge(&keys, unit.wanted, most) {
             Verdict::Agreed(key) => self.agree(id, index, key, at),
-            Verdict::Need(wanted) if job.is_running() => self.ask_more(id, index, wanted, at),
+            Verdict::Need(wanted) if job.wants(index) => self.ask_more(id, index, wanted, at),
             Verdict::Need(_) | Verdict::Disputed => self.dispute(id, index, at),
         }
     }
@@ -146,7 +147,7 @@ impl Broker {
     }
 
     /// Ends what a unit's seats still do, after it has a result or will get none.
-    fn close(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+    pub(crate) fn close(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
         at.alarms.clear(Alarm::Reveals(id, index));
         at.alarms.clear(Alarm::Quorum(id, index));
         at.changed(Stored::Unit(id, index));
@@ -167,10 +168,13 @@ impl Broker {
                 at.to(seat.node).release.push(turn);
             }
             unit.stage = Stage::Closed;
-            unit.again = Again::No;
             unit.spare = 0;
+            if !unit.is_outdated() {
+                unit.again = Again::No;
+            }
         }
         job.sort(index);
+        self.queue(id);
     }
 
     /// Lets go of a unit's seats that have shown nothing yet.
@@ -269,21 +273,27 @@ impl Broker {
             (None, _) => return,
         };
         unit.agreement = Some(agreement);
+        let is_outdated = unit.is_outdated();
         job.fuel = Some(agreement.fuel);
-        job.note_voices(index);
+        let mut outputs = None;
         if let Some(reveal) = reveal.filter(|_| !is_same) {
             at.out
                 .rows
                 .push(Stored::Result(id, index).holding(&*reveal));
-            match agreement.class {
-                Class::Ok => job.outputs.insert(index, reveal.outputs),
-                _ => job.outputs.remove(&index),
-            };
+            outputs = job.put_outputs(index, agreement.class, reveal.outputs);
         }
-        let is_tainted = before.is_some() && !is_same && job.is_built_upon(index);
+        if is_outdated {
+            self.proceed(id, at);
+            return;
+        }
+        job.note_voices(index);
         match agreement.class {
-            _ if is_tainted => self.wind(id, Ending::Tainted { index }, at),
-            Class::Ok => self.go_on(id, index, at),
+            Class::Ok => {
+                if let Some(wrong) = outputs {
+                    self.rebuild(id, index, &wrong, at);
+                }
+                self.go_on(id, index, at);
+            }
             class => self.wind(id, Ending::Failed { index, class }, at),
         }
     }
@@ -298,7 +308,7 @@ impl Broker {
             return;
         };
         let voices = unit.keys().len();
-        if unit.stage != Stage::Closed || voices >= cap {
+        if unit.stage != Stage::Closed || unit.is_outdated() || voices >= cap {
             return;
         }
         unit.stage = Stage::Gathering;
@@ -323,7 +333,7 @@ impl Broker {
     }
 
     /// A unit has succeeded: what is next?
-    fn go_on(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+    pub(crate) fn go_on(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
             return;
         };
@@ -331,6 +341,14 @@ impl Broker {
             self.wind(id, Ending::Stuck { index }, at);
             return;
         }
+        self.proceed(id, at);
+    }
+
+    /// Begins what can be begun now, or collects the outputs if nothing is left to do.
+    pub(crate) fn proceed(&mut self, id: Digest, at: &mut Moment<'_>) {
+        let Some(job) = self.jobs.get(&id).filter(|job| job.is_running()) else {
+            return;
+        };
         if !job.is_complete() {
             self.queue(id);
             return;
@@ -340,6 +358,8 @@ impl Broker {
             return;
         };
         if job.open.is_empty() {
+            let left: Vec<u32> = job.outdated.iter().copied().collect();
+            left.iter().for_each(|index| job.bury(*index, at));
             job.progress.phase = Phase::Collecting;
             at.changed(Stored::Job(id));
             self.collect(id, at);
@@ -371,43 +391,6 @@ impl Broker {
         if let Some(job) = self.jobs.get(&id) {
             let blobs = job.results();
             at.want(Effect::Collect { job: id, blobs });
-        }
-    }
-
-    /// Pays a turn whose result is the agreed one, or says that it is not paid. Whoever was paid before
-    /// is not paid again, and keeps what it has.
-    fn settle(&mut self, turn: Turn, index: u32, seat: &Seat, key: Digest, at: &mut Moment<'_>) {
-        let Some(job) = self.jobs.get_mut(&turn.job) else {
-            return;
-        };
-        let ends = match &seat.state {
-            SeatState::Shown { key: said, amount } if *said == key => {
-                let amount = *amount;
-                job.pay(seat.operator, &turn.unit, turn.attempt, amount);
-                at.changed(Stored::Purse(turn.job, seat.operator));
-                Over::Paid { key, amount }
-            }
-            SeatState::Shown { key, .. } => Over::Wrong { key: *key },
-            SeatState::Over(Over::Paid { key: said, amount }) if *said != key => Over::PaidWrong {
-                key: *said,
-                amount: *amount,
-            },
-            _ => return,
-        };
-        job.end_seat(index, turn.attempt, ends.clone());
-        match ends {
-            Over::Paid { .. } => self.say_paid(seat.node, turn, at),
-            Over::Wrong { .. } => say_refused(seat.node, turn, at),
-            _ => {}
-        }
-    }
-
-    /// Tells a node that its turn is paid.
-    pub(crate) fn say_paid(&self, to: NodeKey, turn: Turn, at: &mut Moment<'_>) {
-        let ends = at.to(to).settle.entry(turn.job).or_default();
-        ends.paid.push(turn);
-        if ends.paid.len().is_multiple_of(TURNS) {
-            ends.vouchers.extend(self.voucher(&to, &turn.job, &[turn]));
         }
     }
 
@@ -447,7 +430,10 @@ impl Broker {
             say_refused(node, turn, at);
         }
         self.take_result(id, index, &Digest([0; 32]));
-        self.wind(id, Ending::Disputed { index }, at);
+        match self.wants(&id, index) {
+            true => self.wind(id, Ending::Disputed { index }, at),
+            false => self.proceed(id, at),
+        }
     }
 
     /// Learns from a turn, and acts upon it.
@@ -472,12 +458,6 @@ impl Broker {
             self.doubt(operator, at);
         }
     }
-}
-
-/// Tells a node that its turn is not paid.
-pub(crate) fn say_refused(to: NodeKey, turn: Turn, at: &mut Moment<'_>) {
-    let ends = at.to(to).settle.entry(turn.job).or_default();
-    ends.refused.push(turn);
 }
 
 /// Which seats a unit lets go of.

@@ -29,6 +29,14 @@ impl Participant {
         units.map(|(index, unit)| view_unit(*index, unit)).collect()
     }
 
+    /// What units of an own job were before they were begun anew, because what they took in turned out to
+    /// be wrong: each with what was agreed on for it, in no order.
+    pub fn replaced(&self, id: &Digest) -> Vec<UnitView> {
+        let job = self.broker().jobs.get(id);
+        let past = job.into_iter().flat_map(|job| job.past.values());
+        past.map(|past| view_unit(past.index, &past.unit)).collect()
+    }
+
     /// Whether that node was asked to show the result of its turn at an own job, and has not yet.
     pub fn awaits(&self, from: &NodeKey, turn: &Turn) -> bool {
         let seat = || {
@@ -74,7 +82,8 @@ impl Participant {
 }
 
 fn view(job: &Job) -> JobView {
-    let agreements = || job.units.values().filter_map(|unit| unit.agreement);
+    let units = || job.units.values().filter(|unit| !unit.is_outdated());
+    let agreements = || units().filter_map(|unit| unit.agreement);
     let seats = job.units.values().flat_map(|unit| &unit.seats);
     let state = match &job.progress.phase {
         Phase::Funding => JobState::Funding,

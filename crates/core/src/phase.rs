@@ -80,8 +80,9 @@ pub enum Ending {
     /// The user did not want it any more.
     #[error("cancelled")]
     Cancelled,
-    /// A result that others were built upon turned out to be wrong.
-    #[error("unit {index} had a wrong result, and others were built upon it")]
+    /// A result that others were built upon turned out to be wrong, and these cannot be run again: they
+    /// were too often, or what they would be was found wrong before.
+    #[error("unit {index} had a wrong result, and others were built upon it too often")]
     Tainted {
         /// Its place in the plan.
         index: u32,
@@ -92,4 +93,14 @@ pub enum Ending {
     /// There was no more money.
     #[error("the money that it may cost at most was used up")]
     Budget,
+    /// A result that others were built upon turned out to be wrong, and there was not enough money left
+    /// to run all of these again.
+    #[error(
+        "unit {index} had a wrong result, and the money was used up before all that was built upon it \
+         was run again"
+    )]
+    Unmended {
+        /// Its place in the plan.
+        index: u32,
+    },
 }

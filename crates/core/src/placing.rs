@@ -12,6 +12,7 @@ use crate::{
     market::{Listing, Search},
     moment::Moment,
     phase::Ending,
+    rebuilding::Renewed,
     room::Room,
     row::Stored,
     standing::Standings,
@@ -156,12 +157,38 @@ impl Broker {
 
     /// Begins the next unit of a job, without a seat yet.
     fn begin(&mut self, id: Digest, at: &mut Moment<'_>) -> Option<u32> {
+        loop {
+            let job = self.jobs.get(&id)?;
+            if job.lacking.len() >= BEGUN || !self.market.has_room(&job.pool) {
+                return None;
+            }
+            let index = job.fresh().filter(|_| job.is_running())?;
+            let unit = job.work(index).map(|work| work.unit());
+            if !job.outdated.contains(&index) {
+                return self.begin_as(id, index, unit, at);
+            }
+            match self.renew(id, index, unit, at) {
+                Renewed::Buried => return self.begin_as(id, index, unit, at),
+                Renewed::Reopened => return Some(index),
+                Renewed::Kept => {}
+            }
+        }
+    }
+
+    /// Begins that unit at that place, if the plan can go on to it.
+    fn begin_as(
+        &mut self,
+        id: Digest,
+        index: u32,
+        unit: Option<Digest>,
+        at: &mut Moment<'_>,
+    ) -> Option<u32> {
         let job = self.jobs.get_mut(&id)?;
-        if job.lacking.len() >= BEGUN || !self.market.has_room(&job.pool) {
+        if unit.is_some_and(|unit| job.past.contains_key(&unit)) {
+            let index = job.wrong_unit();
+            self.wind(id, Ending::Tainted { index }, at);
             return None;
         }
-        let index = job.fresh().filter(|_| job.is_running())?;
-        let unit = job.work(index).map(|work| work.unit());
         let Some(unit) = unit.filter(|unit| !job.places.contains_key(unit)) else {
             let index = index.saturating_sub(1);
             self.wind(id, Ending::Stuck { index }, at);
@@ -216,7 +243,8 @@ impl Broker {
         let reserved = job.worst_seat(&offer.ask, unit.input_len);
         if reserved > job.left() {
             if !job.is_in_progress() {
-                self.wind(id, Ending::Budget, at);
+                let ending = job.out_of_money();
+                self.wind(id, ending, at);
                 return Placed::Ended;
             }
             return Placed::No;
@@ -312,7 +340,8 @@ impl Broker {
         let index = *job.places.get(&turn.unit)?;
         let unit = job.units.get(&index)?;
         let seat = unit.seats.get(turn.attempt as usize)?;
-        if !seat.is_live() {
+        // Of what it took in there is nothing left. Whoever has promised a result says so again.
+        if !seat.is_live() || unit.is_outdated() {
             return None;
         }
         Some(Draft {

@@ -22,7 +22,7 @@ use crate::{
     standing::Standing,
     task::{Task, TaskState},
     time::Time,
-    unit::Unit,
+    unit::{Past, Unit},
     worker::Worker,
 };
 
@@ -133,12 +133,17 @@ impl Broker {
             let job = self.jobs.get_mut(&id).ok_or(ORPHAN(Table::Units))?;
             job.put(index, unit.restored());
         }
+        for row in rows.read::<(Digest, Digest), Past>(Table::Past) {
+            let ((id, unit), past) = row?;
+            let job = self.jobs.get_mut(&id).ok_or(ORPHAN(Table::Past))?;
+            job.past.insert(unit, past);
+        }
         for row in rows.numbered::<Reveal>(Table::Results) {
             let (id, index, reveal) = row?;
             let job = self.jobs.get_mut(&id).ok_or(ORPHAN(Table::Results))?;
             let is_needed = !job.is_over() || index >= job.last_units().0;
             if reveal.statement.class == Class::Ok && is_needed {
-                job.outputs.insert(index, reveal.outputs);
+                job.put_outputs(index, Class::Ok, reveal.outputs);
             }
             job.fuel = Some(reveal.statement.fuel);
         }

@@ -31,11 +31,13 @@ pub enum Table {
     Paid,
     /// What each requester has paid this node, and what it has cost it.
     Requesters,
+    /// Units of own jobs that were begun anew, as they were before.
+    Past,
 }
 
 impl Table {
     /// All of them. A restore reads each.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Submissions,
         Self::Jobs,
         Self::Units,
@@ -48,6 +50,7 @@ impl Table {
         Self::Earnings,
         Self::Paid,
         Self::Requesters,
+        Self::Past,
     ];
 
     /// The table's name in storage.
@@ -65,6 +68,7 @@ impl Table {
             Self::Earnings => "earnings 2",
             Self::Paid => "paid 1",
             Self::Requesters => "requesters 1",
+            Self::Past => "past 1",
         }
     }
 }
@@ -103,6 +107,7 @@ pub(crate) enum Stored {
     Earning(Digest),
     Paid(Digest, u32),
     Requester(NodeKey),
+    Past(Digest, Digest),
 }
 
 impl Stored {
@@ -120,6 +125,7 @@ impl Stored {
             Self::Earning(_) => Table::Earnings,
             Self::Paid(..) => Table::Paid,
             Self::Requester(_) => Table::Requesters,
+            Self::Past(..) => Table::Past,
         }
     }
 
@@ -130,6 +136,7 @@ impl Stored {
             Self::Unit(job, index) | Self::Result(job, index) | Self::Paid(job, index) => {
                 [job.0.as_slice(), &index.to_be_bytes()].concat()
             }
+            Self::Past(job, unit) => codec::encode(&(job, unit)),
             Self::Purse(job, operator) => codec::encode(&(job, operator)),
             Self::Standing(operator, profile) => codec::encode(&(operator, profile)),
             Self::Order(turn) | Self::Done(turn) | Self::Summons(turn) => codec::encode(turn),

@@ -27,6 +27,13 @@ pub(crate) struct Unit {
     pub(crate) seats: Vec<Seat>,
 }
 
+/// What was in a place of the plan before the unit there was begun anew.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(crate) struct Past {
+    pub(crate) index: u32,
+    pub(crate) unit: Unit,
+}
+
 /// Where a unit is.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub(crate) enum Stage {
@@ -49,6 +56,9 @@ pub(crate) enum Again {
     Doubt,
     /// Nobody can be found who still has its outputs.
     Remake,
+    /// What it takes in turned out to be wrong: whoever has promised shows and is paid, and then it is
+    /// begun anew.
+    Outdated,
 }
 
 /// What was agreed on.
@@ -216,7 +226,8 @@ impl Unit {
     /// How hosts failed at it, if that is the unit's doing: in one way, those of several operators, and
     /// nobody has shown that it can be run.
     pub(crate) fn failure(&self) -> Option<String> {
-        if self.stage == Stage::Closed || self.seats.iter().any(Seat::has_promised) {
+        let is_wanted = self.stage != Stage::Closed && !self.is_outdated();
+        if !is_wanted || self.seats.iter().any(Seat::has_promised) {
             return None;
         }
         let reasons = self.seats.iter().filter_map(|seat| match &seat.state {
@@ -231,11 +242,16 @@ impl Unit {
 
     /// Seats that are still to be filled.
     pub(crate) fn lacks(&self) -> usize {
-        if self.stage == Stage::Closed {
+        if self.stage == Stage::Closed || self.is_outdated() {
             return 0;
         }
         let counting = self.seats.iter().filter(|seat| seat.counts()).count();
         (usize::from(self.wanted) + usize::from(self.spare)).saturating_sub(counting)
+    }
+
+    /// Whether its result is for nothing.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.again == Again::Outdated
     }
 
     /// Turns that came to something else than a refusal, which costs nothing.

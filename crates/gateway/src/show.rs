@@ -72,7 +72,7 @@ pub(crate) fn shown_ending(ending: &core::Ending) -> Ending {
         core::Ending::Disputed { .. } => EndingKind::Undecided,
         core::Ending::Unrunnable { .. } => EndingKind::Unrunnable,
         core::Ending::Stuck { .. } => EndingKind::Stuck,
-        core::Ending::Tainted { .. } => EndingKind::Tainted,
+        core::Ending::Tainted { .. } | core::Ending::Unmended { .. } => EndingKind::Tainted,
         core::Ending::Unfunded(_) => EndingKind::Unfunded,
         core::Ending::Cancelled => EndingKind::Cancelled,
         core::Ending::Deadline => EndingKind::Expired,

@@ -73,7 +73,10 @@ impl Objector {
     }
 
     async fn object(&self, job: Digest) -> Result<Left, LedgerAway> {
-        let units = move |core: &Participant| core.units(&job);
+        let units = move |core: &Participant| {
+            let units = core.units(&job).into_iter();
+            units.chain(core.replaced(&job)).collect::<Vec<_>>()
+        };
         let units = self.wishes.look(units).await.unwrap_or_default();
         let (mut after, mut left) = (None, Left::Nothing);
         loop {

@@ -19,6 +19,7 @@ fn table(named: Named) -> Table {
         Named::Earnings => const { Table::new("earnings-2") },
         Named::Paid => const { Table::new("paid-1") },
         Named::Requesters => const { Table::new("requesters-1") },
+        Named::Past => const { Table::new("past-1") },
     }
 }
 

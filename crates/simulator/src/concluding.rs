@@ -49,6 +49,9 @@ impl World {
         if forgotten || !self.laws.is_thorough || requester.character != Character::Honest {
             return Ok(());
         }
+        if let Some(JobState::Over(Ending::Tainted { index })) = state {
+            return Err(Broken::Tainted(job, index));
+        }
         if state == Some(JobState::Over(Ending::Done)) && self.can_be_trusted(requester, &job) {
             self.check_result(job, requester)?;
         }
@@ -72,7 +75,7 @@ impl World {
     }
 
     fn check_result(&self, job: Digest, requester: &Node) -> Result<(), Broken> {
-        let units = requester.participant.units(&job);
+        let units = all_units(requester, &job);
         let is_wrong = |unit: &UnitView| {
             let truth = self.gossip.truth.get(&unit.unit);
             unit.agreed.is_some_and(|(key, _)| Some(&key) != truth)
@@ -88,7 +91,7 @@ impl World {
     /// ledger.
     fn check_payments(&self, job: Digest, requester: &Node) -> Result<(), Broken> {
         let mut earned: BTreeMap<Account, u128> = BTreeMap::new();
-        for unit in requester.participant.units(&job) {
+        for unit in all_units(requester, &job) {
             self.check_seats(job, &unit)?;
             for seat in &unit.seats {
                 *earned.entry(seat.operator).or_default() += seat.earned;
@@ -254,7 +257,7 @@ impl World {
         let place = self.laws.taken.get(job)?;
         let requester = &self.nodes[*place];
         let is_honest = requester.character == Character::Honest;
-        is_honest.then(|| requester.participant.units(job))
+        is_honest.then(|| all_units(requester, job))
     }
 
     /// Whether a requester may have believed that operator's wrong result of a unit, or knows nothing
@@ -288,4 +291,11 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The units of a job, those too that were begun anew, as they were before.
+fn all_units(requester: &Node, job: &Digest) -> Vec<UnitView> {
+    let participant = &requester.participant;
+    let units = participant.units(job).into_iter();
+    units.chain(participant.replaced(job)).collect()
 }

@@ -79,6 +79,8 @@ pub enum Broken {
     Held(Digest, u128),
     #[error("job {0} is done, and its result is wrong although nobody colludes")]
     Wrong(Digest),
+    #[error("job {0} ended for the wrong result of unit {1}, which it could have made good")]
+    Tainted(Digest, u32),
     #[error("{0} has {1} faults in an honest requester's eyes, and is honest, and nobody colludes")]
     Defamed(Account, u32),
     #[error("job {0} was refused: {1}")]

@@ -40,7 +40,9 @@ impl World {
         if self.nodes[place].state != State::Up {
             return;
         }
-        let units = self.nodes[place].participant.units(&job);
+        let participant = &self.nodes[place].participant;
+        let units = participant.units(&job).into_iter();
+        let units: Vec<UnitView> = units.chain(participant.replaced(&job)).collect();
         for unit in self.bank.books().cases(&job, None, usize::MAX) {
             let case = self.bank.books().case(&job, &unit);
             if case.is_some_and(|case| self.is_objected_to(place, &case, &unit, &units)) {

@@ -115,6 +115,7 @@ fn word(state: &JobState) -> &'static str {
         Ending::Unfunded(_) => "unfunded",
         Ending::Cancelled => "cancelled",
         Ending::Tainted { .. } => "tainted",
+        Ending::Unmended { .. } => "unmended",
         Ending::Deadline => "deadline",
         Ending::Budget => "budget",
     }

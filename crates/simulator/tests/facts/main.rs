@@ -5,6 +5,7 @@
 mod adversaries;
 mod credit;
 mod desk;
+mod rebuilding;
 mod settling;
 mod showing;
 
