@@ -220,12 +220,13 @@ impl Worker {
 
     fn unpaid(&self, turn: &Turn, task: &Task) -> Option<UnpaidTurn> {
         let (done, summons) = (task.done()?, task.summons.as_deref()?);
+        let salt = self.draws.salt(turn);
         Some(UnpaidTurn {
             ticket: task.ticket.clone(),
             assignment: task.assignment.clone(),
-            commit: commit(&self.draws, &self.who.node, turn, done),
+            commit: commit(salt, &self.who.node, turn, done),
             summons: summons.clone(),
-            salt: self.draws.salt(turn),
+            salt,
             statement: done.statement.clone(),
             signature: done.signature,
         })

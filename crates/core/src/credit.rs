@@ -108,8 +108,8 @@ impl Credits {
         move_by(committed, before.committed, now.committed);
         if *committed == 0 {
             self.committed.remove(&job);
+            self.tidy(&requester);
         }
-        self.tidy(&requester);
     }
 
     /// Of a requester's account as much is owed now.

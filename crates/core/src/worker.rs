@@ -279,7 +279,7 @@ impl Worker {
         };
         let span = back_off(self.policy.first_retry, self.policy.last_retry, *tries);
         *tries = tries.saturating_add(1);
-        let commit = commit(&self.draws, &self.who.node, &turn, done);
+        let commit = commit(self.draws.salt(&turn), &self.who.node, &turn, done);
         at.to(task.ticket.value.requester).commit.push(commit);
         at.wake(Alarm::Result(turn), span);
     }
@@ -296,12 +296,12 @@ impl Worker {
 
     /// The requester wants to see a result. Before it does, its word for that is durable.
     pub(crate) fn opened(&mut self, from: NodeKey, summons: Signed<Summons>, at: &mut Moment<'_>) {
-        let (draws, node) = (self.draws.clone(), self.who.node);
-        let turn = summons.value.commit.turn;
+        let (turn, node) = (summons.value.commit.turn, self.who.node);
+        let salt = self.draws.salt(&turn);
         let Some(task) = self.task_of(from, &turn) else {
             return;
         };
-        let promised = task.done().map(|done| commit(&draws, &node, &turn, done));
+        let promised = task.done().map(|done| commit(salt, &node, &turn, done));
         if promised.as_ref() != Some(&summons.value.commit) {
             return;
         }
@@ -321,7 +321,7 @@ impl Worker {
         let done = (**done).clone();
         let reveal = Reveal {
             turn,
-            salt: draws.salt(&turn),
+            salt,
             statement: done.statement,
             signature: done.signature,
             outputs: done.outputs,
@@ -415,8 +415,7 @@ impl Worker {
 }
 
 /// What binds this node to a result.
-pub(crate) fn commit(draws: &Draws, node: &NodeKey, turn: &Turn, done: &Done) -> Commit {
-    let salt = draws.salt(turn);
+pub(crate) fn commit(salt: Digest, node: &NodeKey, turn: &Turn, done: &Done) -> Commit {
     let key = &done.statement.compare_key;
     Commit {
         turn: *turn,
