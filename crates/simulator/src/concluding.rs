@@ -177,9 +177,10 @@ impl World {
     fn check_income(&self, job: Digest, node: &Node) -> Result<(), Broken> {
         let operator = node.who.operator;
         let runs = self.laws.worth.of(job, operator);
-        let owed = runs
-            .filter(|(unit, run)| run.seen.is_some() && !self.laws.worth.is_crowded(job, *unit));
-        let worth: u128 = owed.map(|(_, run)| run.right).sum();
+        let seen = runs.filter(|(_, run)| run.seen.is_some());
+        let worth: u128 = seen
+            .map(|(unit, run)| self.laws.worth.part(job, unit, run.right))
+            .sum();
         let paid = self.bank.paid(&job, &operator);
         let tab = self.bank.books().tab(&job, &operator);
         // Whoever has not heard of all turns that a voucher pays cannot say which these are: the ledger

@@ -176,6 +176,13 @@ impl World {
                     }
                 }
             }
+            Outgoing::Open(summons) if self.laws.is_thorough => {
+                let (by, operator) = (self.nodes[from].who.node, self.nodes[to].who.operator);
+                let worth = &mut self.laws.worth;
+                summons
+                    .iter()
+                    .for_each(|summons| worth.summoned(&summons.commit.turn, &by, operator));
+            }
             Outgoing::Reveal(reveals) => {
                 for reveal in reveals {
                     let (job, said) = (reveal.turn.job, &reveal.statement);

@@ -8,12 +8,12 @@ use opensky_protocol::{Account, Digest, NodeKey, PriceTerms, Statement, Ticket, 
 /// What an operator's run of a unit came to.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Run {
-    /// Whether its result was ever right.
-    pub is_right: bool,
-    /// What that is worth: nothing where the result is wrong.
+    /// What its right result is worth: nothing where it is wrong.
     pub right: u128,
     /// What a wrong result would cost whoever believes it.
     pub wrong: u128,
+    /// Whether the requester has asked to be shown the result: that is what the ledger asks for.
+    pub is_summoned: bool,
     /// When the result was shown that the requester has seen last.
     pub seen: Option<Time>,
 }
@@ -61,7 +61,6 @@ impl Worth {
         };
         let amount = ticket.payment(ask, of.fuel, of.output_len);
         let run = self.run(turn, operator);
-        run.is_right |= is_right;
         match is_right {
             true => run.right = run.right.max(amount),
             false => run.wrong = run.wrong.max(amount),
@@ -75,9 +74,19 @@ impl Worth {
         }
     }
 
-    /// Whether more have shown a right result of a unit than the requester said it pays for: each gets a part
-    /// only, and more if others lose something.
-    pub fn is_crowded(&self, job: Digest, unit: Digest) -> bool {
+    /// A node asks to be shown what an operator has promised.
+    pub fn summoned(&mut self, turn: &Turn, by: &NodeKey, operator: Account) {
+        let order = self.orders.get(turn);
+        if order.is_some_and(|(ticket, _)| ticket.requester == *by) {
+            self.run(turn, operator).is_summoned = true;
+        }
+    }
+
+    /// What the ledger pays at least for a right result of a unit that comes to `amount`: all of it, or the same
+    /// part as for all others where more can claim one than the requester said it pays for. Whoever was asked to
+    /// show its result can, whether it did or not: the ledger cannot know what gets lost on the way. Who works
+    /// for nothing takes nothing from others.
+    pub fn part(&self, job: Digest, unit: Digest, amount: u128) -> u128 {
         let least = Turn {
             job,
             unit,
@@ -88,13 +97,14 @@ impl Worth {
             ..least
         };
         let orders = self.orders.range(least..=most);
-        let caps = orders.map(|(_, (ticket, _))| usize::from(ticket.replica_cap));
+        let seats = orders.map(|(_, (ticket, _))| u128::from(ticket.replica_cap));
         let operators = self.operators(job).into_iter();
-        let right = operators.filter(|operator| {
+        let claims = operators.filter(|operator| {
             let run = self.runs.get(&(job, *operator, unit));
-            run.is_some_and(|run| run.is_right && run.seen.is_some())
+            run.is_some_and(|run| run.right > 0 && run.is_summoned)
         });
-        right.count() > caps.max().unwrap_or(0)
+        let (seats, claims) = (seats.max().unwrap_or(0), claims.count() as u128);
+        amount.min(amount * seats / claims.max(1))
     }
 
     fn run(&mut self, turn: &Turn, operator: Account) -> &mut Run {

@@ -1,6 +1,6 @@
 //! What others cannot take from whoever keeps to the rules.
 
-use opensky_core::{Ending, Event, JobState, Plan, Policy, Submission, Time};
+use opensky_core::{Ending, Event, JobState, Plan, Policy, Replicas, Submission, Time};
 use opensky_protocol::ledger::Terms;
 use opensky_simulator::{
     BEGIN, Broken, Character, Weather, World,
@@ -39,6 +39,24 @@ fn requester_that_says_over_and_leaves_its_escrow_open_pays_all_the_same() {
     let providers = haunted(Character::Sulky, &[Honest; 3]);
     let world = run(providers, orders.clone());
     all_are_paid(&world, &orders);
+}
+
+#[test]
+fn whoever_hides_what_it_was_asked_to_show_takes_its_share_of_an_escrow_and_no_more() {
+    let orders = (1..10).map(|nonce| Submission {
+        replicas: Replicas::Fixed(1),
+        replica_cap: 1,
+        ..single(nonce)
+    });
+    let orders: Vec<_> = orders.collect();
+    let providers = haunted(Character::Quiet, &[Character::Hiding, Honest]);
+    let world = run(providers, orders.clone());
+    let shares = orders.iter().map(|order| {
+        let (paid, worth) = paid_to_honest(&world, order);
+        assert!(paid == worth || paid == worth / 2, "{paid} of {worth}");
+        paid < worth
+    });
+    assert!(shares.filter(|is_shared| *is_shared).count() > 0);
 }
 
 #[test]
