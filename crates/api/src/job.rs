@@ -13,7 +13,7 @@ pub enum JobState {
     Funding,
     /// Units run.
     Running,
-    /// All units have a result; the outputs are on their way to the node.
+    /// All units have a result, or one has failed; the outputs are on their way to the node.
     Collecting,
     /// How it ends is known; what providers have promised is still being shown and paid.
     Settling,
@@ -120,7 +120,7 @@ pub struct Held {
     pub back: Option<Time>,
 }
 
-/// What came out of a job.
+/// What came out of a job, or of its first unit that failed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct JobResult {
     /// The job.
@@ -162,6 +162,17 @@ impl From<opensky_protocol::GuestError> for GuestError {
             Protocol::Failed(text) => Self::Failed(text),
             Protocol::MissingBlob(digest) => Self::MissingBlob(digest.into()),
             Protocol::Exit(code) => Self::Exit(code),
+        }
+    }
+}
+
+impl From<GuestError> for opensky_protocol::GuestError {
+    fn from(error: GuestError) -> Self {
+        match error {
+            GuestError::InvalidInput(text) => Self::InvalidInput(text),
+            GuestError::Failed(text) => Self::Failed(text),
+            GuestError::MissingBlob(digest) => Self::MissingBlob(digest.into()),
+            GuestError::Exit(code) => Self::Exit(code),
         }
     }
 }

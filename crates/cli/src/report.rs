@@ -50,7 +50,7 @@ pub fn unit_json(run: &Run, receipt: &Receipt, path: &Path) -> Value {
 
 /// The report of a job of many units.
 pub fn job_json(job: Option<&JobReceipt>, done: &[Done], wall: Duration, path: &Path) -> Value {
-    let class = outcome(done);
+    let class = class(done);
     let failed = done.last().filter(|unit| unit.run.class != Class::Ok);
     json!({
         "kind": "job",
@@ -129,8 +129,8 @@ pub fn log_of_many(log: &[u8]) -> String {
     foreign::lines(&kept)
 }
 
-/// The outcome of a job: that of its last unit.
-pub fn outcome(done: &[Done]) -> Class {
+/// The class of a job's outcome: that of its last unit.
+pub fn class(done: &[Done]) -> Class {
     done.last().map_or(Class::Ok, |unit| unit.run.class)
 }
 
@@ -158,13 +158,18 @@ fn exit_code(run: &Run) -> Option<u8> {
 }
 
 fn outcome_text(run: &Run) -> String {
-    let name = run.class.name();
-    let why = match (&run.error, &run.detail) {
+    outcome(run.class, run.error.as_ref(), run.detail.as_deref())
+}
+
+/// What a program did, and its own words or what the engine says of that.
+pub fn outcome(class: Class, error: Option<&GuestError>, detail: Option<&str>) -> String {
+    let name = class.name();
+    let why = match (error, detail) {
         (Some(error), _) => format!(": {}", first_paragraph(&error.to_string())),
         (None, Some(detail)) => format!(": {}", first_paragraph(&without_meter(detail))),
         (None, None) => String::new(),
     };
-    match run.class {
+    match class {
         Class::Ok => format!("{GOOD}{name}{PLAIN}"),
         Class::OutOfFuel => {
             format!(

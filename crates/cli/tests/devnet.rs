@@ -3,9 +3,10 @@
 mod session;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Read as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,7 +15,7 @@ use std::{
 use session::{
     Ran, Session, cat,
     devnet::{Devnet, ended, passing, send},
-    example, text, wat,
+    example, root, text, wat,
 };
 
 /// Processes that have the person's folder on their command line.
@@ -73,6 +74,7 @@ fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
 
     encrypted(&person);
     hello(&person);
+    failing(&person);
     census(&person);
     logs(&person);
     interrupted(&person);
@@ -148,6 +150,57 @@ fn hello(person: &Session) {
     dry.is(0, &["at most", "job", "replicas"]);
     let failing = person.opensky(&["job", "run", &hello, "--input", "/dev/null"]);
     failing.is(1, &["err"]);
+}
+
+/// A program that fails gives, says and ends with what it does here.
+fn failing(person: &Session) {
+    let corpus = |name: &str| text(&root().join("crates/testkit/corpus").join(name));
+    let (files, bytes) = (corpus("rust-wasip2/files.wasm"), corpus("inputs/bytes"));
+    person.write("quiet.wat", wat("(call $exit (i32.const 3))"));
+    let divide = "(drop (i32.div_s (i32.const 1) (i32.const 0)))";
+    person.write("divides.wat", wat(divide));
+    person.write("endless.wat", wat("(loop $on (br $on))"));
+    let cases: [(&str, &[&str], &str); 5] = [
+        (&files, &[], "err: exit code 1\n"),
+        (&files, &["--encrypt"], "err: exit code 1\n"),
+        ("quiet.wat", &[], "err: exit code 3\n"),
+        ("divides.wat", &[], "trap"),
+        ("endless.wat", &[], "out-of-fuel: the unit needs more"),
+    ];
+    for (at, (program, more, outcome)) in cases.into_iter().enumerate() {
+        let run = |command: &[&str], place: &str, more: &[&str]| {
+            let place = format!("{place}-{at}");
+            let output = format!("{place}.output");
+            let given = [program, "--input", &bytes, "--fuel", "100M"];
+            let places = ["--output", &output, "--out", &place];
+            let ran = person.opensky(&[command, &given, &places, more].concat());
+            ran.is(1, &["outcome  "]);
+            let said = ran.stderr.split("outcome  ").nth(1).expect("an outcome");
+            assert!(said.trim_start().starts_with(outcome), "{}", ran.stderr);
+            let files = files_in(&person.folder().join(place), Path::new(""));
+            (ran, person.read(&output), files)
+        };
+        let here = run(&["run"], "here", &[]);
+        let more = [&["--replicas", "2"], more].concat();
+        let there = run(&["job", "run"], "there", &more);
+        there.0.is(1, &["verified 2/2", "opensky job logs j-"]);
+        assert_eq!(here.1, there.1, "the output of {program}");
+        assert_eq!(here.2, there.2, "the files of {program}");
+        assert_eq!(here.2.is_empty(), program != files);
+    }
+}
+
+/// The files in a folder below that one, with what is in them.
+fn files_in(root: &Path, folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(root.join(folder)).into_iter().flatten() {
+        let name = folder.join(entry.expect("it is ours").file_name());
+        match root.join(&name).is_dir() {
+            true => files.extend(files_in(root, &name)),
+            false => drop(files.insert(name.clone(), fs::read(root.join(&name)).expect("ours"))),
+        }
+    }
+    files
 }
 
 fn census(person: &Session) {

@@ -41,7 +41,12 @@ impl Broker {
         };
         match job.progress.phase {
             Phase::Running => self.wind(id, ending, at),
-            Phase::Funding | Phase::Collecting => self.end(id, ending, Closing::Asked, at),
+            Phase::Funding => self.end(id, ending, Closing::Asked, at),
+            Phase::Collecting => {
+                // That it has failed is known; its outputs are not here, and that is all.
+                let ending = job.failure().unwrap_or(ending);
+                self.end(id, ending, Closing::Asked, at);
+            }
             // It waits for nothing but for what was promised, and that has had its time.
             Phase::Winding(_) | Phase::Over { .. } => {}
         }
@@ -91,15 +96,28 @@ impl Broker {
         if let Phase::Winding(ending) = &job.progress.phase
             && !job.has_live_seats()
         {
-            self.end(id, ending.clone(), Closing::Asked, at);
+            match ending {
+                Ending::Failed { .. } if !job.results().is_empty() => self.fetch(id, at),
+                ending => self.end(id, ending.clone(), Closing::Asked, at),
+            }
+        }
+    }
+
+    /// Nothing is left to do about a job but to get its outputs, or those of the unit that failed.
+    pub(crate) fn fetch(&mut self, id: Digest, at: &mut Moment<'_>) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.progress.phase = Phase::Collecting;
+            at.changed(Stored::Job(id));
+            self.collect(id, at);
         }
     }
 
     /// The outputs of a job are here.
     pub(crate) fn collected(&mut self, id: Digest, at: &mut Moment<'_>) {
         let job = self.jobs.get(&id);
-        if job.is_some_and(|job| job.progress.phase == Phase::Collecting) {
-            self.end(id, Ending::Done, Closing::Asked, at);
+        if let Some(job) = job.filter(|job| job.progress.phase == Phase::Collecting) {
+            let ending = job.failure().unwrap_or(Ending::Done);
+            self.end(id, ending, Closing::Asked, at);
         }
     }
 
@@ -112,6 +130,7 @@ impl Broker {
         job.progress.ended = at.now;
         let (last, _) = job.last_units();
         job.outputs = job.outputs.split_off(&last);
+        job.failed.clear();
         job.set_aside.clear();
         job.shown.clear();
         let pool = job.pool;
@@ -157,5 +176,18 @@ impl Broker {
                 at.changed(Stored::Purse(id, *operator));
             }
         }
+    }
+}
+
+impl Job {
+    /// How its first unit that failed did, if one has.
+    pub(crate) fn failure(&self) -> Option<Ending> {
+        let mut failed = self.failed.keys();
+        failed.find_map(|index| {
+            let unit = self.units.get(index).filter(|unit| !unit.is_outdated())?;
+            let class = unit.agreement?.class;
+            let index = *index;
+            Some(Ending::Failed { index, class })
+        })
     }
 }

@@ -14,7 +14,7 @@ use opensky_protocol::{
 use crate::{
     event::{Plan, Submission},
     need::Need,
-    phase::{Phase, Progress},
+    phase::{Ending, Phase, Progress},
     purse::Purse,
     unit::{Again, Over, Past, SeatState, Stage, Unit},
 };
@@ -49,6 +49,8 @@ pub(crate) struct Job {
     pub(crate) known: Vec<u32>,
     /// What agreed units gave.
     pub(crate) outputs: BTreeMap<u32, Outputs>,
+    /// What units gave of which it was agreed that they failed.
+    pub(crate) failed: BTreeMap<u32, Outputs>,
     pub(crate) purses: BTreeMap<Account, Purse>,
     /// What all purses hold.
     pub(crate) spent: u128,
@@ -89,6 +91,7 @@ impl Job {
             alone: BTreeMap::new(),
             known: Vec::new(),
             outputs: BTreeMap::new(),
+            failed: BTreeMap::new(),
             purses: BTreeMap::new(),
             spent: 0,
             reserved: 0,
@@ -338,10 +341,15 @@ impl Job {
         sources
     }
 
-    /// The outputs of the job: each with who has it.
+    /// The outputs of the job, or of the unit that failed: each with who has it.
     pub(crate) fn results(&self) -> Vec<(Output, Vec<NodeKey>)> {
-        let (from, to) = self.last_units();
-        let outputs = self.outputs.range(from..to);
+        let outputs = match self.failure() {
+            Some(Ending::Failed { index, .. }) => self.failed.range(index..index + 1),
+            _ => {
+                let (from, to) = self.last_units();
+                self.outputs.range(from..to)
+            }
+        };
         let with_holders = outputs.flat_map(|(index, outputs)| {
             let holders: Vec<_> = self.units[index].holders().collect();
             let blobs = outputs.0.values();

@@ -12,7 +12,7 @@ use crate::{
     judge::{Verdict, judge},
     moment::Moment,
     paying::say_refused,
-    phase::{Ending, Phase},
+    phase::Ending,
     row::Stored,
     standing::Conduct,
     unit::{Again, Agreement, Over, Seat, SeatState, Stage, Unit},
@@ -360,9 +360,7 @@ impl Broker {
         if job.open.is_empty() {
             let left: Vec<u32> = job.outdated.iter().copied().collect();
             left.iter().for_each(|index| job.bury(*index, at));
-            job.progress.phase = Phase::Collecting;
-            at.changed(Stored::Job(id));
-            self.collect(id, at);
+            self.fetch(id, at);
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) enum Phase {
     Running,
     /// It will end so, as soon as what was promised has been shown and paid.
     Winding(Ending),
-    /// All units are done; its outputs are on their way here.
+    /// All units are done, or one has failed; its outputs are on their way here.
     Collecting,
     /// It is over.
     Over { ending: Ending, escrow: Closing },

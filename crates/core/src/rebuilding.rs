@@ -193,6 +193,7 @@ impl Job {
         self.places.remove(&unit.id);
         self.outdated.remove(&index);
         self.set_aside.remove(&index);
+        self.failed.remove(&index);
         self.shown.retain(|(of, _), _| *of != index);
         at.changed(Stored::Unit(self.id, index));
         at.changed(Stored::Past(self.id, unit.id));
@@ -213,8 +214,14 @@ impl Job {
             false => &mut self.outputs,
         };
         match class {
-            Class::Ok => kept.insert(index, outputs),
-            _ => kept.remove(&index),
+            Class::Ok => {
+                self.failed.remove(&index);
+                kept.insert(index, outputs)
+            }
+            _ => {
+                self.failed.insert(index, outputs);
+                kept.remove(&index)
+            }
         }
     }
 

@@ -141,9 +141,10 @@ impl Broker {
         for row in rows.numbered::<Reveal>(Table::Results) {
             let (id, index, reveal) = row?;
             let job = self.jobs.get_mut(&id).ok_or(ORPHAN(Table::Results))?;
-            let is_needed = !job.is_over() || index >= job.last_units().0;
-            if reveal.statement.class == Class::Ok && is_needed {
-                job.put_outputs(index, Class::Ok, reveal.outputs);
+            let class = reveal.statement.class;
+            let is_shown = class == Class::Ok && index >= job.last_units().0;
+            if !job.is_over() || is_shown {
+                job.put_outputs(index, class, reveal.outputs);
             }
             job.fuel = Some(reveal.statement.fuel);
         }

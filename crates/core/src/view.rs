@@ -45,7 +45,7 @@ pub enum JobState {
     Running,
     /// It will end so.
     Winding(Ending),
-    /// Its outputs are being fetched.
+    /// Its outputs are being fetched, or those of the unit that failed.
     Collecting,
     /// It has ended so.
     Over(Ending),

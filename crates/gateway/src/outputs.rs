@@ -2,7 +2,7 @@
 
 use axum::extract::{Query, State, rejection::QueryRejection};
 use opensky_api::{Bytes, Code, GuestError, JobId, JobKey, JobOutput, JobResult, ReceiptId};
-use opensky_core::JobState;
+use opensky_core::{Ending, JobState};
 use opensky_node::{JobOutputs, Node};
 use opensky_protocol::{ContentKey, Digest, Output, codec, names};
 use serde::Deserialize;
@@ -28,8 +28,10 @@ pub(crate) async fn result(State(desk): State<Desk>, Named(job): Named) -> Answe
     let JobState::Over(ending) = &job.state else {
         return Err(not_yet(&job));
     };
-    // A job that was cancelled, or never began, has none.
-    let found = desk.node.outputs(job.id).await.unwrap_or_default();
+    let found = match has_outputs(ending) {
+        true => desk.node.outputs(job.id).await.unwrap_or_default(),
+        false => JobOutputs::default(),
+    };
     let receipt = desk.node.receipt(job.id).await.ok();
     let key = desk.node.content_key(&order);
     let error = match found.others.get(names::ERROR) {
@@ -50,6 +52,12 @@ pub(crate) async fn result(State(desk): State<Desk>, Named(job): Named) -> Answe
         others: others(&desk, key, found).await?,
         receipt: receipt.map(|bytes| ReceiptId::new(Digest::of(&bytes))),
     }))
+}
+
+/// Whether the outputs of a job that ended so were brought here. Of one that was given up units may have
+/// results too, which nobody asked for.
+fn has_outputs(ending: &Ending) -> bool {
+    matches!(ending, Ending::Done | Ending::Failed { .. })
 }
 
 /// How long an output is that has no name of the guest's, once it is opened.
@@ -135,8 +143,13 @@ pub(crate) async fn output(
 ) -> Answer {
     let wanted = wanted.map_err(|error| Fault::new(Code::Invalid, error.body_text()))?;
     let (job, order) = find(&desk, &job).await?;
-    if !matches!(job.state, JobState::Over(_)) {
+    let JobState::Over(ending) = &job.state else {
         return Err(not_yet(&job));
+    };
+    if !has_outputs(ending) {
+        let short = JobId::new(job.id).short();
+        let none = format!("the job {short} has no output: {ending}");
+        return Err(Fault::new(Code::NotFound, none));
     }
     let found = desk.node.outputs(job.id).await;
     let found = found.map_err(refusal::of_receipt)?;

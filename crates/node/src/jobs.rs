@@ -325,11 +325,14 @@ impl Node {
         let _ = timeout(LOOK, ended.changed()).await;
     }
 
-    /// What was agreed on for the units of a job so far, in the order of its plan.
+    /// What was agreed on for the units of a job so far, by their places in its plan.
     ///
     /// # Errors
     /// [`ReceiptError::Unknown`] and [`ReceiptError::Rows`].
-    pub async fn results(&self, job: Digest) -> Result<(Submission, Vec<Reveal>), ReceiptError> {
+    pub async fn results(
+        &self,
+        job: Digest,
+    ) -> Result<(Submission, BTreeMap<u32, Reveal>), ReceiptError> {
         let rows = self.0.rows.clone();
         // What is known of the job was handed in before, and is there once this is.
         rows.submit(Vec::new())?.await?;
@@ -341,7 +344,7 @@ impl Node {
         read.unwrap_or(Err(ReceiptError::Unknown))
     }
 
-    /// What a job that is over put out.
+    /// What a job that is over put out, or its first unit that failed.
     ///
     /// # Errors
     /// [`ReceiptError`].

@@ -2,8 +2,7 @@
 
 use opensky_core::{Plan, Submission};
 use opensky_protocol::{
-    JobError, JobPlan, JobReceipt, JobSpec, Output, Outputs, Receipt, Reveal, SecretKey, Work,
-    names,
+    Class, JobError, JobPlan, JobReceipt, JobSpec, Output, Outputs, Reveal, SecretKey, Work, names,
 };
 use std::collections::BTreeMap;
 
@@ -24,7 +23,7 @@ pub enum ReceiptError {
     Rows(#[from] opensky_storage::RowsError),
 }
 
-/// What a job put out: digests and lengths, in place of bytes.
+/// What a job put out, or its unit that failed: digests and lengths, in place of bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct JobOutputs {
     /// The job's output is these, one after the other.
@@ -33,57 +32,69 @@ pub struct JobOutputs {
     pub others: BTreeMap<String, Output>,
 }
 
-/// A file that holds the receipt of the job, from what was agreed on for its units in the order of
-/// the plan. Of a job of one unit it is that unit's; of another one, whose last unit has failed, it is
-/// that one's too.
+/// What was agreed on for the units of a job, by their places in its plan.
+type Results = BTreeMap<u32, Reveal>;
+
+/// A file that holds the receipt of the job, from what was agreed on for its units. Of a job of one unit
+/// it is that unit's; of another one, of which a unit has failed, it is that one's too.
 pub(crate) fn file(
     secret: &SecretKey,
     order: &Submission,
-    results: Vec<Reveal>,
+    results: Results,
 ) -> Result<Vec<u8>, ReceiptError> {
-    let outputs: Vec<&Outputs> = results.iter().map(|result| &result.outputs).collect();
-    let works: Option<Vec<Work>> = (0..results.len())
+    let spec = match (&order.plan, failed(&results)) {
+        (Plan::Single(_), None) => return unit(&order.plan, 0, results),
+        (_, Some(index)) => return unit(&order.plan, index, results),
+        (Plan::Job(spec), None) => JobSpec::clone(spec),
+    };
+    let outputs: Vec<&Outputs> = results.values().map(|result| &result.outputs).collect();
+    let works: Option<Vec<Work>> = (0..outputs.len())
         .map(|index| work(&order.plan, index, &outputs))
         .collect();
     let works = works.ok_or(ReceiptError::Unfinished)?;
-    let receipts = results.into_iter().zip(works);
-    let mut receipts: Vec<Receipt> = receipts
-        .map(|(result, work)| result.into_receipt(work, None))
-        .collect();
-    let all_ok = receipts
-        .iter()
-        .all(|unit| unit.statement.class == opensky_protocol::Class::Ok);
-    match &order.plan {
-        Plan::Job(spec) if all_ok => {
-            Ok(JobReceipt::sign(secret, JobSpec::clone(spec), receipts)?.to_file())
-        }
-        _ => {
-            let failed = |unit: &Receipt| unit.statement.class != opensky_protocol::Class::Ok;
-            let index = receipts.iter().position(failed).unwrap_or_default();
-            match index < receipts.len() {
-                true => Ok(receipts.swap_remove(index).to_file()),
-                false => Err(ReceiptError::Unfinished),
-            }
-        }
-    }
+    let receipts = results.into_values().zip(works);
+    let receipts = receipts.map(|(result, work)| result.into_receipt(work, None));
+    Ok(JobReceipt::sign(secret, spec, receipts.collect())?.to_file())
 }
 
-/// The outputs of the job whose units put these out, in the order of its plan.
-pub(crate) fn outputs(plan: &Plan, units: &[Reveal]) -> Option<JobOutputs> {
+/// The first unit that failed, if one has.
+fn failed(results: &Results) -> Option<u32> {
+    let mut failed = results.iter();
+    let failed = failed.find(|(_, unit)| unit.statement.class != Class::Ok);
+    failed.map(|(index, _)| *index)
+}
+
+/// The receipt of one unit. All whose outputs it takes in come before it, and have results.
+fn unit(plan: &Plan, index: u32, mut results: Results) -> Result<Vec<u8>, ReceiptError> {
+    let result = results.remove(&index).ok_or(ReceiptError::Unfinished)?;
+    let before = results.range(..index);
+    let before: Vec<&Outputs> = before.map(|(_, result)| &result.outputs).collect();
+    let work = work(plan, index as usize, &before).ok_or(ReceiptError::Unfinished)?;
+    Ok(result.into_receipt(work, None).to_file())
+}
+
+/// The outputs of the job whose units put these out; if one has failed, the outputs of that.
+pub(crate) fn outputs(plan: &Plan, units: &Results) -> Option<JobOutputs> {
     let parts = match plan {
         Plan::Job(spec) => match &spec.plan {
             JobPlan::MapReduce {
                 partitions,
                 finish: false,
                 ..
-            } => *partitions as usize,
+            } => *partitions,
             JobPlan::MapReduce { .. } | JobPlan::Stepper { .. } => 1,
         },
         Plan::Single(_) => 1,
     };
-    let start = units.len().checked_sub(parts)?;
+    let last = match failed(units) {
+        Some(index) => index..index + 1,
+        None => {
+            let end = u32::try_from(units.len()).ok()?;
+            end.checked_sub(parts)?..end
+        }
+    };
     let mut all = JobOutputs::default();
-    for (name, output) in units[start..].iter().flat_map(|unit| &unit.outputs.0) {
+    for (name, output) in units.range(last).flat_map(|(_, unit)| &unit.outputs.0) {
         match name.as_str() {
             names::OUTPUT => all.main.push(*output),
             _ => drop(all.others.insert(name.clone(), *output)),
@@ -104,7 +115,7 @@ fn work(plan: &Plan, index: usize, outputs: &[&Outputs]) -> Option<Work> {
     else {
         return match index.checked_sub(1) {
             None => spec.first_steps(),
-            Some(last) => spec.next_steps(outputs[last]),
+            Some(last) => spec.next_steps(outputs.get(last)?),
         };
     };
     let Some(after_map) = index.checked_sub(shards.len()) else {

@@ -1,5 +1,7 @@
 //! The core's rows in this node's file.
 
+use std::collections::BTreeMap;
+
 use opensky_core::{Row, Submission, Table as Named};
 use opensky_protocol::{Digest, Reveal, codec};
 use opensky_storage::{Row as Stored, Rows, RowsError, Table};
@@ -49,12 +51,16 @@ pub(crate) fn load(rows: &Rows) -> Result<Vec<Row>, RowsError> {
     Ok(all)
 }
 
-/// What was agreed on for the units of a job, in the order of its plan.
-pub(crate) fn results(rows: &Rows, job: &Digest) -> Result<Vec<Reveal>, RowsError> {
-    let mut results = Vec::new();
+/// What was agreed on for the units of a job, by their places in its plan.
+pub(crate) fn results(rows: &Rows, job: &Digest) -> Result<BTreeMap<u32, Reveal>, RowsError> {
+    let mut results = BTreeMap::new();
     for row in rows.load(table(Named::Results), &job.0)? {
+        let (key, value) = row?;
+        let place = codec::decode::<(Digest, [u8; 4])>(&key);
         // A row of another form was written by another version.
-        results.extend(codec::decode::<Reveal>(&row?.1).ok());
+        if let (Ok((_, place)), Ok(result)) = (place, codec::decode(&value)) {
+            results.insert(u32::from_be_bytes(place), result);
+        }
     }
     Ok(results)
 }

@@ -169,7 +169,7 @@ fn many_units(args: &Args, source: &Source, entry: Entry, given: Given) -> anyho
         }
         Ended::Failed => job_failed(args, &done, wall)?,
     }
-    Ok(report::exit(report::outcome(&done)))
+    Ok(report::exit(report::class(&done)))
 }
 
 /// Signs the job's receipt and hands out what came of it.

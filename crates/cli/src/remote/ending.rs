@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Exit, foreign,
-    report::group,
+    report::{self, group},
     term::{self, BAD, DIM, GOOD, NOTE, PLAIN},
 };
 
@@ -58,13 +58,23 @@ fn name(kind: EndingKind) -> &'static str {
     }
 }
 
-/// How a job ended, with the reason.
-pub fn sentence(ending: &Ending) -> String {
-    match &ending.detail {
-        Some(detail) if detail == name(ending.kind) => word(ending),
-        Some(detail) => format!("{}: {}", word(ending), foreign::message(detail)),
-        None => word(ending),
+/// How a job ended, with the reason; of a program's result also in its own words, if it has said some.
+pub fn sentence(ending: &Ending, error: Option<&GuestError>) -> String {
+    match (ending.kind, &ending.detail) {
+        (EndingKind::Result(class), _) => {
+            let error = error.cloned().map(Into::into);
+            report::outcome(class.into(), error.as_ref(), None)
+        }
+        (kind, Some(detail)) if detail != name(kind) => {
+            format!("{}: {}", word(ending), foreign::message(detail))
+        }
+        _ => word(ending),
     }
+}
+
+/// Whether a program came to a result that is its failure.
+pub fn has_failed(ending: &Ending) -> bool {
+    exit(ending) == Exit::Failure
 }
 
 /// What is said after a job: how it ended, what to type next, and the line with the figures.
@@ -77,8 +87,8 @@ pub fn text(
     let mut rows = Vec::new();
     if let Some(ending) = &job.ending {
         let error = result.and_then(|result| result.error.as_ref());
-        let error = error.map_or(String::new(), |error| format!(": {}", error_text(error)));
-        rows.push(("outcome", format!("{}{error}", sentence(ending))));
+        rows.push(("outcome", sentence(ending, error)));
+        rows.extend(place(job, ending));
     }
     let parts = result.map_or(&[][..], |result| &result.parts);
     if !parts.is_empty() {
@@ -90,8 +100,23 @@ pub fn text(
         rows.push(("output", format!("{} {DIM}{shown}{PLAIN}", term::size(len))));
     }
     let id = result.and_then(|result| result.receipt);
+    if job.ending.as_ref().is_some_and(has_failed) {
+        rows.push(("logs", of_job(job, "logs", at)));
+    }
     rows.push(next(job, id, receipt, at));
     format!("{}  {}\n", term::columns(rows), figures(job, id))
+}
+
+/// Where a program failed of which many units were run.
+pub fn place(job: &JobSummary, ending: &Ending) -> Option<(&'static str, String)> {
+    let detail = ending.detail.as_ref();
+    let detail = detail.filter(|_| has_failed(ending) && job.units > 1);
+    detail.map(|detail| ("where", foreign::message(detail)))
+}
+
+fn of_job(job: &JobSummary, command: &str, at: &At) -> String {
+    let command = format!("job {command} {}", job.job.short());
+    format!("{NOTE}{}{PLAIN}", hint::command(at, &command))
 }
 
 /// The command that makes sense now.
@@ -101,23 +126,13 @@ fn next(
     file: Option<&Path>,
     at: &At,
 ) -> (&'static str, String) {
-    let id = job.job.short();
-    let of_job = |command: &str| hint::command(at, &format!("job {command} {id}"));
-    let (label, command) = match (file, receipt) {
-        (Some(file), _) => ("check it", format!("opensky verify {}", term::typed(file))),
-        (None, Some(_)) => ("check it", of_job("receipt")),
-        (None, None) => ("why", of_job("why")),
-    };
-    (label, format!("{NOTE}{command}{PLAIN}"))
-}
-
-/// The guest's own words.
-fn error_text(error: &GuestError) -> String {
-    match error {
-        GuestError::InvalidInput(text) => format!("invalid input: {}", foreign::message(text)),
-        GuestError::Failed(text) => foreign::message(text),
-        GuestError::MissingBlob(digest) => format!("it was not given the blob {digest}"),
-        GuestError::Exit(code) => format!("it exited with {code}"),
+    match (file, receipt) {
+        (Some(file), _) => {
+            let verify = format!("{NOTE}opensky verify {}{PLAIN}", term::typed(file));
+            ("check it", verify)
+        }
+        (None, Some(_)) => ("check it", of_job(job, "receipt", at)),
+        (None, None) => ("why", of_job(job, "why", at)),
     }
 }
 
@@ -216,8 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn program_that_failed_is_quoted() {
-        let job = ended(EndingKind::Result(Class::Err), None);
+    fn program_that_failed_is_quoted_as_it_is_by_a_run_here() {
+        let mut job = ended(
+            EndingKind::Result(Class::Err),
+            Some("unit 0 ended with err"),
+        );
+        job.units = 1;
         let result = JobResult {
             job: job.job,
             ending: job.ending.clone().expect("it has ended"),
@@ -226,11 +245,18 @@ mod tests {
             others: Vec::new(),
             receipt: None,
         };
+        let shown = samples::screen(&text(&job, Some(&result), None, &At::default()));
+        expect_test::expect![[r#"
+            |   outcome  err: invalid input: no name\u{1b}[2J
+            |   logs     opensky job logs j-040g208104
+            |   why      opensky job why j-040g208104
+            |   fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY
+        "#]]
+        .assert_eq(&shown);
+        // Where it was is told of those of which there are many.
+        job.units = 2;
         let shown = samples::plain(&text(&job, Some(&result), None, &At::default()));
-        assert!(
-            shown.contains("outcome  err: invalid input: no name\\u{1b}[2J\n"),
-            "{shown}"
-        );
+        assert!(shown.contains("unit 0 ended with err\n"), "{shown}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use opensky_core::{
     Replicas, Row, Submission, Table, Time,
 };
 use opensky_protocol::{
-    Abort, Commit, Digest, Message, NodeKey, Offer, Outputs, Receipt, Reveal, SecretKey,
+    Abort, Commit, Digest, Message, NodeKey, Offer, Output, Outputs, Receipt, Reveal, SecretKey,
     Transcript, Turn, Verified, Work,
 };
 use opensky_simulator::{
@@ -32,6 +32,10 @@ pub struct Desk {
     pub job: Digest,
     /// When its process ends again and again: at that one of [`LIFE`] rounds.
     pub dies: Option<usize>,
+    /// What it last asked to be brought, each with who is said to have it.
+    pub asked: Vec<(Output, Vec<NodeKey>)>,
+    /// Whether that is brought.
+    pub brings: bool,
     /// What each has promised, as long as it has heard of no end.
     known: BTreeMap<NodeKey, BTreeMap<Turn, Reveal>>,
     rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
@@ -58,6 +62,8 @@ impl Desk {
             broker: restored(&rows),
             job,
             dies: None,
+            asked: Vec::new(),
+            brings: true,
             known: BTreeMap::new(),
             rows,
             now: BEGIN,
@@ -129,11 +135,29 @@ impl Desk {
             match effect {
                 Effect::Send { to, message } => said.push((to, message)),
                 Effect::Persist(rows) => self.write(rows),
-                Effect::Collect { job, .. } => self.hears(Event::Collected(job)),
+                Effect::Collect { job, blobs } => {
+                    self.asked = blobs;
+                    if self.brings {
+                        self.hears(Event::Collected(job));
+                    }
+                }
                 _ => {}
             }
         }
         said
+    }
+
+    /// Its process ends, and another goes on.
+    pub fn starts_again(&mut self) {
+        self.broker = restored(&self.rows);
+        self.hears(Event::Timeout);
+    }
+
+    /// Nothing more comes until the job's time is over.
+    pub fn waits_for_the_deadline(&mut self) {
+        self.now = self.broker.job(&self.job).unwrap().deadline;
+        self.hears(Event::Timeout);
+        self.says();
     }
 
     fn write(&mut self, rows: Vec<Row>) {
@@ -169,7 +193,7 @@ impl Desk {
                 idle = 0;
             }
             if self.dies.is_some_and(|at| round % LIFE == at) {
-                self.broker = restored(&self.rows);
+                self.starts_again();
                 providers.iter().for_each(|provider| self.finds(provider));
             }
             for (to, message) in said {

@@ -5,6 +5,7 @@
 mod adversaries;
 mod credit;
 mod desk;
+mod failing;
 mod rebuilding;
 mod settling;
 mod showing;

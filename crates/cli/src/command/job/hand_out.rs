@@ -1,9 +1,10 @@
 //! Hands out what came of a job: its output, the others, the receipt, and a report.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use opensky_api::{
-    BlobReader, Client, ClientError, EndingKind, JobId, JobOutput, JobResult, JobSummary,
+    BlobReader, Client, ClientError, Code, EndingKind, JobId, JobOutput, JobResult, JobSummary,
+    Plan,
 };
 
 use crate::{
@@ -99,28 +100,53 @@ impl HandOut {
 
     /// One output after the other, none of them in memory as a whole.
     fn outputs(&self, result: &JobResult) -> Result<(), Problem> {
-        if !result.parts.is_empty() {
-            let output = self.client.output(&result.job.into());
-            let output = output.map_err(reach::problem)?;
-            deliver::output(self.places.output.as_deref(), output)?;
+        let job = result.job.into();
+        let spec = self.client.job(&job).map_err(reach::problem)?.spec;
+        let place = self.places.output.as_deref();
+        match (result.parts.is_empty(), &spec.plan) {
+            (false, _) => {
+                if let Some(output) = self.unless_lost(self.client.output(&job))? {
+                    deliver::output(place, output)?;
+                }
+            }
+            // Whoever asks for a file gets one, as from `opensky run`.
+            (true, Plan::One { .. }) => deliver::output(place, io::empty())?,
+            (true, _) => {}
         }
         let Some(dir) = &self.places.out else {
             return Ok(());
         };
-        let job = result.job.into();
-        let is_encrypted = self.client.job(&job).map_err(reach::problem)?.spec.encrypt;
         let read = |output: &JobOutput| -> Result<BlobReader, ClientError> {
-            match is_encrypted {
+            match spec.encrypt {
                 true => self.client.other(&job, &output.name),
                 false => self.client.blob(output.digest, 0),
             }
         };
         let folder = deliver::Folder::make(dir)?;
-        let mut others = result.others.iter();
-        others.try_for_each(|output| match deliver::Folder::takes(&output.name) {
-            true => folder.put(&output.name, read(output).map_err(reach::problem)?),
-            false => Ok(()),
+        let others = result.others.iter();
+        let mut taken = others.filter(|output| deliver::Folder::takes(&output.name));
+        taken.try_for_each(|output| match self.unless_lost(read(output))? {
+            Some(bytes) => folder.put(&output.name, bytes),
+            None => Ok(()),
         })
+    }
+
+    /// What is read. Outputs of a program that has failed are waited for until the job's deadline: it has
+    /// failed without them, too.
+    fn unless_lost(
+        &self,
+        read: Result<BlobReader, ClientError>,
+    ) -> Result<Option<BlobReader>, Problem> {
+        let has_failed = self.job.ending.as_ref().is_some_and(ending::has_failed);
+        match read {
+            Err(ClientError::Problem(problem)) if has_failed && problem.code == Code::NotFound => {
+                if self.format == Format::Text {
+                    term::to_stderr("  nobody gave an output of it before the deadline\n");
+                }
+                Ok(None)
+            }
+            read => read.map(Some).map_err(reach::problem),
+        }
     }
 
     /// A signal came before all was handed out.

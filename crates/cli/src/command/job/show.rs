@@ -87,13 +87,15 @@ fn text(job: &Job) -> String {
     let now = moment::now();
     let summary = &job.summary;
     let state = match &summary.ending {
-        Some(ending) => ending::sentence(ending),
+        Some(ending) => ending::sentence(ending, None),
         None => ending::state(summary),
     };
     let mut rows = vec![
         ("job", format!("{NOTE}{}{PLAIN}", summary.job)),
         ("state", state),
     ];
+    let failed = summary.ending.as_ref();
+    rows.extend(failed.and_then(|ending| ending::place(summary, ending)));
     rows.extend([
         (
             "program",
