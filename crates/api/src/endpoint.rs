@@ -16,6 +16,8 @@ use std::{
 const ADDRESS: &str = "api.address";
 /// The file with the token and nothing else, which only its owner can read.
 const TOKEN: &str = "api.token";
+/// How a token is shown: whoever bears it gets in.
+const SCHEME: &str = "Bearer";
 /// More than either file ever has.
 const MAX_FILE: u64 = 256;
 
@@ -30,15 +32,19 @@ impl Token {
         Self(opensky_protocol::Digest(*bytes).to_string())
     }
 
-    /// Whether the value of an `authorization` header has it. Takes as long for a token that is
-    /// nearly right as for any other.
+    /// Whether the value of an `authorization` header has it, after `Bearer` in letters of either case
+    /// (RFC 9110, section 11.1). Takes as long for a token that is nearly right as for any other.
     pub fn opens(&self, header: &[u8]) -> bool {
-        blake3::hash(header) == blake3::hash(self.header().as_bytes())
+        let scheme = header.get(..SCHEME.len());
+        let token = header.get(SCHEME.len()..).unwrap_or_default();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME.as_bytes()))
+            && token.first() == Some(&b' ')
+            && blake3::hash(token.trim_ascii_start()) == blake3::hash(self.0.as_bytes())
     }
 
     /// The value of an `authorization` header.
     pub(crate) fn header(&self) -> String {
-        format!("Bearer {}", self.0)
+        format!("{SCHEME} {}", self.0)
     }
 }
 
@@ -303,6 +309,20 @@ mod tests {
         assert!(token.opens(header.as_bytes()));
         assert!(!token.opens(&header.as_bytes()[..header.len() - 1]));
         assert!(!token.opens(b"") && !token.opens(b"Bearer "));
+        let digits = &token.0;
+        for scheme in ["bearer ", "BEARER ", "bEaReR   "] {
+            assert!(token.opens(format!("{scheme}{digits}").as_bytes()));
+        }
+        for scheme in [
+            "",
+            "Bearer",
+            "Basic ",
+            "Bearer\t",
+            " Bearer ",
+            "Bearer Bearer ",
+        ] {
+            assert!(!token.opens(format!("{scheme}{digits}").as_bytes()));
+        }
     }
 
     proptest! {
