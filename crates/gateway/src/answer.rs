@@ -3,13 +3,17 @@
 use std::io;
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use futures::StreamExt;
 use opensky_api::{Code, Cursor, MAX_JSON_BYTES, Page, PageQuery, Problem};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
+
+use crate::desk::Desk;
 
 /// Bytes of a page's entries: a fourth of the most that a client reads, so that one that is very long
 /// beside many still fits.
@@ -67,29 +71,25 @@ fn bytes(media: &'static str, value: &impl Serialize) -> Response {
     ([(header::CONTENT_TYPE, media)], bytes).into_response()
 }
 
-/// JSON, in: of the right media type, and of 16 MiB at most.
+/// JSON, in: of the right media type, of 16 MiB at most, and soon.
 pub(crate) struct Json<T>(pub T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Desk> for Json<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
+    async fn from_request(request: Request, desk: &Desk) -> Result<Self, Fault> {
         let media = request.headers().get(header::CONTENT_TYPE);
         if !is_media(media, "application/json") {
             return Err(Fault::new(Code::MediaType, "the body is not JSON")
                 .help("send it with `content-type: application/json`"));
         }
-        let too_large = || {
-            Fault::new(
-                Code::TooLarge,
-                format!("the body has more than {MAX_JSON_BYTES} bytes"),
-            )
-        };
         if length(request.headers()).is_some_and(|len| len > MAX_JSON_BYTES as u64) {
             return Err(too_large());
         }
-        let body = to_bytes(request.into_body(), MAX_JSON_BYTES).await;
-        let body = body.map_err(|_| too_large())?;
+        let body = timeout(desk.patience.body, whole(request.into_body())).await;
+        let body = body.map_err(|_| {
+            Fault::new(Code::Slow, "the rest of the body did not come").help("send it again")
+        })??;
         let value = serde_json::from_slice(&body);
         value.map(Self).map_err(|error| {
             Fault::new(
@@ -98,6 +98,30 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
             )
         })
     }
+}
+
+/// All of a body that is not too long.
+async fn whole(body: Body) -> Result<Vec<u8>, Fault> {
+    let mut pieces = body.into_data_stream();
+    let mut all = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        // It may also be cut into chunks that are none.
+        let piece = piece.map_err(|_| {
+            Fault::new(Code::Invalid, "the body breaks off").help("send it again, whole")
+        })?;
+        if all.len() + piece.len() > MAX_JSON_BYTES {
+            return Err(too_large());
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all)
+}
+
+fn too_large() -> Fault {
+    Fault::new(
+        Code::TooLarge,
+        format!("the body has more than {MAX_JSON_BYTES} bytes"),
+    )
 }
 
 /// Whether a content type is that one, whatever its parameters.

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    answer::{Answer, Fault, Named, is_media, json, stream as answer_stream},
+    answer::{Answer, Fault, Named, is_media, json, length, stream as answer_stream},
     desk::Desk,
     refusal,
 };
@@ -35,8 +35,6 @@ const PIECE: usize = 256 << 10;
 const BETWEEN: usize = 2;
 /// How long a blob is listened to that will not be stored: a few gigabytes on one machine.
 const LINGER: Duration = Duration::from_secs(10);
-/// How long a client may be silent in the middle of a blob.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// `POST /v1/blobs`.
 pub(crate) async fn put(State(desk): State<Desk>, request: Request) -> Answer {
@@ -45,6 +43,7 @@ pub(crate) async fn put(State(desk): State<Desk>, request: Request) -> Answer {
         return Err(Fault::new(Code::MediaType, "the body is not plain bytes")
             .help(format!("send it with `content-type: {OCTETS}`")));
     }
+    refuse_too_large(&desk, request.headers())?;
     let (pieces, source) = mpsc::channel(BETWEEN);
     let node = desk.node.clone();
     let stored = spawn_blocking(move || {
@@ -56,7 +55,8 @@ pub(crate) async fn put(State(desk): State<Desk>, request: Request) -> Answer {
         let digest = node.put_all(&mut source);
         digest.map(|digest| (digest, source.len))
     });
-    pass_on(request.into_body().into_data_stream(), pieces).await;
+    let body = request.into_body().into_data_stream();
+    pass_on(body, desk.patience.body, pieces).await;
     let (digest, len) = stored.await.map_err(died)?.map_err(refusal::of_store)?;
     Ok(json(&opensky_api::Blob {
         digest: digest.into(),
@@ -64,10 +64,28 @@ pub(crate) async fn put(State(desk): State<Desk>, request: Request) -> Answer {
     }))
 }
 
-/// Gives what comes to whoever stores it, and how it broke off if it did.
-async fn pass_on(mut body: BodyDataStream, pieces: mpsc::Sender<io::Result<Bytes>>) {
+/// What says that it is longer than all that the store may hold need not come at all.
+fn refuse_too_large(desk: &Desk, headers: &HeaderMap) -> Result<(), Fault> {
+    let most = desk.node.disk();
+    match length(headers) {
+        Some(len) if len > most => Err(Fault::new(
+            Code::Full,
+            format!("the blob has {len} bytes, and all that are stored may have {most}"),
+        )
+        .help(refusal::MORE_DISK)),
+        _ => Ok(()),
+    }
+}
+
+/// Gives what comes to whoever stores it, and how it broke off if it did. The next piece is waited for
+/// as long as `silence`.
+async fn pass_on(
+    mut body: BodyDataStream,
+    silence: Duration,
+    pieces: mpsc::Sender<io::Result<Bytes>>,
+) {
     loop {
-        let piece = match timeout(SILENCE, body.next()).await {
+        let piece = match timeout(silence, body.next()).await {
             Ok(None) => return,
             Ok(Some(piece)) => piece.map_err(io::Error::other),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),

@@ -9,6 +9,8 @@ use opensky_api::{Time, Token};
 use opensky_node::Node;
 use tokio::sync::{Semaphore, watch};
 
+use crate::server::Patience;
+
 /// Requests that are worked on at once. Each may hold 16 MiB of JSON.
 const AT_ONCE: usize = 32;
 /// Jobs that are watched at once. Each looks at its job a few times a second.
@@ -22,6 +24,7 @@ pub(crate) struct Drawers {
     pub node: Node,
     pub token: Token,
     pub started: Time,
+    pub patience: Patience,
     pub requests: Arc<Semaphore>,
     pub watchers: Arc<Semaphore>,
     /// Says `true` when the gateway closes: whoever talks for long then ends.
@@ -29,12 +32,18 @@ pub(crate) struct Drawers {
 }
 
 impl Desk {
-    pub fn new(node: Node, token: Token, closing: watch::Receiver<bool>) -> Self {
+    pub fn new(
+        node: Node,
+        token: Token,
+        patience: Patience,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let millis = since.map_or(0, |since| since.as_millis());
         Self(Arc::new(Drawers {
             node,
             token,
+            patience,
             started: Time::saturating(u64::try_from(millis).unwrap_or(u64::MAX)),
             requests: Arc::new(Semaphore::new(AT_ONCE)),
             watchers: Arc::new(Semaphore::new(WATCHERS)),

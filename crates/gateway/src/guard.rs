@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use axum::{
     extract::{Request, State},
-    http::header,
+    http::{HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use opensky_api::{Code, Op};
 use tokio::time::timeout;
 
-use crate::{answer::Fault, desk::Desk};
+use crate::{answer::Fault, crowd::Guest, desk::Desk};
 
 /// How long an answer may take that comes from memory, the disk or the ledger.
 const SOON: Duration = Duration::from_secs(30);
 /// How long one may take that waits for other nodes: for a program to come here or to be pinned.
 const LATER: Duration = Duration::from_secs(600);
 
-/// Lets nobody in without the token.
+/// Lets nobody in without the token. Who has none, or finds no place, is not talked to any longer.
 pub(crate) async fn check_token(
     State(desk): State<Desk>,
     request: Request,
@@ -26,15 +26,34 @@ pub(crate) async fn check_token(
 ) -> Response {
     let header = request.headers().get(header::AUTHORIZATION);
     if header.is_some_and(|header| desk.token.opens(header.as_bytes())) {
-        return next.run(request).await;
+        let guest = request.extensions().get::<Guest>();
+        let guest = guest.expect("the server says of every request whose it is");
+        return match guest.let_in() {
+            true => next.run(request).await,
+            false => last(
+                Fault::new(
+                    Code::Busy,
+                    "as many programs talk to the node as it serves at once",
+                )
+                .help("ask again in a second"),
+            ),
+        };
     }
     let detail = match header {
         None => "the request has no token",
         Some(_) => "the token is not the one that this node started with",
     };
-    Fault::new(Code::Unauthorised, detail)
-        .help("send `authorization: Bearer …` with what the file `api.token` in the data folder holds")
-        .into_response()
+    last(Fault::new(Code::Unauthorised, detail).help(
+        "send `authorization: Bearer …` with what the file `api.token` in the data folder holds",
+    ))
+}
+
+/// The last answer on its connection.
+fn last(fault: Fault) -> Response {
+    let mut response = fault.into_response();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
 }
 
 /// Lets in as many as can be served, and each for as long as its answer may take. A stream that has

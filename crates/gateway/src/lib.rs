@@ -7,6 +7,7 @@
 
 mod answer;
 mod blobs;
+mod crowd;
 mod deployments;
 mod desk;
 mod guard;
@@ -23,4 +24,4 @@ mod show;
 mod submit;
 mod wallet;
 
-pub use server::{Gateway, GatewayError};
+pub use server::{Gateway, GatewayError, Patience};

@@ -10,6 +10,9 @@ use opensky_storage::StoreError;
 
 use crate::answer::Fault;
 
+/// What to do where a blob finds no room.
+pub(crate) const MORE_DISK: &str =
+    "give the node more disk: `disk` under `[capacity]` in its configuration";
 const RUNS: &str = "see that the node runs, with `opensky node status`";
 /// Nodes that are told one by one in a sentence.
 const TOLD: usize = 8;
@@ -20,8 +23,7 @@ pub(crate) fn of_store(error: StoreError) -> Fault {
         StoreError::Missing(_) => {
             Fault::new(Code::NotFound, error).help("put it there first, with `POST /v1/blobs`")
         }
-        StoreError::Quota { .. } => Fault::new(Code::Full, error)
-            .help("give the node more disk: `disk` under `[capacity]` in its configuration"),
+        StoreError::Quota { .. } => Fault::new(Code::Full, error).help(MORE_DISK),
         StoreError::DiskFull { .. } => Fault::new(Code::Full, error),
         StoreError::Source(cause) if cause.kind() == io::ErrorKind::TimedOut => {
             Fault::new(Code::Slow, "the rest of the body did not come").help("send it again")

@@ -21,6 +21,7 @@ use crate::{
     content::{inputs, program, rename, seal_all},
     error::SubmitError,
     keepsake::For,
+    machine,
     node::Node,
     receipts::{self, JobOutputs, ReceiptError},
     rows,
@@ -91,6 +92,11 @@ impl Node {
     /// [`StoreError`].
     pub fn put_all(&self, source: impl std::io::Read) -> Result<Digest, StoreError> {
         self.0.depot.store().put_file(source)
+    }
+
+    /// Bytes that all blobs of this node's store together may have.
+    pub fn disk(&self) -> u64 {
+        machine::disk(&self.0.config)
     }
 
     /// A blob of this node's store. Blocks.

@@ -98,6 +98,13 @@ fn not_stored() {
         };
         assert_eq!(full, Code::Full);
     }
+    let head = format!(
+        "POST /v1/blobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/octet-stream\r\ncontent-length: {}\r\n\r\n",
+        DISK + 1
+    );
+    let unsaid = served.say(head.as_bytes());
+    assert_eq!(unsaid.problem().code, Code::Full, "none of it has to come");
     let small = served
         .client
         .put_blob(&bytes[..], None)

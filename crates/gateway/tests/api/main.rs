@@ -6,6 +6,7 @@
 mod arbitrary;
 mod bent;
 mod blobs;
+mod crowd;
 mod door;
 mod fuzz;
 mod jobs;
@@ -28,6 +29,7 @@ fn main() {
         _ => {
             let trials = [
                 door::trials(),
+                crowd::trials(),
                 blobs::trials(),
                 fuzz::trials(),
                 bent::trials(),

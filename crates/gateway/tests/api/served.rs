@@ -8,7 +8,7 @@ use std::{
 };
 
 use opensky_api::{Client, Problem};
-use opensky_gateway::Gateway;
+use opensky_gateway::{Gateway, Patience};
 use opensky_node::{Node, config::Bytes};
 use tokio::runtime::Runtime;
 
@@ -33,6 +33,10 @@ pub fn runtime() -> Runtime {
 
 impl Served {
     pub fn alone() -> Self {
+        Self::patiently(Patience::default())
+    }
+
+    pub fn patiently(patience: Patience) -> Self {
         let runtime = runtime();
         let (world, node, gateway) = runtime.block_on(async {
             let world = World::new(launcher());
@@ -41,7 +45,8 @@ impl Served {
             config.api.listen = ([127, 0, 0, 1], 0).into();
             config.capacity.disk = Some(Bytes(DISK));
             let node = world.start(config).await;
-            let gateway = Gateway::start(node.clone()).await.expect("served");
+            let gateway = Gateway::with_patience(node.clone(), patience).await;
+            let gateway = gateway.expect("served");
             (world, node, gateway)
         });
         let client = Client::open(&node.config().data).expect("it has left its address");
