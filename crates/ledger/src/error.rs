@@ -10,7 +10,9 @@ pub enum LedgerError {
     #[error("the genesis makes no sense: {0}")]
     Genesis(#[from] GenesisError),
     /// The file is that of another ledger.
-    #[error("the file holds the ledger {found}, not {expected}")]
+    #[error(
+        "the file holds another ledger: it began with other terms, another name or other balances ({found:.8}, not {expected:.8})"
+    )]
     Other {
         /// What was asked for.
         expected: Digest,

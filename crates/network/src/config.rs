@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use libp2p::{Multiaddr, StreamProtocol};
+use libp2p::{Multiaddr, StreamProtocol, multiaddr::Protocol};
 
 use crate::error::StartError;
 
@@ -114,6 +114,36 @@ impl Config {
     }
 }
 
+/// What is wrong with a part of a configuration, told before anything is started.
+impl Config {
+    /// Whether that can be a network's name.
+    ///
+    /// # Errors
+    /// [`StartError::NetworkName`].
+    pub fn check_name(name: &str) -> Result<(), StartError> {
+        Protocols::of(name).map(drop)
+    }
+
+    /// Whether that is an address. Whether it can be listened on is known only by trying.
+    ///
+    /// # Errors
+    /// [`StartError::Address`].
+    pub fn check_address(text: &str) -> Result<(), StartError> {
+        address(text).map(drop)
+    }
+
+    /// Whether that is a node's address, with the id of its peer.
+    ///
+    /// # Errors
+    /// [`StartError::Address`] and [`StartError::Nobody`].
+    pub fn check_node(text: &str) -> Result<(), StartError> {
+        node(text).map(drop)
+    }
+}
+
+/// How much is shown of what makes no sense.
+const SHOWN: usize = 200;
+
 /// The names of this network's protocols.
 #[derive(Clone, Debug)]
 pub struct Protocols {
@@ -153,11 +183,22 @@ impl Protocols {
 
 /// The addresses that `texts` are.
 pub fn addresses(texts: &[String]) -> Result<Vec<Multiaddr>, StartError> {
-    let parse = |text: &String| {
-        let invalid = |_| StartError::Address {
-            text: text.chars().take(200).collect(),
-        };
-        text.parse().map_err(invalid)
-    };
-    texts.iter().map(parse).collect()
+    texts.iter().map(|text| address(text)).collect()
+}
+
+fn address(text: &str) -> Result<Multiaddr, StartError> {
+    text.parse().map_err(|_| StartError::Address {
+        text: text.chars().take(SHOWN).collect(),
+    })
+}
+
+/// The address of a node that it names, too.
+pub fn node(text: &str) -> Result<Multiaddr, StartError> {
+    let address = address(text)?;
+    match address.iter().last() {
+        Some(Protocol::P2p(_)) => Ok(address),
+        _ => Err(StartError::Nobody {
+            text: text.chars().take(SHOWN).collect(),
+        }),
+    }
 }

@@ -13,6 +13,14 @@ pub enum StartError {
         /// As it was configured.
         text: String,
     },
+    /// A node to begin with is named without its peer's id.
+    #[error(
+        "`{text}` does not say whose it is: it has to end in /p2p/ and the peer's id, as in /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW…"
+    )]
+    Nobody {
+        /// As it was configured.
+        text: String,
+    },
     /// The network's name has characters that no protocol name has, or is empty or too long.
     #[error("`{name}` is not a network's name: 1 to 64 letters, digits, `-`, `.`, `_`")]
     NetworkName {

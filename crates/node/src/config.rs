@@ -1,5 +1,6 @@
 //! What a node is told at its start: one TOML file, read once, in which no key is passed over.
 
+mod checked;
 mod quantity;
 mod unknown;
 
@@ -9,9 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use opensky_protocol::{Account, Digest, NodeKey, PriceTerms, ledger::Terms};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use opensky_protocol::{Account, NodeKey, PriceTerms, ledger::Terms};
+use serde::Deserialize;
 
+pub(crate) use checked::CORES;
 pub use quantity::{Bytes, Coins};
 
 /// How a node takes part. Every key has a default but `data` and the ledger's.
@@ -21,13 +23,13 @@ pub struct Config {
     /// The folder of everything that the node keeps: its key, rows, blobs and compiled programs.
     pub data: PathBuf,
     /// The network's name. Nodes of different names do not talk.
-    #[serde(default = "default_network")]
+    #[serde(default = "default_network", deserialize_with = "checked::network")]
     pub network: String,
     /// Multiaddresses to listen on. Default: any free TCP port and QUIC port of all interfaces.
-    #[serde(default = "default_listen")]
+    #[serde(default = "default_listen", deserialize_with = "checked::addresses")]
     pub listen: Vec<String>,
     /// Nodes to begin with, as multiaddresses that end in `/p2p/` and the peer's id. Default: none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "checked::nodes")]
     pub bootstrap: Vec<String>,
     /// Whether every address that it listens on can be reached: for servers, and for networks of one
     /// machine. Default: no, peers try it.
@@ -108,11 +110,14 @@ impl From<Price> for PriceTerms {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Given {
-    /// Units at once. Default: one for each processor.
+    /// Units at once, 1 to 1,024. Default: one for each processor.
+    #[serde(deserialize_with = "checked::cores")]
     pub cores: Option<u16>,
     /// Memory of all of them together. Default: half of the machine's.
+    #[serde(deserialize_with = "checked::some")]
     pub memory: Option<Bytes>,
     /// Disk for blobs. Default: 32 GiB.
+    #[serde(deserialize_with = "checked::some")]
     pub disk: Option<Bytes>,
     /// Bytes a second to others, as the offer says. Default: 100 MiB.
     pub uplink: Option<Bytes>,
@@ -148,11 +153,12 @@ pub struct LedgerHere {
     /// Milliseconds after that in which a dispute waits for its verdict. Default: five minutes.
     pub verdicts: u64,
     /// Who has money from the start, and how much. Default: nobody.
-    #[serde(deserialize_with = "accounts")]
+    #[serde(deserialize_with = "checked::accounts")]
     pub balances: BTreeMap<Account, u128>,
     /// Milliseconds from an intent's acceptance to its end. Default: 0.
     pub delay: u64,
     /// Of 1,000 intents, how many are dropped, to see what others make of that. Default: 0.
+    #[serde(deserialize_with = "checked::drops")]
     pub drops: u16,
 }
 
@@ -178,9 +184,10 @@ impl Default for LedgerHere {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LedgerAt {
     /// That node's key, as 64 hexadecimal digits.
-    #[serde(deserialize_with = "node_key")]
+    #[serde(deserialize_with = "checked::node_key")]
     pub node: NodeKey,
     /// A multiaddress of it, which ends in `/p2p/` and its peer's id. It is one to begin with, too.
+    #[serde(deserialize_with = "checked::node")]
     pub address: String,
 }
 
@@ -188,7 +195,8 @@ pub struct LedgerAt {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Api {
-    /// Where it listens. Default: `127.0.0.1:7420`; port 0 is any that is free.
+    /// Where it listens, on this machine alone. Default: `127.0.0.1:7420`; port 0 is any that is free.
+    #[serde(deserialize_with = "checked::loopback")]
     pub listen: SocketAddr,
 }
 
@@ -222,10 +230,12 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// The text is not TOML, or a value is not what its key takes.
-    #[error("line {line}: {message}")]
+    #[error("line {line}: {}{message}", quoted(key))]
     Invalid {
         /// Where it is.
         line: usize,
+        /// Whose value it is, if that can be told.
+        key: Option<String>,
         /// What is wrong.
         message: String,
     },
@@ -234,6 +244,11 @@ pub enum ConfigError {
 fn did_you_mean(nearest: &Option<String>) -> String {
     let hint = nearest.as_ref();
     hint.map_or(String::new(), |key| format!(": did you mean `{key}`?"))
+}
+
+fn quoted(key: &Option<String>) -> String {
+    let key = key.as_ref();
+    key.map_or(String::new(), |key| format!("`{key}`: "))
 }
 
 impl Config {
@@ -273,7 +288,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError::UnknownKey`] or [`ConfigError::Invalid`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| unknown::explain(text, &error))
+        let config: Self = toml::from_str(text).map_err(|error| unknown::explain(text, &error))?;
+        if let LedgerConfig::Here(here) = &config.ledger {
+            checked::genesis(text, here)?;
+        }
+        Ok(config)
     }
 }
 
@@ -289,21 +308,6 @@ fn default_listen() -> Vec<String> {
 
 fn yes() -> bool {
     true
-}
-
-fn node_key<'de, D: Deserializer<'de>>(from: D) -> Result<NodeKey, D::Error> {
-    let text = String::deserialize(from)?;
-    let digits: Digest = text.parse().map_err(D::Error::custom)?;
-    Ok(NodeKey(digits.0))
-}
-
-fn accounts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Account, u128>, D::Error> {
-    let named = BTreeMap::<String, Coins>::deserialize(from)?;
-    let parse = |(text, coins): (String, Coins)| {
-        let digits: Digest = text.parse().map_err(D::Error::custom)?;
-        Ok((Account(digits.0), coins.0))
-    };
-    named.into_iter().map(parse).collect()
 }
 
 #[cfg(test)]
@@ -328,7 +332,7 @@ mod tests {
             data = "/d"
             network = "n"
             listen = ["/ip4/127.0.0.1/tcp/0"]
-            bootstrap = ["/ip4/127.0.0.1/tcp/1/p2p/x"]
+            bootstrap = ["/ip4/127.0.0.1/tcp/1/p2p/12D3KooWAmRuKZYAriXwtQjFoeBnedav5gzP6ykfd7LiMna6xn8G"]
             public = true
             mdns = true
             relay = true
@@ -346,7 +350,7 @@ mod tests {
             uplink = "1.5 MiB"
             [ledger.at]
             node = "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"
-            address = "/ip4/127.0.0.1/tcp/2/p2p/y"
+            address = "/ip4/127.0.0.1/tcp/2/p2p/12D3KooWAmRuKZYAriXwtQjFoeBnedav5gzP6ykfd7LiMna6xn8G"
             [api]
             listen = "127.0.0.1:0"
         "#;
@@ -397,5 +401,61 @@ mod tests {
         let memory = format!("{LEAST}[capacity]\n\nmemory = \"much\"\n");
         assert_eq!(first_line(&memory).as_deref(), Some("line 5"));
         assert!(Config::parse("data = \"/d\"\n").is_err());
+    }
+
+    #[test]
+    fn value_out_of_bounds_is_refused_with_its_key_and_its_bounds() {
+        let here = |more: &str| format!("{LEAST}{more}\n");
+        let given = |more: &str| format!("{LEAST}[capacity]\n{more}\n");
+        let first = |more: &str| format!("{more}\n{LEAST}");
+        let cores = "expected a whole number from 1 to 1024";
+        let nothing =
+            "0 is nothing to give: leave the key out for what is usual, or set `provide = false`";
+        let size = "expected a size such as \"512MiB\", of 8 PiB at most";
+        let local = "is not on this machine: the API is for programs beside the node only";
+        let cases = [
+            (given("cores = 0"), format!("line 4: `cores`: 0 is out of range: {cores}")),
+            (given("cores = 1025"), format!("line 4: `cores`: 1025 is out of range: {cores}")),
+            (given("cores = 70000"), format!("line 4: `cores`: 70000 is out of range: {cores}")),
+            (given("cores = -1"), format!("line 4: `cores`: -1 is out of range: {cores}")),
+            (given("cores = \"4\""), format!("line 4: `cores`: `4` is in quotes: {cores}")),
+            (given("memory = 0"), format!("line 4: `memory`: {nothing}")),
+            (given("disk = \"0 GiB\""), format!("line 4: `disk`: {nothing}")),
+            (given("memory = 99999999999999999999"), format!("line 4: `memory`: {size}")),
+            (
+                given("disk = \"9000 TiB\""),
+                "line 4: `disk`: `9000 TiB` is more than 8 PiB".into(),
+            ),
+            (here("drops = 1001"), "line 3: `drops`: 1001 is out of range: expected a whole number from 0 to 1000".into()),
+            (here("fee = 99999999999999999999"), "line 3: `fee`: expected an amount of coins, 0 or more; what is over 9223372036854775807 has to be in quotes".into()),
+            (here("claims = -1"), "line 3: `claims`: invalid value: integer `-1`, expected a whole number, 0 or more".into()),
+            (here("claims = 3_600_000"), "line 3: `claims`: together with `objections` and `verdicts` it has to be less than 3600000".into()),
+            (
+                here("existential = 9\nbalances = { ab = 1 }"),
+                "line 4: `balances`: `ab` is not an account: expected 64 hexadecimal digits".into(),
+            ),
+            (
+                here(&format!("existential = 9\n[ledger.here.balances]\n{} = 1", "ab".repeat(32))),
+                "line 4: `balances`: an account has less than `existential`".into(),
+            ),
+            (here("[api]\nlisten = \"0.0.0.0:1\""), format!("line 4: `listen`: 0.0.0.0:1 {local}")),
+            (here("[api]\nlisten = \"127.0.0.1\""), "line 4: `listen`: `127.0.0.1` is not an address and a port such as 127.0.0.1:7420".into()),
+            (
+                first("listen = [\n  \"/ip4/127.0.0.1/tcp/0\",\n  \"/ip4/1.2.3/tcp/0\",\n]"),
+                "line 1: `listen`: `/ip4/1.2.3/tcp/0` is not an address such as /ip4/127.0.0.1/tcp/4001".into(),
+            ),
+            (first("network = \"a b\""), "line 1: `network`: `a b` is not a network's name: 1 to 64 letters, digits, `-`, `.`, `_`".into()),
+        ];
+        for (text, expected) in cases {
+            check_error(&text, &expected);
+        }
+        let nobody = Config::parse(&first("bootstrap = [\"/ip4/127.0.0.1/tcp/1\"]"));
+        let nobody = nobody.unwrap_err().to_string();
+        assert!(
+            nobody.starts_with(
+                "line 1: `bootstrap`: `/ip4/127.0.0.1/tcp/1` does not say whose it is"
+            ),
+            "{nobody}"
+        );
     }
 }

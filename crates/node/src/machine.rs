@@ -6,7 +6,7 @@ use opensky_core::Terms;
 use opensky_executor::Rules;
 use opensky_protocol::Capacity;
 
-use crate::config::Config;
+use crate::config::{CORES, Config};
 
 /// Disk for blobs, when nothing is said.
 const DISK: u64 = 32 << 30;
@@ -19,12 +19,41 @@ const MEMORY: u64 = 2 << 30;
 pub(crate) fn cores(config: &Config) -> NonZeroUsize {
     let given = config.capacity.cores.map(usize::from);
     let given = given.and_then(NonZeroUsize::new);
-    let all = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    given.unwrap_or_else(all).min(MOST_CORES)
+    given.unwrap_or_else(|| {
+        processors()
+            .min(usize::from(*CORES.end()))
+            .try_into()
+            .unwrap_or(NonZeroUsize::MIN)
+    })
 }
 
-/// More threads than this are no machine's.
-const MOST_CORES: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not zero");
+/// Processors that this process may use.
+fn processors() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Says so where a provider gives more than the machine has: nothing is wrong with that, but units take
+/// longer than it says.
+pub(crate) fn warn(config: &Config) {
+    let (given, processors) = (cores(config).get(), processors());
+    if config.provide && given > processors {
+        tracing::warn!(
+            given,
+            processors,
+            "more `cores` are given than the machine has"
+        );
+    }
+    let (given, memory) = (config.capacity.memory, total_memory());
+    if let (true, Some(given), Some(memory)) = (config.provide, given, memory)
+        && given.0 > memory
+    {
+        tracing::warn!(
+            given = given.0,
+            memory,
+            "more `memory` is given than the machine has"
+        );
+    }
+}
 
 /// Bytes of disk for blobs.
 pub(crate) fn disk(config: &Config) -> u64 {

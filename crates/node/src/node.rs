@@ -118,6 +118,7 @@ impl Node {
         execute: Arc<dyn Execute>,
         policy: Policy,
     ) -> Result<Self, StartError> {
+        machine::warn(&config);
         let ground = Ground::open(&config)?;
         let (network, inbox) = {
             let blobs = Arc::new(ground.depot.clone());

@@ -39,7 +39,7 @@ use self::{
 use crate::{
     behaviour::{ANNOUNCEMENT_BYTES, Behaviour, BehaviourEvent, topic},
     command::{Command, Find, Found},
-    config::{Config, Exposure, Protocols, addresses},
+    config::{Config, Exposure, Protocols, addresses, node},
     error::{AnnounceError, FindError, StartError},
     identity,
     inbound::{Inbound, Judged, Judgement, Subject},
@@ -427,12 +427,11 @@ impl Driver {
 }
 
 fn bootstrap(texts: &[String]) -> Result<Vec<Bootstrap>, StartError> {
-    let nodes = addresses(texts)?.into_iter().zip(texts);
-    let node = |(address, text): (Multiaddr, &String)| {
-        let nobody = || StartError::Address { text: text.clone() };
-        Bootstrap::new(address).ok_or_else(nobody)
+    let named = |text: &String| {
+        let nobody = || StartError::Nobody { text: text.clone() };
+        Bootstrap::new(node(text)?).ok_or_else(nobody)
     };
-    nodes.map(node).collect()
+    texts.iter().map(named).collect()
 }
 
 /// Whether nobody listens on a TCP port. The transport would share it with whoever does, and each

@@ -1,6 +1,9 @@
 //! Amounts as people write them: `14GiB`, `1_000_000`.
 
-use std::str::FromStr;
+use std::{
+    num::{IntErrorKind, ParseIntError},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -14,10 +17,23 @@ pub struct Coins(pub u128);
 
 /// The text is no amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {what}")]
-pub struct ParseQuantityError {
-    text: String,
-    what: &'static str,
+pub enum ParseQuantityError {
+    /// It is something else.
+    #[error("`{text}` is not {what}")]
+    Not {
+        /// As it is written.
+        text: String,
+        /// What was expected.
+        what: &'static str,
+    },
+    /// It is more than there can be.
+    #[error("`{text}` is more than {most}")]
+    Much {
+        /// As it is written.
+        text: String,
+        /// The most.
+        most: &'static str,
+    },
 }
 
 const UNITS: [(&str, u64); 5] = [
@@ -28,21 +44,28 @@ const UNITS: [(&str, u64); 5] = [
     ("B", 1),
 ];
 
+/// Up to here a size is whole in floating point, too.
+const MOST_BYTES: f64 = (1u64 << 53) as f64;
+
 impl FromStr for Bytes {
     type Err = ParseQuantityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || ParseQuantityError {
+        let error = || ParseQuantityError::Not {
             text: text.into(),
-            what: "a size such as 512MiB",
+            what: "a size such as 512MiB (or B, KiB, GiB, TiB)",
         };
         let suffix = |(unit, factor): &(&str, u64)| Some((text.strip_suffix(unit)?, *factor));
         let (number, factor) = UNITS.iter().find_map(suffix).unwrap_or((text, 1));
         let number: f64 = number.trim().parse().map_err(|_| error())?;
         let bytes = number * factor as f64;
-        match (0.0..=(1u64 << 53) as f64).contains(&bytes) {
-            true => Ok(Self(bytes as u64)),
-            false => Err(error()),
+        match bytes {
+            0.0..=MOST_BYTES => Ok(Self(bytes as u64)),
+            _ if bytes.is_finite() && bytes > 0.0 => Err(ParseQuantityError::Much {
+                text: text.into(),
+                most: "8 PiB",
+            }),
+            _ => Err(error()),
         }
     }
 }
@@ -52,10 +75,17 @@ impl FromStr for Coins {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.replace('_', "");
-        digits.parse().map(Self).map_err(|_| ParseQuantityError {
-            text: text.into(),
-            what: "an amount of coins",
-        })
+        let wrong = |error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => ParseQuantityError::Much {
+                text: text.into(),
+                most: "2^128 - 1 coins",
+            },
+            _ => ParseQuantityError::Not {
+                text: text.into(),
+                what: "an amount of coins",
+            },
+        };
+        digits.parse().map(Self).map_err(wrong)
     }
 }
 
@@ -69,9 +99,11 @@ enum Written {
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match Written::deserialize(from) {
-            Ok(Written::Number(bytes)) => Ok(Self(bytes)),
+            Ok(Written::Number(bytes)) if bytes as f64 <= MOST_BYTES => Ok(Self(bytes)),
             Ok(Written::Text(text)) => text.parse().map_err(D::Error::custom),
-            Err(_) => Err(D::Error::custom("expected a size such as \"512MiB\"")),
+            _ => Err(D::Error::custom(
+                "expected a size such as \"512MiB\", of 8 PiB at most",
+            )),
         }
     }
 }
@@ -81,7 +113,10 @@ impl<'de> Deserialize<'de> for Coins {
         match Written::deserialize(from) {
             Ok(Written::Number(coins)) => Ok(Self(coins.into())),
             Ok(Written::Text(text)) => text.parse().map_err(D::Error::custom),
-            Err(_) => Err(D::Error::custom("expected an amount of coins, 0 or more")),
+            Err(_) => Err(D::Error::custom(format!(
+                "expected an amount of coins, 0 or more; what is over {} has to be in quotes",
+                i64::MAX
+            ))),
         }
     }
 }

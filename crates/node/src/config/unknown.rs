@@ -1,4 +1,4 @@
-//! What is said of a key that there is not.
+//! What is said of a key that there is not, and of a value that its key does not take.
 
 use super::ConfigError;
 
@@ -12,13 +12,34 @@ pub(super) fn explain(text: &str, error: &toml::de::Error) -> ConfigError {
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let message = error.message();
     if !UNKNOWN.iter().any(|words| message.starts_with(words)) {
-        let message = message.to_owned();
-        return ConfigError::Invalid { line, message };
+        // What is missing is missing in a whole table.
+        let key = (!message.starts_with("missing")).then(|| key_of(text, at));
+        let key = key.flatten();
+        let message = in_words(message);
+        return ConfigError::Invalid { line, key, message };
     }
     let mut quoted = message.split('`').skip(1).step_by(2);
     let key = quoted.next().unwrap_or_default().to_owned();
     let nearest = nearest(&key, quoted);
     ConfigError::UnknownKey { line, key, nearest }
+}
+
+/// What the parser calls a number, as people do.
+fn in_words(message: &str) -> String {
+    message
+        .replace("expected u64", "expected a whole number, 0 or more")
+        .replace("expected u16", "expected a whole number, 0 or more")
+}
+
+/// The key of the value that is there: on its line, or on one before if the value is a list.
+fn key_of(text: &str, at: usize) -> Option<String> {
+    let before = text.get(..at)?;
+    let assigned = before.lines().rev().find_map(|line| line.split_once('='));
+    // A table that begins in between has no value yet.
+    let (key, _) = assigned?;
+    let key = key.trim().trim_matches('"');
+    let is_key = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (!key.is_empty() && key.chars().all(is_key)).then(|| key.to_owned())
 }
 
 /// The name that takes the fewest changes to be the key, if they are fewer than its letters.

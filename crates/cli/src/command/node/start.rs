@@ -8,7 +8,7 @@ use std::{
 use opensky_gateway::Gateway;
 use opensky_node::{
     Config, Node,
-    config::{LedgerConfig, LedgerHere},
+    config::{ConfigError, LedgerConfig, LedgerHere},
     sandboxed, serve,
 };
 use serde_json::json;
@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Where the HTTP API listens: a loopback address; port 0 is any [default: the configuration's].
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
     api: Option<SocketAddr>,
     /// How to say on stdout that it is ready: JSON is one line.
     #[arg(long, value_enum, default_value_t)]
@@ -70,6 +70,19 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         runtime.map_err(|error| Problem::host("the system starts no threads").because(error))?;
     runtime.block_on(live(config, args.format))?;
     Ok(Exit::Success)
+}
+
+/// An address of this machine, and a port.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "it is not an address and a port such as 127.0.0.1:7420")?;
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => {
+            Err("it is not on this machine: the API is for programs beside the node only".into())
+        }
+    }
 }
 
 /// What the file says, and over it what the flags say.
@@ -92,18 +105,41 @@ fn config(args: &Args) -> Result<Config, Problem> {
     if let Some(api) = args.api {
         config.api.listen = api;
     }
+    can_be_folder(&config.data)?;
     Ok(config)
 }
 
 fn read(file: &Path) -> Result<Config, Problem> {
-    Config::read(file).map_err(|error| {
-        Problem::usage(format!(
-            "the configuration `{}` makes no sense",
+    let shown = file.display();
+    if file.is_dir() {
+        let inside = term::typed(&file.join(FILE));
+        return Err(
+            Problem::usage(format!("the configuration `{shown}` is a folder"))
+                .help(format!("give the file, as in --config {inside}")),
+        );
+    }
+    Config::read(file).map_err(|error| match error {
+        ConfigError::Read { source, .. } => {
+            Problem::usage(format!("cannot read the configuration `{shown}`")).because(source)
+        }
+        error => Problem::usage(format!("the configuration `{shown}` makes no sense"))
+            .because(error)
+            .help("mend it; an example is in: opensky node start --help"),
+    })
+}
+
+/// Whether it is a folder, or can be made.
+fn can_be_folder(data: &Path) -> Result<(), Problem> {
+    let there = data.ancestors().find(|path| path.exists());
+    match there.filter(|path| !path.is_dir()) {
+        None => Ok(()),
+        Some(file) => Err(Problem::usage(format!(
+            "the data folder `{}` cannot be there: `{}` is a file",
+            data.display(),
             file.display()
         ))
-        .because(error)
-        .help("mend it; an example is in: opensky node start --help")
-    })
+        .help("give a folder, or one to be made")),
+    }
 }
 
 /// From the start to the last signal.
@@ -202,5 +238,46 @@ mod tests {
         assert_eq!(problem.exit(), Exit::Usage);
         let said = crate::problem::describe(&problem.into());
         assert!(said.contains("did you mean `listen`?"), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_be_a_file_or_a_folder_is_told_before_anything_is_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut args = start(folder.path());
+        args.config = Some(folder.path().to_owned());
+        let said = |args: &Args| {
+            let problem = config(args).expect_err("a problem");
+            assert_eq!(problem.exit(), Exit::Usage);
+            crate::problem::describe(&problem.into())
+        };
+        let told = said(&args);
+        assert!(
+            told.contains("is a folder") && told.contains("node.toml"),
+            "{told}"
+        );
+        args.config = Some(folder.path().join("nowhere"));
+        assert!(said(&args).contains("cannot read the configuration"));
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").expect("written");
+        for data in [file.clone(), file.join("below")] {
+            let told = said(&start(&data));
+            assert!(told.contains("is a file"), "{told}");
+        }
+    }
+
+    #[test]
+    fn api_is_for_this_machine() {
+        assert!(loopback("127.0.0.1:0").is_ok() && loopback("[::1]:7420").is_ok());
+        let wrong = [
+            "0.0.0.0:7420",
+            "[::]:7420",
+            "192.168.0.1:1",
+            "127.0.0.1",
+            "localhost:1",
+            "127.0.0.1:70000",
+        ];
+        for text in wrong {
+            assert!(loopback(text).is_err(), "{text}");
+        }
     }
 }
