@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Bytes, Class, Fuel, Hex, JobId, JobSpec, ReceiptId, Time};
+use crate::{Amount, Bytes, Class, Fuel, Hex, JobId, JobSpec, ReceiptId, Replicas, Time};
 
 /// How far a job is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +68,10 @@ pub struct JobSummary {
     pub ending: Option<Ending>,
     /// The component.
     pub program: Hex,
+    /// The name under which that is deployed, as far as the node knows: `name` where it has deployed it
+    /// itself, else `p-…/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// When it was submitted.
     pub submitted: Time,
     /// When it ends, done or not.
@@ -81,10 +85,14 @@ pub struct JobSummary {
     pub units_done: u32,
     /// Turns that somebody is at.
     pub running: u32,
+    /// Those of them of which a result is promised: they wait for others, or to be shown.
+    pub promised: u32,
     /// How many operators agree on the result of the unit that fewest agree on: a claim to the
     /// requester, who chose them. Absent while no unit has a result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<u32>,
+    /// How many operators were to run each unit.
+    pub replicas: Replicas,
     /// Fuel of all results so far, each unit counted once.
     pub fuel: Fuel,
     /// What is owed to providers so far, all replicas counted.

@@ -146,7 +146,7 @@ impl JsonSchema for Amount {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Money in the ledger's smallest coin (10^12 are one SKY), as a decimal string below 2^128.",
+            "description": "Money in pSKY, the ledger's smallest coin (10^12 of them are one SKY), as a decimal string below 2^128.",
             "type": "string",
             "pattern": "^(0|[1-9][0-9]{0,38})$",
         })

@@ -112,6 +112,12 @@ pub struct Unit {
     pub agreed: u32,
     /// Operators whose results are wanted.
     pub wanted: u32,
+    /// Operators that have promised a result, or shown one.
+    pub promised: u32,
+    /// Operators whose results were shown and compared.
+    pub compared: u32,
+    /// Operators that it still has to be given.
+    pub lacks: u32,
     /// The turns, in order.
     pub turns: Vec<Turn>,
 }
@@ -129,6 +135,8 @@ pub struct Why {
     pub left: Amount,
     /// What one more provider can cost.
     pub turn_price: Amount,
+    /// Nodes that could take a unit now.
+    pub fit: u32,
     /// What keeps nodes from it now, the most frequent reason first.
     pub needs: Vec<Need>,
     /// The nodes that it keeps from it, one by one: at most 64.

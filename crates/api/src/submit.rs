@@ -58,7 +58,7 @@ pub struct JobRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Replicas>,
     /// The most that the whole job may cost: no more is set aside. A job that comes to need more ends
-    /// with what it has.
+    /// with what it has. One that does not pay for a single unit, run to its limit of fuel, is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_price: Option<Amount>,
     /// The cap of each price; twice what is asked in the middle of the market where it is left out.
@@ -291,6 +291,9 @@ pub struct Quote {
     pub units: Option<u32>,
     /// The most that it can cost: what is set aside before anything runs. What is not used goes back.
     pub escrow: Amount,
+    /// What may keep it from a result, as sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One reason for which providers cannot take a unit.

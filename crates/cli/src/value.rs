@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use opensky_api::Replicas;
+use opensky_api::{Amount, Replicas};
 use opensky_executor::Rules;
 use opensky_protocol::{ContentKey, Digest};
 
@@ -62,10 +62,23 @@ pub fn span(text: &str) -> Result<Duration, String> {
     let millis = number
         .zip(scale)
         .and_then(|(number, (_, scale))| number.checked_mul(*scale));
+    if millis == Some(0) {
+        return Err(format!(
+            "`{text}` is no time at all: write 90s, 10m, 2h or 1d"
+        ));
+    }
     millis
-        .filter(|millis| *millis > 0)
         .map(Duration::from_millis)
         .ok_or_else(|| format!("`{text}` is no length of time: write 90s, 10m, 2h or 1d"))
+}
+
+/// The most that something may cost: an amount, and not nothing.
+pub fn price(text: &str) -> Result<Amount, String> {
+    match text.parse() {
+        Ok(Amount(0)) => Err("providers are paid: give the most that it may cost, 5mSKY".into()),
+        Ok(amount) => Ok(amount),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// How many operators run each unit: `auto`, or 1 to 255.
@@ -159,6 +172,15 @@ mod tests {
         ] {
             assert!(span(text).is_err(), "{text}");
         }
+        assert!(span("0s").is_err_and(|error| error.contains("no time at all")));
+        assert_eq!(price("5 mSKY"), Ok(Amount(5_000_000_000)));
+        for text in ["0", "0SKY", "0.0 mSKY"] {
+            assert!(
+                price(text).is_err_and(|error| error.contains("are paid")),
+                "{text}"
+            );
+        }
+        assert!(price("5").is_err());
         assert_eq!(replicas("auto"), Ok(Replicas::Auto));
         assert_eq!(replicas("3"), Ok(Replicas::Exactly(3)));
         for text in ["", "0", "-1", "256", "many"] {

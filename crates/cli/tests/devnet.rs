@@ -5,7 +5,7 @@ mod session;
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read as _,
+    io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
@@ -75,6 +75,7 @@ fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
     encrypted(&person);
     hello(&person);
     failing(&person);
+    waiting(&person);
     census(&person);
     logs(&person);
     interrupted(&person);
@@ -116,16 +117,82 @@ fn encrypted(person: &Session) {
     let program = fs::read(&hello).expect("it was built");
     person.write("secret", input);
     let order = ["job", "run", &hello, "--input", "secret", "--replicas", "2"];
-    let hidden = person.opensky(&[&order[..], &["--encrypt"]].concat());
-    hidden.is(0, &["verified 2/2"]);
+    let more = ["--encrypt", "--receipt", "secret.receipt"];
+    let hidden = person.opensky(&[&order[..], &more].concat());
+    let check = "verify secret.receipt --content-key KEY --component PROGRAM --input INPUT";
+    hidden.is(0, &["verified 2/2", "opensky job key j-", check]);
     assert_eq!(hidden.text(), format!("Hello, {}!\n", input.trim()));
     let kept = || {
         let parts = [input.as_bytes(), &program];
         parts.map(|bytes| is_kept(&person.data(), bytes))
     };
     assert_eq!(kept(), [false, false], "neither input nor program");
+    disclosed(person, &hello, &hidden);
     person.opensky(&order).is(0, &["verified 2/2"]);
     assert_eq!(kept(), [true, true], "what is open is kept, to be checked");
+}
+
+/// What is said of the key, and of checking with it, works as it is said.
+fn disclosed(person: &Session, program: &str, hidden: &Ran) {
+    let said = hidden.stderr.split("opensky job key ").nth(1);
+    let job = said.and_then(|said| said.split_whitespace().next());
+    let key = person.opensky(&["job", "key", job.expect("it names the job")]);
+    let digits = key.text().trim().to_owned();
+    let check = format!("verify RECEIPT --content-key {digits} --component PROGRAM --input INPUT");
+    key.is(0, &[&check]);
+    let check = check.replace("RECEIPT", "secret.receipt");
+    let check = check.replace("PROGRAM", program).replace("INPUT", "secret");
+    let check: Vec<&str> = check.split(' ').collect();
+    person.opensky(&check).is(0, &["match"]);
+    let missing = ["encrypted job", "key", "opensky job key", "--content-key"];
+    let receipt = ["verify", "secret.receipt"];
+    person.opensky(&receipt).refuses(3, &missing);
+    let given = ["--component", program, "--input", "secret"];
+    let given = [&receipt[..], &given].concat();
+    person.opensky(&given).refuses(3, &missing);
+}
+
+/// A job that waits in vain says so, and why, to whoever waits for it.
+fn waiting(person: &Session) {
+    let hello = example("hello");
+    let order = ["job", "run", &hello, "--input", "name", "--deadline", "3m"];
+    let label = "3 of 3 nodes: its label `region` is not what is required: opensky job why j-";
+    let short = "unit 0 has 3 of 4 results, and waits for another operator";
+    let known = "4 asked, 3 operators known";
+    let cases: [(&[&str], &[&str]); 2] = [
+        (&["--require", "region=mars"], &[label]),
+        (&["--replicas", "4"], &[known, short]),
+    ];
+    for (more, words) in cases {
+        let mut running = person.command(&[&order[..], more].concat());
+        let mut running = running.stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut said = BufReader::new(running.stderr.take().expect("it is piped")).lines();
+        for word in words {
+            let mut lines = said.by_ref().map_while(Result::ok);
+            assert!(
+                lines.any(|line| line.contains(word)),
+                "it never says `{word}`"
+            );
+        }
+        send("-INT", running.id());
+        assert_eq!(ended(&mut running), Some(130));
+        let rest: Vec<String> = said.map_while(Result::ok).collect();
+        let cancel = rest
+            .iter()
+            .find_map(|line| line.split("opensky job cancel ").nth(1));
+        let job = cancel.expect("it says how to end it").trim();
+        person
+            .opensky(&["job", "cancel", job])
+            .is(0, &["cancelled"]);
+    }
+    let dry = [&order[..], &["--replicas", "255", "--dry-run"]].concat();
+    person
+        .opensky(&dry)
+        .is(0, &["255 asked, 3 operators known"]);
+    let poor = [&order[..], &["--max-price", "1pSKY"]].concat();
+    person
+        .opensky(&poor)
+        .refuses(3, &["one provider may cost", "--fuel"]);
 }
 
 fn hello(person: &Session) {
@@ -146,8 +213,9 @@ fn hello(person: &Session) {
     there.is(0, &["fuel", "Gfuel", "price", "verified 2/2", "receipt r-"]);
     assert_eq!(here.stdout, there.stdout);
     person.opensky(&["verify", "r"]).is(0, &["match"]);
-    let dry = person.opensky(&["job", "run", &hello, "--input", "name", "--dry-run"]);
-    dry.is(0, &["at most", "job", "replicas"]);
+    let dry = ["-v", "job", "run", &hello, "--input", "name", "--dry-run"];
+    let words = ["at most", "job", "replicas", "the node has an input"];
+    person.opensky(&dry).is(0, &words);
     let failing = person.opensky(&["job", "run", &hello, "--input", "/dev/null"]);
     failing.is(1, &["err"]);
 }
@@ -269,10 +337,13 @@ fn deployed(person: &Session) {
     let hello = example("hello");
     person
         .opensky(&["deploy", &hello, "--name", "greeter"])
-        .is(0, &["d-", "greeter"]);
+        .is(0, &["d-", "greeter", " s ago"]);
+    let nothing = person.opensky(&["job", "run", "greter", "--input", "name"]);
+    nothing.refuses(2, &["greter", "deployed greeter"]);
     let submitted = person.opensky(&["job", "submit", "greeter", "--input", "name"]);
     submitted.is(0, &["j-"]);
     let id = submitted.text().trim().to_owned();
+    person.opensky(&["job", "list"]).is(0, &["greeter"]);
     let result: Ran = person.opensky(&["job", "result", &id, "--wait"]);
     assert_eq!(result.is(0, &["verified"]).text(), "Hello, Ada!\n");
     person.opensky(&["job", "why", &id]).is(0, &["agree"]);

@@ -95,6 +95,14 @@ fn what_cannot_be_meant_is_a_usage_error() {
         ),
         (&["job", "run", "program.wat", "--max-price", "5"], "SKY"),
         (
+            &["job", "run", "program.wat", "--max-price", "0"],
+            "providers are paid",
+        ),
+        (
+            &["job", "run", "program.wat", "--deadline", "0s"],
+            "no time at all",
+        ),
+        (
             &["job", "run", "program.wat", "--deadline", "soon"],
             "length of time",
         ),

@@ -244,6 +244,20 @@ fn stranger_needs_the_program_and_the_input() {
 }
 
 #[test]
+fn id_is_no_file_and_who_gives_one_is_told_where_the_file_is() {
+    let person = Session::new();
+    person
+        .opensky(&["verify", "r-0123456789"])
+        .refuses(2, &["a receipt's id", "opensky job receipt j-"]);
+    person
+        .opensky(&["verify", "j-0123456789"])
+        .refuses(2, &["opensky job receipt j-0123456789"]);
+    person
+        .opensky(&["verify", "r-0123456789.receipt"])
+        .refuses(2, &["check the path"]);
+}
+
+#[test]
 fn receipt_of_an_unknown_profile_cannot_be_judged() {
     let person = with_receipt();
     let truth = read(&person, "its.receipt");

@@ -28,7 +28,8 @@ impl Job {
         }
     }
 
-    fn first_replicas(&self) -> u8 {
+    /// How many operators are asked for each unit, if that is fixed; one where it is not.
+    pub(crate) fn first_replicas(&self) -> u8 {
         match self.order.replicas {
             Replicas::Auto => 1,
             Replicas::Fixed(count) => count,

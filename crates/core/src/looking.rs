@@ -26,7 +26,10 @@ impl Participant {
     pub fn units(&self, id: &Digest) -> Vec<UnitView> {
         let job = self.broker().jobs.get(id);
         let units = job.into_iter().flat_map(|job| &job.units);
-        units.map(|(index, unit)| view_unit(*index, unit)).collect()
+        let wanted = job.map_or(0, Job::first_replicas);
+        units
+            .map(|(index, unit)| view_unit(*index, unit, wanted))
+            .collect()
     }
 
     /// What units of an own job were before they were begun anew, because what they took in turned out to
@@ -34,7 +37,9 @@ impl Participant {
     pub fn replaced(&self, id: &Digest) -> Vec<UnitView> {
         let job = self.broker().jobs.get(id);
         let past = job.into_iter().flat_map(|job| job.past.values());
-        past.map(|past| view_unit(past.index, &past.unit)).collect()
+        let wanted = job.map_or(0, Job::first_replicas);
+        past.map(|past| view_unit(past.index, &past.unit, wanted))
+            .collect()
     }
 
     /// Whether that node was asked to show the result of its turn at an own job, and has not yet.
@@ -84,7 +89,8 @@ impl Participant {
 fn view(job: &Job) -> JobView {
     let units = || job.units.values().filter(|unit| !unit.is_outdated());
     let agreements = || units().filter_map(|unit| unit.agreement);
-    let seats = job.units.values().flat_map(|unit| &unit.seats);
+    let seats = || job.units.values().flat_map(|unit| &unit.seats);
+    let live = || seats().filter(|seat| seat.is_live());
     let state = match &job.progress.phase {
         Phase::Funding => JobState::Funding,
         Phase::Running => JobState::Running,
@@ -106,7 +112,8 @@ fn view(job: &Job) -> JobView {
         deadline: job.order.deadline,
         planned: job.planned(),
         agreed: agreements().count() as u64,
-        running: seats.filter(|seat| seat.is_live()).count() as u64,
+        running: live().count() as u64,
+        promised: live().filter(|seat| seat.has_committed()).count() as u64,
         locked: job.progress.locked,
         spent: job.spent,
         fuel: agreements().map(|agreement| agreement.fuel).sum(),
@@ -120,11 +127,17 @@ fn view(job: &Job) -> JobView {
     }
 }
 
-fn view_unit(index: u32, unit: &Unit) -> UnitView {
+/// A unit of a job that asks for so many results. Fewer have to do once the job winds down, and were not
+/// what was asked for.
+fn view_unit(index: u32, unit: &Unit, wanted: u8) -> UnitView {
+    let promised = unit.seats.iter().filter(|seat| seat.has_promised());
     UnitView {
         index,
         unit: unit.id,
-        wanted: unit.wanted,
+        wanted: unit.wanted.max(wanted),
+        promised: promised.count() as u32,
+        compared: unit.keys().len() as u32,
+        lacks: unit.lacks() as u32,
         agreed: unit
             .agreement
             .map(|agreement| (agreement.key, agreement.voices)),
@@ -147,7 +160,10 @@ fn view_seat(seat: &Seat) -> SeatView {
 
 fn words(state: &SeatState) -> String {
     let text = match state {
-        SeatState::Asked { .. } => "asked, and has not answered yet",
+        SeatState::Asked { tries: 0 } => "asked to run it",
+        SeatState::Asked { tries } => {
+            return format!("asked {} times, and has not answered", tries + 1);
+        }
         SeatState::Working => "runs it",
         SeatState::Committed(_) => "has a result, and waits for the others",
         SeatState::Opened(..) => "was asked to show its result",

@@ -90,8 +90,8 @@ pub enum Ending {
     /// There was no more time.
     #[error("the deadline came first")]
     Deadline,
-    /// There was no more money.
-    #[error("the money that it may cost at most was used up")]
+    /// There was not enough money left for the next provider, at the limit of fuel.
+    #[error("what it may cost at most does not pay for one more provider")]
     Budget,
     /// A result that others were built upon turned out to be wrong, and there was not enough money left
     /// to run all of these again.

@@ -23,6 +23,8 @@ pub struct JobView {
     pub agreed: u64,
     /// Turns that somebody is at.
     pub running: u64,
+    /// Those of them of which a result is promised: they wait for others, or to be shown.
+    pub promised: u64,
     /// What its escrow holds.
     pub locked: u128,
     /// What has been earned of it.
@@ -58,8 +60,14 @@ pub struct UnitView {
     pub index: u32,
     /// Its id.
     pub unit: Digest,
-    /// How many equal results are wanted.
+    /// How many results were asked for, or are wanted since they differ.
     pub wanted: u8,
+    /// How many operators have promised a result, or shown one.
+    pub promised: u32,
+    /// How many results were shown, each by another operator.
+    pub compared: u32,
+    /// How many operators it still has to be given.
+    pub lacks: u32,
     /// The compare key that was agreed on, and by how many.
     pub agreed: Option<(Digest, u8)>,
     /// The turns, in order.

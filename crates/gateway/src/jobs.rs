@@ -8,7 +8,7 @@ use axum::{
     response::IntoResponse,
 };
 use opensky_api::{Code, Cursor, Job, JobId, Page, UnitLog, Why};
-use opensky_core::{JobState, JobView, Submission};
+use opensky_core::{Ending, JobState, JobView, Submission, UnitView};
 use opensky_node::Log;
 use opensky_protocol::Digest;
 use tokio::time::timeout;
@@ -16,7 +16,8 @@ use tokio::time::timeout;
 use crate::{
     answer::{Answer, Fault, Named, Paged, fill, json, no_place},
     desk::Desk,
-    names, refusal, show,
+    names::{self, Names},
+    refusal, show,
 };
 
 /// How long the ledger may take to say what it holds for a job.
@@ -34,6 +35,7 @@ pub(crate) async fn list(State(desk): State<Desk>, page: Paged) -> Answer {
             jobs.partition_point(|job| place(job) <= after)
         }
     };
+    let called = Names::now(&desk);
     let mut items = Vec::new();
     let mut last = None;
     for job in &jobs[start..] {
@@ -43,7 +45,7 @@ pub(crate) async fn list(State(desk): State<Desk>, page: Paged) -> Answer {
         last = Some(place(job));
         // A job that is forgotten between two looks is left out.
         if let Some(order) = desk.node.submission(job.id).await {
-            items.push(show::summary(job, &order));
+            items.push(show::summary(job, &order, &called));
         }
     }
     let is_end = start + page.entries >= jobs.len();
@@ -80,7 +82,7 @@ pub(crate) async fn one(State(desk): State<Desk>, Named(job): Named) -> Answer {
     let held = timeout(LEDGER, desk.node.held(job.id)).await;
     let held = held.ok().and_then(Result::ok).flatten();
     Ok(json(&Job {
-        summary: show::summary(&job, &order),
+        summary: show::summary(&job, &order, &Names::now(&desk)),
         spec: show::spec(&order),
         held: held.as_ref().map(show::held),
     }))
@@ -98,7 +100,7 @@ pub(crate) async fn cancel(State(desk): State<Desk>, Named(job): Named) -> Answe
     }
     desk.node.cancel(job.id).await;
     let (job, order) = find(&desk, &JobId::new(job.id).to_string()).await?;
-    Ok(json(&show::summary(&job, &order)))
+    Ok(json(&show::summary(&job, &order, &Names::now(&desk))))
 }
 
 /// `GET /v1/jobs/{job}/why`.
@@ -116,21 +118,41 @@ pub(crate) async fn why(State(desk): State<Desk>, Named(job): Named, page: Paged
     let after = |last: u32| Cursor::new((u64::from(last) + 1).to_string());
     Ok(json(&Why {
         job: JobId::new(job.id),
-        sentence: sentence(&job, &why),
+        sentence: sentence(&job, &why, &units),
         waiting: show::count(why.waiting),
         left: opensky_api::Amount(why.money.0),
         turn_price: opensky_api::Amount(why.money.1),
+        fit: show::count(fit(&why)),
         needs: show::needs(&why),
         nodes: show::passed(&why),
         units: fill(page.entries, shown, after),
     }))
 }
 
+/// Nodes that nothing keeps from taking a unit.
+fn fit(why: &opensky_core::Why) -> usize {
+    let fit = why.nodes.iter().filter(|node| node.unfit.is_none());
+    fit.count()
+}
+
+/// Of a unit that waits for one more operator, or has waited in vain: how far it has come, if it has.
+fn short_of(unit: Option<&UnitView>) -> Option<String> {
+    let unit = unit.filter(|unit| unit.promised > 0)?;
+    let (index, has, wanted) = (unit.index, unit.promised, unit.wanted);
+    (has < wanted.into()).then(|| format!("unit {index} has {has} of {wanted} results"))
+}
+
 /// Why a job is where it is, in one sentence.
-fn sentence(job: &JobView, why: &opensky_core::Why) -> String {
-    let fit = why.nodes.iter().filter(|node| node.unfit.is_none()).count();
-    let all = why.nodes.len();
+fn sentence(job: &JobView, why: &opensky_core::Why, units: &[UnitView]) -> String {
+    let (fit, all) = (fit(why), why.nodes.len());
+    let waiting = units.iter().find(|unit| why.unit == Some(unit.index));
     match &job.state {
+        JobState::Over(ending @ Ending::Deadline) => {
+            match units.iter().find_map(|unit| short_of(Some(unit))) {
+                Some(short) => format!("the job has ended: {ending}; {short}"),
+                None => format!("the job has ended: {ending}"),
+            }
+        }
         JobState::Over(ending) => format!("the job has ended: {ending}"),
         JobState::Winding(ending) => {
             format!(
@@ -149,10 +171,16 @@ fn sentence(job: &JobView, why: &opensky_core::Why) -> String {
         JobState::Running if why.money.0 < why.money.1 => {
             "what is left of the money does not pay for one more provider".into()
         }
-        JobState::Running if fit == 0 => match show::needs(why).first() {
-            Some(need) => format!("{} of {} nodes: {}", need.nodes, need.of, need.reason),
-            None => "no provider is free".into(),
-        },
+        JobState::Running if fit == 0 => {
+            let need = match show::needs(why).first() {
+                Some(need) => format!("{} of {} nodes: {}", need.nodes, need.of, need.reason),
+                None => "no provider is free".into(),
+            };
+            match short_of(waiting) {
+                Some(short) => format!("{short}, and waits for another operator; {need}"),
+                None => need,
+            }
+        }
         JobState::Running => {
             format!(
                 "{} units wait, and {fit} of {all} nodes can take one",

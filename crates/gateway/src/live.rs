@@ -20,7 +20,9 @@ use tokio::{
 use crate::{
     answer::{Answer, Fault, Named},
     desk::Desk,
-    jobs, show,
+    jobs,
+    names::Names,
+    show,
 };
 
 /// How often a job is looked at: as often as a person sees.
@@ -31,6 +33,8 @@ const SHARE: u32 = 20;
 const ALIVE: Duration = Duration::from_secs(5);
 /// Pieces that wait for a slow reader. What changes meanwhile is told as it is then.
 const WAITING: usize = 4;
+/// Units of a job of which each is looked at, whether the job has changed or not.
+const FEW: u64 = 64;
 /// Bytes of events in one piece, about.
 const PIECE: usize = 64 << 10;
 
@@ -44,6 +48,7 @@ pub(crate) async fn events(State(desk): State<Desk>, Named(job): Named) -> Answe
     })?;
     let (pieces, receiver) = mpsc::channel(WAITING);
     let watch = Watch {
+        names: Names::now(&desk),
         desk,
         id: job.id,
         order,
@@ -72,6 +77,7 @@ struct Watch {
     desk: Desk,
     id: Digest,
     order: Submission,
+    names: Names,
     pieces: mpsc::Sender<Bytes>,
     /// What was told last.
     job: Option<JobSummary>,
@@ -118,9 +124,11 @@ impl Watch {
     async fn changes(&mut self) -> Option<Vec<JobEvent>> {
         // The job first: what is over then has units that do not change any more.
         let view = self.desk.node.job(self.id).await?;
-        let job = show::summary(&view, &self.order);
+        let job = show::summary(&view, &self.order, &self.names);
         let mut events = Vec::new();
-        if self.job.as_ref() != Some(&job) {
+        let has_changed = self.job.as_ref() != Some(&job);
+        // A provider that takes an order on does not change how the job stands.
+        if has_changed || view.planned <= FEW {
             for unit in self.desk.node.units(self.id).await? {
                 let unit = show::unit(&unit, &self.order, show::Over::from(&view));
                 if self.units.get(&unit.index) != Some(&unit) {
@@ -128,6 +136,8 @@ impl Watch {
                     events.push(JobEvent::Unit(unit));
                 }
             }
+        }
+        if has_changed {
             let first = self.job.is_none().then(|| JobEvent::Job(job.clone()));
             events.splice(0..0, first);
             match job.state {

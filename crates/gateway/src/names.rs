@@ -1,10 +1,15 @@
 //! What people type, and the one thing that they mean.
 
-use opensky_api::{DeploymentRef, JobId, NotOne, Prefix, kind};
+use std::collections::BTreeMap;
+
+use opensky_api::{DeploymentRef, JobId, NodeId, NotOne, Prefix, kind};
 use opensky_core::JobView;
 use opensky_protocol::{Deployment, Digest, NodeKey};
 
 use crate::{answer::Fault, desk::Desk, refusal};
+
+/// Deployments that are named to whoever asks for one that is not there.
+const LISTED: usize = 8;
 
 /// The node's jobs.
 pub(crate) async fn jobs(desk: &Desk) -> Result<Vec<JobView>, Fault> {
@@ -38,10 +43,53 @@ pub(crate) fn id(desk: &Desk, name: &DeploymentRef) -> Result<Digest, Fault> {
 /// The newest version of a deployment, whose ever it is.
 pub(crate) async fn deployment(desk: &Desk, name: &DeploymentRef) -> Result<Deployment, Fault> {
     let found = desk.node.deployment(id(desk, name)?).await;
-    Ok(found.ok_or_else(|| NotOne::Nothing {
+    found.ok_or_else(|| no_deployment(desk, name))
+}
+
+/// That nothing is deployed under that name, and what is here.
+pub(crate) fn no_deployment(desk: &Desk, name: &DeploymentRef) -> Fault {
+    let own = desk.node.key();
+    let known = desk.node.deployments();
+    let mine = known.into_iter().filter(|known| known.publisher == own);
+    let mut mine: Vec<String> = mine.map(|known| known.name).collect();
+    mine.sort_unstable();
+    let more = mine.len().saturating_sub(LISTED);
+    mine.truncate(LISTED);
+    let nothing = NotOne::Nothing {
         what: "deployment",
         prefix: name.to_string(),
-    })?)
+    };
+    Fault::from(nothing).help(match (mine.is_empty(), more) {
+        (true, _) => "this node has deployed nothing; `opensky deploy` does".to_owned(),
+        (false, 0) => format!("this node has deployed {}", mine.join(", ")),
+        (false, more) => format!("this node has deployed {} and {more} more", mine.join(", ")),
+    })
+}
+
+/// What programs are called, where they are deployed as far as this node knows.
+pub(crate) struct Names(BTreeMap<Digest, String>);
+
+impl Names {
+    /// As things are now. Where a program has several names one of the node's own comes first.
+    pub(crate) fn now(desk: &Desk) -> Self {
+        let own = desk.node.key();
+        let mut known = desk.node.deployments();
+        known.sort_by_cached_key(|known| (known.publisher != own, known.id()));
+        let mut names = BTreeMap::new();
+        for known in known {
+            let name = match known.publisher == own {
+                true => known.name,
+                false => format!("{}/{}", NodeId::from(known.publisher).short(), known.name),
+            };
+            names.entry(known.program).or_insert(name);
+        }
+        Self(names)
+    }
+
+    /// The name of a program, if it has one.
+    pub(crate) fn of(&self, program: &Digest) -> Option<String> {
+        self.0.get(program).cloned()
+    }
 }
 
 /// The digest that begins so: itself if nothing is missing, else the one among those that are known.

@@ -11,7 +11,7 @@ use opensky_protocol::{
 use opensky_storage::StoreError;
 use tokio::task::spawn_blocking;
 
-use crate::{answer::Fault, blobs::died, desk::Desk, refusal};
+use crate::{answer::Fault, blobs::died, desk::Desk, names as known, refusal};
 
 /// The work of a job.
 pub(crate) async fn plan(
@@ -23,10 +23,7 @@ pub(crate) async fn plan(
         (_, Some(found)) => found.program,
         (ProgramRef::Digest(digest), None) => (*digest).into(),
         (ProgramRef::Deployment(name), None) => {
-            return Err(Fault::new(
-                Code::NotFound,
-                format!("there is no deployment {name}"),
-            ));
+            return Err(known::no_deployment(desk, name));
         }
     };
     let world = match request.world {

@@ -9,6 +9,8 @@ use opensky_core::{self as core, JobView, Plan, SeatView, Submission, Unfit, Uni
 use opensky_node::Unpinned;
 use opensky_protocol::{Class, JobPlan, NodeKey, Offer, Work, World, names};
 
+use crate::names::Names;
+
 /// Nodes that are listed one by one where something keeps them from a job.
 const LISTED: usize = 64;
 
@@ -20,8 +22,8 @@ pub(crate) fn time(time: core::Time) -> Time {
     Time::saturating(time.0)
 }
 
-/// A job in a list.
-pub(crate) fn summary(job: &JobView, order: &Submission) -> JobSummary {
+/// A job in a list, and what its program is called.
+pub(crate) fn summary(job: &JobView, order: &Submission, names: &Names) -> JobSummary {
     let ending = match &job.state {
         core::JobState::Winding(ending) | core::JobState::Over(ending) => Some(ending),
         _ => None,
@@ -31,13 +33,16 @@ pub(crate) fn summary(job: &JobView, order: &Submission) -> JobSummary {
         state: state(&job.state),
         ending: ending.map(shown_ending),
         program: (*program(&order.plan)).into(),
+        name: names.of(program(&order.plan)),
         submitted: time(job.created),
         deadline: time(job.deadline),
         ended: (job.ended.0 > 0).then(|| time(job.ended)),
         units: count(job.planned),
         units_done: count(job.agreed),
         running: count(job.running),
+        promised: count(job.promised),
         verified: (job.verified > 0).then(|| job.verified.into()),
+        replicas: replicas(order.replicas),
         fuel: Fuel(job.fuel),
         price: Amount(job.spent),
         escrow: Amount(job.locked),
@@ -85,6 +90,13 @@ pub(crate) fn shown_ending(ending: &core::Ending) -> Ending {
     Ending { kind, detail }
 }
 
+fn replicas(wanted: core::Replicas) -> Replicas {
+    match wanted {
+        core::Replicas::Auto => Replicas::Auto,
+        core::Replicas::Fixed(count) => Replicas::Exactly(count),
+    }
+}
+
 fn program(plan: &Plan) -> &opensky_protocol::Digest {
     match plan {
         Plan::Single(work) => &work.program,
@@ -108,10 +120,7 @@ pub(crate) fn spec(order: &Submission) -> JobSpec {
         profile: work.profile.id().to_owned(),
         entropy: opensky_api::Hex(work.entropy),
         virtual_time: Time::saturating(work.virtual_time.saturating_mul(1_000)),
-        replicas: match order.replicas {
-            core::Replicas::Auto => Replicas::Auto,
-            core::Replicas::Fixed(count) => Replicas::Exactly(count),
-        },
+        replicas: replicas(order.replicas),
         replica_cap: order.replica_cap,
         price: order.price.into(),
         max_price: order.max_total.map(Amount),
@@ -204,6 +213,12 @@ pub(crate) fn unit(unit: &UnitView, order: &Submission, is_over: Over) -> Unit {
         state,
         agreed: agreed.unwrap_or(0).into(),
         wanted: unit.wanted.into(),
+        promised: unit.promised,
+        compared: unit.compared,
+        lacks: match is_over {
+            Over::Yes => 0,
+            Over::No => unit.lacks,
+        },
         turns: (0..).zip(&unit.seats).map(turn).collect(),
     }
 }
@@ -276,10 +291,19 @@ pub(crate) fn passed(why: &core::Why) -> Vec<Passed> {
     let passed = why.nodes.iter().filter_map(|node| {
         Some(Passed {
             node: NodeId::from(node.node),
-            reason: node.unfit.as_ref()?.to_string(),
+            reason: own_reason(node.unfit.as_ref()?),
         })
     });
     passed.take(LISTED).collect()
+}
+
+/// Why one node cannot take a unit.
+fn own_reason(unfit: &Unfit) -> String {
+    match unfit {
+        Unfit::Memory { has, .. } => format!("it has {} of memory", size(*has)),
+        Unfit::Disk { has, .. } => format!("it has {} of disk", size(*has)),
+        other => other.to_string(),
+    }
 }
 
 /// Why nodes cannot take a unit; of those that lack something, what the largest has.

@@ -1,14 +1,19 @@
 //! Takes jobs on, or says what they would be.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use axum::extract::State;
 use opensky_api::{
     Amount, Code, DeploymentId, JobId, JobRequest, ProgramRef, Quote, Replicas, Submitted,
 };
-use opensky_core::{Effect, Event, Identity, Participant, Policy, Replicas as Wanted, Submission};
+use opensky_core::{
+    Effect, Event, Identity, Participant, Plan, Policy, Replicas as Wanted, Submission,
+};
 use opensky_node::{Privacy, Wish};
-use opensky_protocol::{Deployment, Digest, Offer, PriceTerms};
+use opensky_protocol::{Account, Deployment, Digest, JobPlan, Limits, Offer, PriceTerms};
 
 use crate::{
     answer::{Answer, Fault, Json, json},
@@ -39,6 +44,10 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
         ProgramRef::Deployment(name) => Some(names::deployment(&desk, name).await?),
         ProgramRef::Digest(_) => None,
     };
+    if request.max_price.is_some_and(|most| most.0 == 0) {
+        let what = "`max_price` is 0, and providers are paid";
+        return Err(Fault::new(Code::Invalid, what).help("give the most that the job may cost"));
+    }
     let wish = wish(&desk, request, nonce, deployment.as_ref()).await?;
     let wish = match is_dry {
         true => wish,
@@ -49,6 +58,7 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
             .map_err(refusal::of_submit)?,
     };
     let order = desk.node.order(wish.clone()).map_err(refusal::of_submit)?;
+    can_pay(&desk, &order)?;
     let found_by = deployment.map(|found| DeploymentId::new(found.id()));
     let quote = quote(&desk, &order, found_by)?;
     let job = match is_dry {
@@ -160,7 +170,96 @@ fn quote(
         deployment,
         units,
         escrow: Amount(escrow),
+        warnings: warnings(desk, order),
     })
+}
+
+/// Offers of others.
+fn offers(desk: &Desk) -> Vec<Offer> {
+    let own = desk.node.account();
+    let mut offers = desk.node.offers();
+    offers.retain(|offer| offer.operator != own);
+    offers
+}
+
+/// What may keep a job from a result.
+fn warnings(desk: &Desk, order: &Submission) -> Vec<String> {
+    let operators: BTreeSet<Account> = offers(desk).iter().map(|offer| offer.operator).collect();
+    let known = operators.len();
+    let asked = usize::from(at_first(order));
+    let warning = match (order.replicas, known) {
+        (Wanted::Auto, 0) => "no provider is known: the job waits for one".into(),
+        (Wanted::Fixed(_), 0..) if asked > known => format!(
+            "{asked} asked, {} known: each unit waits for more of them until the deadline",
+            match known {
+                1 => "1 operator".into(),
+                known => format!("{known} operators"),
+            }
+        ),
+        _ => return Vec::new(),
+    };
+    vec![warning]
+}
+
+/// Operators that are asked for each unit, if all agree and are believed.
+fn at_first(order: &Submission) -> u8 {
+    match order.replicas {
+        Wanted::Auto => 1,
+        Wanted::Fixed(count) => count,
+    }
+}
+
+/// Whether the most that a job may cost pays for one of its units, run to the limit of fuel by those who
+/// ask least. If not it would end with the first unit, whatever that takes.
+fn can_pay(desk: &Desk, order: &Submission) -> Result<(), Fault> {
+    let Some(most) = order.max_total else {
+        return Ok(());
+    };
+    let (limits, input) = largest_unit(order);
+    let mut cheapest: BTreeMap<Account, u128> = BTreeMap::new();
+    for offer in offers(desk) {
+        if offer.ask.is_within(&order.price) {
+            let price = offer.ask.worst_case(&limits, input);
+            let least = cheapest.entry(offer.operator).or_insert(price);
+            *least = price.min(*least);
+        }
+    }
+    let mut prices: Vec<u128> = cheapest.into_values().collect();
+    prices.sort_unstable();
+    prices.truncate(at_first(order).into());
+    let sum = prices
+        .iter()
+        .fold(0, |sum: u128, price| sum.saturating_add(*price));
+    if sum <= most {
+        return Ok(());
+    }
+    let one = Amount(prices[0]);
+    let fuel = limits.fuel;
+    let (many, most) = match prices.len() {
+        1 => (String::new(), Amount(most)),
+        count => (format!(", {count} are asked"), Amount(most)),
+    };
+    let what = format!(
+        "one provider may cost {one} at the limit of {fuel} fuel{many}, and the job {most} at most"
+    );
+    let help = "lower the limit with --fuel, or give more with --max-price";
+    Err(Fault::new(Code::Refused, what).help(help))
+}
+
+/// What each unit may use, and how many bytes the largest that is known takes in.
+fn largest_unit(order: &Submission) -> (Limits, u64) {
+    let length = |digest: &Digest| order.lengths.get(digest).copied().unwrap_or(0);
+    let sum = |all: &mut dyn Iterator<Item = u64>| all.fold(0, u64::saturating_add);
+    let spec = match &order.plan {
+        Plan::Single(work) => return (work.limits, sum(&mut work.inputs.values().map(length))),
+        Plan::Job(spec) => spec,
+    };
+    let planned = match &spec.plan {
+        JobPlan::MapReduce { shards, .. } => shards.iter().map(length).max().unwrap_or(0),
+        JobPlan::Stepper { input, .. } => length(input),
+    };
+    let named = sum(&mut spec.inputs.values().map(length));
+    (spec.limits, named.saturating_add(planned))
 }
 
 /// What the core would set aside: told by a participant that is made for this question, and knows

@@ -203,7 +203,7 @@ fn events_end_with_the_job_or_with_an_error() {
     let job = JobId::new(Digest([0; 32]));
     let summary = format!(
         "{{\"job\":\"{job}\",\"state\":\"running\",\"program\":\"{}\",\"submitted\":1,\"deadline\":2,\
-         \"units\":1,\"units_done\":0,\"running\":0,\"fuel\":\"0\",\"price\":\"0\",\"escrow\":\"5\"}}",
+         \"units\":1,\"units_done\":0,\"running\":0,\"promised\":0,\"replicas\":\"auto\",\"fuel\":\"0\",\"price\":\"0\",\"escrow\":\"5\"}}",
         "0".repeat(64)
     );
     let text = format!(

@@ -11,7 +11,7 @@ use crate::{
     progress::Spinner,
     project::{self, About, Selection, manifest::Manifest},
     remote::{
-        hint,
+        hint, moment,
         reach::{self, At},
         tables, target,
     },
@@ -94,7 +94,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.format {
         Format::Json => term::json_to_stdout(&serde_json::to_value(&deployed)?)?,
         Format::Text => {
-            term::to_stdout(&tables::deployed(&deployed))?;
+            term::to_stdout(&tables::deployed(&deployed, moment::now()))?;
         }
     }
     let run = format!(

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use opensky_api::{Prefix, kind};
 use opensky_protocol::{
     ContentKey, Digest, JobPlan, JobReceipt, JobSpec, Receipt, codec::FileKind, names,
 };
@@ -81,7 +82,8 @@ impl Args {
 
 /// Judges it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
-    let bytes = source::read(&args.receipt, "the receipt")?;
+    let bytes =
+        source::read(&args.receipt, "the receipt").map_err(|problem| named(&args, problem))?;
     let verdict = match FileKind::of(&bytes) {
         Some(FileKind::JobReceipt) => {
             let job = JobReceipt::from_file(&bytes).map_err(|e| bad(&args.receipt, &e))?;
@@ -100,6 +102,22 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         true => Exit::Success,
         false => Exit::Failure,
     })
+}
+
+/// Where there is no such file: what is meant may be the receipt's id, or its job's.
+fn named(args: &Args, problem: Problem) -> Problem {
+    let text = args.receipt.to_string_lossy();
+    let is_id = text.parse::<Prefix<kind::Receipt>>().is_ok();
+    let is_job = text.parse::<Prefix<kind::Job>>().is_ok();
+    match (args.receipt.exists(), is_job, is_id) {
+        (false, true, _) => problem.help(format!(
+            "to check what came of a job save its receipt first: opensky job receipt {text}"
+        )),
+        (false, _, true) => problem.help(
+            "that is a receipt's id, and its file is wanted: `opensky job receipt j-…` saves it",
+        ),
+        _ => problem,
+    }
 }
 
 /// Why a file is not a receipt that can be judged.

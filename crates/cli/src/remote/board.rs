@@ -55,6 +55,13 @@ impl Board {
         self.job.as_ref()
     }
 
+    /// Whether somebody may yet bring a result: else the job waits for a provider, or for its money.
+    pub fn is_somebody_at_it(&self) -> bool {
+        let running = |job: &JobSummary| job.running > job.promised;
+        let is_so = |job: &JobSummary| job.state != JobState::Running || running(job);
+        self.job.as_ref().is_none_or(is_so)
+    }
+
     fn hear_job(&mut self, job: JobSummary) -> Vec<News> {
         let before = self.job.as_ref().map(|job| job.state);
         let mut news = Vec::new();
@@ -178,8 +185,13 @@ fn detour(unit: &Unit) -> Option<News> {
     Some(News { text, odd: true })
 }
 
-fn agreed(unit: &Unit) -> String {
-    format!("{} of {} agree", unit.agreed, unit.turns.len())
+/// How many of those who have shown a result have the one that is believed.
+pub fn agreed(unit: &Unit) -> String {
+    let (agreed, compared, wanted) = (unit.agreed, unit.compared, unit.wanted);
+    match compared < wanted {
+        true => format!("{agreed} of {compared} agree, {wanted} were wanted"),
+        false => format!("{agreed} of {compared} agree"),
+    }
 }
 
 fn row(unit: &Unit) -> String {
@@ -188,11 +200,14 @@ fn row(unit: &Unit) -> String {
         UnitState::Dropped => WARN,
         UnitState::Placing | UnitState::Running => DIM,
     };
+    let so_far = match unit.state {
+        UnitState::Agreed => unit.agreed,
+        _ => unit.promised,
+    };
     let head = format!(
-        "{:<11} {:<8} {}/{}",
+        "{:<11} {:<8} {so_far}/{}",
         place(unit),
         unit_text(unit.state),
-        unit.agreed,
         unit.wanted
     );
     let room = WIDTH.saturating_sub(head.chars().count() + 4);
@@ -315,7 +330,12 @@ mod tests {
         .assert_eq(&samples::screen(
             &board.lines("census", Duration::from_secs(65)).join("\n"),
         ));
-        (unit.state, unit.agreed) = (UnitState::Agreed, 2);
+        assert!(board.is_somebody_at_it());
+        let mut job = samples::job(JobState::Running);
+        job.promised = job.running;
+        board.hear(JobEvent::Job(job));
+        assert!(!board.is_somebody_at_it(), "it has a result, and waits");
+        (unit.state, unit.agreed, unit.compared) = (UnitState::Agreed, 2, 2);
         assert_eq!(
             texts(board.hear(JobEvent::Unit(unit))),
             ["map 0: 2 of 2 agree"]
@@ -338,10 +358,10 @@ mod tests {
         job.units = 40;
         for index in 0..20 {
             let mut unit = samples::unit(Stage::Map, index, UnitState::Agreed);
-            unit.agreed = 2;
+            (unit.agreed, unit.compared) = (2, 2);
             unit.turns = vec![samples::turn(1, "agreed"), samples::turn(3, "agreed")];
             if index == 5 {
-                unit.wanted = 3;
+                (unit.wanted, unit.compared) = (3, 3);
                 let wrong = samples::turn(2, "had another result than the others");
                 unit.turns.insert(1, wrong);
             }
@@ -372,6 +392,17 @@ mod tests {
         .assert_eq(&samples::screen(
             &board.lines("census", Duration::from_secs(3700)).join("\n"),
         ));
+    }
+
+    #[test]
+    fn who_was_never_needed_and_who_was_missing_are_no_voices() {
+        let mut unit = samples::unit(Stage::Whole, 0, UnitState::Agreed);
+        (unit.agreed, unit.compared) = (2, 2);
+        let states = ["agreed", "agreed", "was not needed any more"];
+        unit.turns = states.map(|state| samples::turn(1, state)).into();
+        assert_eq!(agreed(&unit), "2 of 2 agree");
+        (unit.agreed, unit.compared, unit.wanted) = (3, 3, 4);
+        assert_eq!(agreed(&unit), "3 of 3 agree, 4 were wanted");
     }
 
     #[test]

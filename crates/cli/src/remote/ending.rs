@@ -4,6 +4,7 @@ use std::path::Path;
 
 use opensky_api::{
     Class, Ending, EndingKind, GuestError, JobId, JobResult, JobState, JobSummary, ReceiptId,
+    Replicas,
 };
 use serde_json::{Value, json};
 
@@ -78,10 +79,11 @@ pub fn has_failed(ending: &Ending) -> bool {
 }
 
 /// What is said after a job: how it ended, what to type next, and the line with the figures.
+/// `check` says how to check the receipt, if that was saved.
 pub fn text(
     job: &JobSummary,
     result: Option<&JobResult>,
-    receipt: Option<&Path>,
+    check: Vec<(&'static str, String)>,
     at: &At,
 ) -> String {
     let mut rows = Vec::new();
@@ -103,7 +105,10 @@ pub fn text(
     if job.ending.as_ref().is_some_and(has_failed) {
         rows.push(("logs", of_job(job, "logs", at)));
     }
-    rows.push(next(job, id, receipt, at));
+    match check.is_empty() {
+        true => rows.push(next(job, id, at)),
+        false => rows.extend(check),
+    }
     format!("{}  {}\n", term::columns(rows), figures(job, id))
 }
 
@@ -120,33 +125,30 @@ fn of_job(job: &JobSummary, command: &str, at: &At) -> String {
 }
 
 /// The command that makes sense now.
-fn next(
-    job: &JobSummary,
-    receipt: Option<ReceiptId>,
-    file: Option<&Path>,
-    at: &At,
-) -> (&'static str, String) {
-    match (file, receipt) {
-        (Some(file), _) => {
-            let verify = format!("{NOTE}opensky verify {}{PLAIN}", term::typed(file));
-            ("check it", verify)
-        }
-        (None, Some(_)) => ("check it", of_job(job, "receipt", at)),
-        (None, None) => ("why", of_job(job, "why", at)),
+fn next(job: &JobSummary, receipt: Option<ReceiptId>, at: &At) -> (&'static str, String) {
+    match receipt {
+        Some(_) => ("check it", of_job(job, "receipt", at)),
+        None => ("why", of_job(job, "why", at)),
     }
 }
 
-/// The line with the figures: fuel, price, how well it is verified, and the receipt.
+/// The line with the figures: fuel, price, how well it is verified, and the receipt. Of a job that ended
+/// without a result nothing is verified, whatever became of its units.
 pub fn figures(job: &JobSummary, receipt: Option<ReceiptId>) -> String {
     let mut parts = vec![
         format!("fuel {}", group(job.fuel.0)),
         format!("Gfuel {:.3}", job.fuel.0 as f64 / 1e9),
         format!("price {}", job.price.rounded()),
     ];
-    parts.extend(
-        job.verified
-            .map(|agreed| format!("verified {agreed}/{agreed}")),
-    );
+    let has_result = |ending: &Ending| exit(ending) != Exit::NoResult;
+    let verified = job
+        .verified
+        .filter(|_| job.ending.as_ref().is_none_or(has_result));
+    let by_choice = match job.replicas {
+        Replicas::Auto => " (auto)",
+        Replicas::Exactly(_) => "",
+    };
+    parts.extend(verified.map(|agreed| format!("verified {agreed}/{agreed}{by_choice}")));
     parts.extend(receipt.map(|receipt| format!("receipt {}", receipt.short())));
     parts.join(" · ")
 }
@@ -217,17 +219,27 @@ mod tests {
             |   check it  opensky job receipt j-040g208104
             |   fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY · verified 2/2 · receipt r-144gj28914
         "#]]
-        .assert_eq(&samples::screen(&text(&job, Some(&result), None, &At::default())));
-        let shown = samples::plain(&text(
-            &job,
-            Some(&result),
-            Some(Path::new("a.receipt")),
-            &At::default(),
-        ));
+        .assert_eq(&samples::screen(&text(&job, Some(&result), Vec::new(), &At::default())));
+        let check = vec![("check it", "opensky verify a.receipt".into())];
+        let shown = samples::plain(&text(&job, Some(&result), check, &At::default()));
         assert!(
             shown.contains("check it  opensky verify a.receipt\n"),
             "{shown}"
         );
+        assert!(!shown.contains("job receipt"), "{shown}");
+        (job.verified, job.replicas) = (Some(1), Replicas::Auto);
+        let shown = figures(&job, None);
+        assert!(shown.ends_with("verified 1/1 (auto)"), "{shown}");
+    }
+
+    #[test]
+    fn nothing_is_verified_of_a_job_without_a_result() {
+        let mut job = ended(EndingKind::Expired, Some("the deadline came first"));
+        job.verified = Some(3);
+        let shown = figures(&job, None);
+        assert!(!shown.contains("verified"), "{shown}");
+        job.ending = None;
+        assert!(figures(&job, None).ends_with("verified 3/3"));
     }
 
     #[test]
@@ -245,7 +257,7 @@ mod tests {
             others: Vec::new(),
             receipt: None,
         };
-        let shown = samples::screen(&text(&job, Some(&result), None, &At::default()));
+        let shown = samples::screen(&text(&job, Some(&result), Vec::new(), &At::default()));
         expect_test::expect![[r#"
             |   outcome  err: invalid input: no name\u{1b}[2J
             |   logs     opensky job logs j-040g208104
@@ -255,7 +267,7 @@ mod tests {
         .assert_eq(&shown);
         // Where it was is told of those of which there are many.
         job.units = 2;
-        let shown = samples::plain(&text(&job, Some(&result), None, &At::default()));
+        let shown = samples::plain(&text(&job, Some(&result), Vec::new(), &At::default()));
         assert!(shown.contains("unit 0 ended with err\n"), "{shown}");
     }
 
@@ -273,7 +285,7 @@ mod tests {
             |   why      opensky job why j-040g208104 --node x
             |   fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY
         "#]]
-        .assert_eq(&samples::screen(&text(&job, None, None, &at)));
+        .assert_eq(&samples::screen(&text(&job, None, Vec::new(), &at)));
     }
 
     #[test]

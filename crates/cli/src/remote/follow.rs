@@ -8,23 +8,26 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use opensky_api::{ClientError, JobEvent, JobId, JobSummary};
+use opensky_api::{ClientError, JobEvent, JobId, JobSummary, PageQuery, Why};
 
 use super::{
     board::Board,
-    hint,
+    explain, hint,
     reach::{self, At, Found, Patience},
 };
 use crate::{
-    Problem,
+    Problem, foreign,
     signals::Signals,
-    term::{self, Format},
+    term::{self, Format, NOTE, PLAIN, WARN},
 };
 
 /// How often the clock in the table moves.
 const TICK: Duration = Duration::from_millis(200);
 /// How long between two looks for a node that is away.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long nothing happens until it is asked why; it doubles up to the last.
+const QUIET: Duration = Duration::from_secs(3);
+const QUIETEST: Duration = Duration::from_secs(60);
 /// Events that wait to be drawn. The node holds back what does not fit.
 const WAITING: usize = 256;
 
@@ -74,7 +77,14 @@ pub fn follow(
     let listener = node.clone();
     thread::spawn(move || listen(&listener, job, &send));
     let mut screen = Screen::new(name, show);
+    let (tell, reasons) = mpsc::sync_channel(1);
     while !signals.came() {
+        if let Ok(why) = reasons.try_recv() {
+            screen.explain(&why, node.at());
+        }
+        if screen.wonders() {
+            ask(node, job, &tell);
+        }
         match news.recv_timeout(TICK) {
             Ok(News::Event(event)) => {
                 let ended = match &event {
@@ -95,6 +105,26 @@ pub fn follow(
         }
     }
     Ok(Followed::Left(screen.board.job().cloned().map(Box::new)))
+}
+
+/// Has somebody ask why the job is where it is, and tell it if nothing goes on there.
+fn ask(node: &Found, job: JobId, tell: &SyncSender<Why>) {
+    let (node, tell) = (node.clone(), tell.clone());
+    let page = PageQuery {
+        limit: Some(1),
+        after: None,
+    };
+    thread::spawn(move || {
+        let why = node
+            .client()
+            .and_then(|client| client.why(&job.into(), &page));
+        if let Ok(why) = why
+            && explain::is_stuck(&why)
+        {
+            // Whoever has not read the last one needs no other.
+            let _ = tell.try_send(why);
+        }
+    });
 }
 
 fn gone(error: ClientError, job: JobId, at: &At) -> Problem {
@@ -152,6 +182,10 @@ struct Screen<'a> {
     table: Option<ProgressBar>,
     /// Whether the node is away, as far as is known.
     misses: bool,
+    /// Since when nothing has happened, or been asked, and how long that may last.
+    quiet: (Instant, Duration),
+    /// Why nothing happens, as it was told last.
+    told: String,
 }
 
 impl<'a> Screen<'a> {
@@ -164,6 +198,8 @@ impl<'a> Screen<'a> {
             show,
             table: drawn.then(table),
             misses: false,
+            quiet: (Instant::now(), QUIET),
+            told: String::new(),
         }
     }
 
@@ -184,11 +220,34 @@ impl<'a> Screen<'a> {
         }
     }
 
+    /// Whether it is time to ask why nothing happens.
+    fn wonders(&mut self) -> bool {
+        let (since, most) = self.quiet;
+        if self.show == Show::Nothing || since.elapsed() < most || self.board.is_somebody_at_it() {
+            return false;
+        }
+        self.quiet = (Instant::now(), (most * 2).min(QUIETEST));
+        true
+    }
+
+    /// Says why nothing happens, unless that is known.
+    fn explain(&mut self, why: &Why, at: &At) {
+        let sentence = foreign::message(&why.sentence);
+        if sentence != self.told {
+            let more = hint::command(at, &format!("job why {}", why.job.short()));
+            self.tell(&format!("{WARN}{sentence}{PLAIN}: {NOTE}{more}{PLAIN}"));
+            self.told = sentence;
+        }
+    }
+
     fn hear(&mut self, event: JobEvent) {
+        self.quiet = (Instant::now(), QUIET);
         if std::mem::take(&mut self.misses) {
             self.tell("the node answers again");
         }
         let news = self.board.hear(event);
+        news.iter()
+            .for_each(|news| tracing::debug!("{}", news.text));
         // The table has what is usual; what is not stays above it.
         let all = self.table.is_none();
         let stays = news.iter().filter(|news| all || news.odd);

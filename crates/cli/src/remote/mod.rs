@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod board;
+pub mod checking;
 pub mod ending;
 pub mod explain;
 pub mod follow;

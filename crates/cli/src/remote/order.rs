@@ -44,7 +44,7 @@ pub struct Order {
     #[arg(long, value_name = "auto|K", value_parser = value::replicas)]
     pub replicas: Option<Replicas>,
     /// The most that the whole job may cost: 5 mSKY, 0.2SKY.
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", value_parser = value::price)]
     pub max_price: Option<Amount>,
     /// How long the job may take: 90s, 10m, 2h.
     #[arg(long, value_name = "SPAN", value_parser = value::span)]
@@ -105,6 +105,7 @@ impl Order {
         let plan = upload.plan(&self.unit, entry)?;
         let inputs = upload.named(&self.unit)?;
         let name = target.name.clone();
+        tracing::info!(name, program = ?target.program, ?entry, "what is to be run");
         let mut request = self.terms(JobRequest::new(target.program.clone(), plan), &target)?;
         request.inputs = inputs;
         request.world = target.entry.map(called);
@@ -282,7 +283,9 @@ impl Upload<'_> {
 
     fn one(&self, bytes: &[u8]) -> Result<Hex, Problem> {
         self.keep.own(bytes)?;
-        target::give(self.client, bytes)
+        let digest = target::give(self.client, bytes)?;
+        tracing::info!(%digest, bytes = bytes.len(), "the node has an input");
+        Ok(digest)
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     foreign,
-    term::{self, DIM, PLAIN},
+    term::{self, DIM, PLAIN, WARN},
 };
 
 /// Shards that are listed one by one.
@@ -35,6 +35,8 @@ pub fn text(quote: &Quote) -> String {
     rows.extend(terms(spec));
     let back = "is set aside; what is not used goes back";
     rows.push(("at most", format!("{} {DIM}{back}{PLAIN}", quote.escrow)));
+    let warnings = quote.warnings.iter();
+    rows.extend(warnings.map(|warning| ("warning", warn(warning))));
     term::columns(rows)
 }
 
@@ -68,6 +70,10 @@ fn plan(plan: &Plan) -> Vec<Row> {
             ]
         }
     }
+}
+
+fn warn(warning: &str) -> String {
+    format!("{WARN}{}{PLAIN}", foreign::message(warning))
 }
 
 fn shards_of(inputs: &[Hex]) -> Vec<Row> {
@@ -147,52 +153,17 @@ fn terms(spec: &JobSpec) -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use opensky_api::{Amount, DeploymentId, Prices, Replicas, Time, World};
+    use opensky_api::{Amount, DeploymentId};
     use opensky_protocol::Digest;
 
     use super::*;
     use crate::remote::samples;
 
-    fn map_of<T>(key: &str, value: T) -> BTreeMap<String, T> {
-        BTreeMap::from([(key.to_owned(), value)])
-    }
-
     fn spec() -> JobSpec {
-        JobSpec {
-            program: Hex([2; 32]),
-            world: World::MapReduce,
-            plan: Plan::Map {
-                inputs: vec![Hex([4; 32]), Hex([5; 32])],
-                partitions: 1,
-            },
-            inputs: map_of("table", Hex([6; 32])),
-            args: vec!["-x".into(), "two words\n\u{1b}[2J".into()],
-            env: map_of("LANG", "C".into()),
-            params: map_of("depth", "3".into()),
-            limits: opensky_protocol::Limits {
-                fuel: 2_000_000,
-                memory: 64 << 20,
-                output: 1 << 20,
-                log: 1 << 10,
-            }
-            .into(),
-            profile: "1".into(),
-            entropy: Hex([7; 32]),
-            virtual_time: Time::saturating(9_000),
-            replicas: Replicas::Exactly(2),
-            replica_cap: 4,
-            price: Prices {
-                dispatch: Amount(1_000),
-                per_gfuel: Amount(2_000_000),
-                per_gib: Amount(3_000_000),
-            },
-            max_price: Some(Amount(5_000_000_000)),
-            deadline: Time::saturating(0),
-            require: map_of("region", BTreeSet::from(["eu".to_owned(), "us".to_owned()])),
-            encrypt: false,
-        }
+        samples::spec(Plan::Map {
+            inputs: vec![Hex([4; 32]), Hex([5; 32])],
+            partitions: 1,
+        })
     }
 
     #[test]
@@ -202,6 +173,7 @@ mod tests {
             deployment: Some(DeploymentId::new(Digest([3; 32]))),
             units: Some(3),
             escrow: Amount(4_000_000_000),
+            warnings: vec!["4 asked, 3 operators known".into()],
         };
         let shown = samples::screen(&text(&quote));
         let shown: String = shown
@@ -230,6 +202,7 @@ mod tests {
             |   max price   5 mSKY
             |   requires    region=eu|us
             |   at most     4 mSKY is set aside; what is not used goes back
+            |   warning     4 asked, 3 operators known
         "#]]
         .assert_eq(&shown);
     }

@@ -32,8 +32,10 @@ impl At {
 
     /// That node, to talk to it for longer than it may live.
     pub fn find(&self) -> Result<Found, Problem> {
+        let folder = self.folder()?;
+        tracing::info!(folder = %folder.display(), "the node to talk to");
         Ok(Found {
-            folder: self.folder()?,
+            folder,
             at: self.clone(),
         })
     }

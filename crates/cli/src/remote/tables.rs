@@ -1,6 +1,6 @@
 //! Jobs, offers and deployments, as tables for people.
 
-use opensky_api::{Deployed, JobSummary, Offer, Prices, Replicas, Time};
+use opensky_api::{Count, Deployed, JobSummary, Offer, Prices, Replicas, Time};
 
 use super::{
     board::fuel_text,
@@ -51,7 +51,10 @@ pub fn jobs(jobs: &[JobSummary], now: Time) -> String {
     let row = |job: &JobSummary| {
         vec![
             format!("{NOTE}{}{PLAIN}", job.job.short()),
-            format!("{:.12}", job.program.to_string()),
+            match &job.name {
+                Some(name) => foreign::name(name),
+                None => format!("{:.12}", job.program.to_string()),
+            },
             ending::state(job),
             format!("{}/{}", job.units_done, job.units),
             job.price.rounded(),
@@ -142,8 +145,18 @@ pub fn replicas(replicas: Replicas) -> String {
     }
 }
 
+/// A version is the moment when it was made, unless its publisher's clock went wrong once: then it is only
+/// newer than the one before.
+fn version(sequence: Count, now: Time) -> String {
+    let number = sequence.value();
+    match Time::try_from(number) {
+        Ok(made) if made <= now => format!("{} {DIM}{number}{PLAIN}", from_now(made, now)),
+        _ => number.to_string(),
+    }
+}
+
 /// What was deployed, who keeps it and who does not.
-pub fn deployed(deployed: &Deployed) -> String {
+pub fn deployed(deployed: &Deployed, now: Time) -> String {
     let deployment = &deployed.deployment;
     let pinned = deployment.pinned.iter().flatten();
     let pinned: Vec<_> = pinned.map(|node| node.short()).collect();
@@ -168,7 +181,7 @@ pub fn deployed(deployed: &Deployed) -> String {
                 deployment.program
             ),
         ),
-        ("version", deployment.sequence.value().to_string()),
+        ("version", version(deployment.sequence, now)),
         (
             "limits",
             format!("{} fuel, {} memory", fuel_text(fuel), term::size(memory)),
@@ -200,10 +213,13 @@ mod tests {
     #[test]
     fn jobs_are_a_table() {
         let now = Time::saturating(1_060_000);
-        let text = jobs(&[samples::job(JobState::Running)], now);
+        let mut named = samples::job(JobState::Running);
+        named.name = Some("hello".into());
+        let text = jobs(&[samples::job(JobState::Running), named], now);
         expect_test::expect![[r#"
             |   job           program       state    units  price     verified  submitted
             |   j-040g208104  020202020202  running  1/2    1.5 µSKY  -         60 s ago
+            |   j-040g208104  hello         running  1/2    1.5 µSKY  -         60 s ago
         "#]]
         .assert_eq(&samples::screen(&text));
     }
@@ -251,6 +267,14 @@ mod tests {
             |   p-040g208104  1     2      4.00 GiB  1234 Mfuel/s  2 µSKY  1 nSKY    0 right in a row, 2 wrong, nothing more for 50 s  in 60 s  region=eu\u{1b}[2J
         "#]]
         .assert_eq(&samples::screen(&text));
+    }
+
+    #[test]
+    fn version_is_told_as_the_moment_that_it_is() {
+        let now = Time::saturating(1_060_000);
+        let shown = |number| samples::plain(&version(Count::saturating(number), now));
+        assert_eq!(shown(1_000_000), "60 s ago 1000000");
+        assert_eq!(shown(2_000_000), "2000000");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub fn trials() -> Vec<Trial> {
                 encrypted(client);
                 says(client);
                 fails(client);
+                priced(client);
+                asked_of_too_many(client, &deployed);
                 given_up(client);
             });
             Ok(())
@@ -413,6 +415,81 @@ fn fails(client: &Client) {
         let text = "text does not begin with a zero".to_owned();
         assert_eq!(error, Some(opensky_api::GuestError::InvalidInput(text)));
     }
+}
+
+/// What would pay for nobody is refused before there is a job.
+fn priced(client: &Client) {
+    let program = ProgramRef::Digest(put(client, JOB));
+    let mut request = JobRequest::new(program, Plan::One { input: None });
+    request.replicas = Some(Replicas::Exactly(2));
+    let refused = |request: &JobRequest| match client.submit(request) {
+        Err(ClientError::Problem(problem)) => *problem,
+        other => panic!("{other:?}"),
+    };
+    request.max_price = Some(opensky_api::Amount(0));
+    assert_eq!(refused(&request).code, Code::Invalid);
+    let offers = client.offers(&PageQuery::default()).expect("offers");
+    let ask = opensky_protocol::PriceTerms::from(offers.items[0].ask);
+    let one = ask.worst_case(&opensky_protocol::Limits::DEFAULT, 0);
+    let one = opensky_api::Amount(one);
+    for dry_run in [true, false] {
+        (request.dry_run, request.max_price) = (dry_run, Some(opensky_api::Amount(2 * one.0 - 1)));
+        let problem = refused(&request);
+        assert_eq!(problem.code, Code::Refused);
+        let said = format!("one provider may cost {one} at the limit of");
+        assert!(problem.detail.starts_with(&said), "{problem:?}");
+        assert!(problem.detail.contains("2 are asked"), "{problem:?}");
+    }
+    request.max_price = Some(opensky_api::Amount(2 * one.0));
+    ended(client, &request, opensky_api::Class::Ok);
+}
+
+/// More operators than there are: that is said before, while the job waits, and afterwards.
+fn asked_of_too_many(client: &Client, program: &ProgramRef) {
+    let input = Some(put(client, TEXT));
+    let mut request = JobRequest::new(program.clone(), Plan::One { input });
+    request.limits.memory = Some(opensky_api::Bytes::saturating(64 << 20));
+    request.replicas = Some(Replicas::Exactly(2));
+    request.dry_run = true;
+    let quote = |request: &JobRequest| client.submit(request).expect("a quote").quote;
+    assert_eq!(quote(&request).warnings, [""; 0]);
+    request.replicas = Some(Replicas::Exactly(3));
+    let warning = "3 asked, 2 operators known: each unit waits for more of them until the deadline";
+    assert_eq!(quote(&request).warnings, [warning]);
+    request.dry_run = false;
+    let submitted = client.submit(&request).expect("taken on");
+    assert_eq!(submitted.quote.warnings, [warning]);
+    let job = submitted.job.expect("a job").into();
+    let why = || {
+        let page = PageQuery::default();
+        client.why(&job, &page).expect("an explanation")
+    };
+    let expected = "unit 0 has 2 of 3 results, and waits for another operator; \
+                    2 of 2 nodes: its operator had a turn at it";
+    until("it says what it waits for", || why().sentence == expected);
+    let unit = why().units.items.remove(0);
+    assert_eq!((unit.promised, unit.lacks, why().fit), (2, 1, 0));
+    let listed = client.jobs(&PageQuery::default()).expect("jobs");
+    assert_eq!(listed.items[0].name.as_deref(), Some("letters"));
+    client.cancel(&job).expect("ended");
+    let events = client.watch(&job).expect("events");
+    assert!(matches!(events.last(), Some(Ok(JobEvent::End(_)))));
+    let unit = why().units.items.remove(0);
+    let told = (unit.agreed, unit.compared, unit.wanted, unit.lacks);
+    assert_eq!(told, (2, 2, 3, 0), "{unit:?}");
+    let none = client.output(&job).err().expect("nobody brought it");
+    assert!(
+        none.to_string().contains("has no output: cancelled"),
+        "{none}"
+    );
+    assert!(client.result(&job).expect("it has ended").parts.is_empty());
+
+    let nothing = "no-such".parse().expect("a name");
+    let Err(ClientError::Problem(problem)) = client.deployment(&nothing) else {
+        panic!("there is no such deployment");
+    };
+    let help = problem.help.expect("a help");
+    assert_eq!(help, "this node has deployed letters");
 }
 
 /// The job of a request that ends with that class.

@@ -1,5 +1,7 @@
 //! `opensky job cancel`: gives a job up.
 
+use opensky_api::JobState;
+
 use super::Known;
 use crate::{
     Exit,
@@ -25,10 +27,12 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Format::Json => term::json_to_stdout(&serde_json::to_value(&job)?)?,
         Format::Text => {
             let (id, state) = (job.job.short(), ending::state(&job));
-            term::to_stdout(&format!(
-                "  {id}  {state}\n  {}\n",
-                ending::figures(&job, None)
-            ))?;
+            let figures = ending::figures(&job, None);
+            term::to_stdout(&format!("  {id}  {state}\n  {figures}\n"))?;
+            if job.state != JobState::Ended {
+                let rest = "results that were promised until now are still shown and paid";
+                term::to_stderr(&format!("  {rest}\n"));
+            }
         }
     }
     hint::of_job(args.format, &args.known.at, job.job, &[("see it", "show")]);

@@ -3,14 +3,14 @@
 use std::{io, path::PathBuf};
 
 use opensky_api::{
-    BlobReader, Client, ClientError, Code, EndingKind, JobId, JobOutput, JobResult, JobSummary,
-    Plan,
+    BlobReader, Client, ClientError, Code, EndingKind, JobId, JobOutput, JobResult, JobSpec,
+    JobSummary, Plan,
 };
 
 use crate::{
     Exit, Problem, deliver,
     remote::{
-        ending, hint,
+        checking, ending, hint,
         reach::{self, At},
     },
     signals::Signals,
@@ -67,22 +67,26 @@ impl HandOut {
 
     /// Does it, and says what came of the job.
     pub fn all(&self) -> anyhow::Result<Exit> {
+        let (mut check, mut file) = (Vec::new(), None);
         let result = self.result()?;
         if let Some(result) = &result {
-            self.outputs(result)?;
-        }
-        let signed = result.as_ref().and_then(|result| result.receipt);
-        let receipt = match (&self.places.receipt, signed) {
-            (Some(file), Some(_)) => {
+            let spec = self.client.job(&result.job.into());
+            let spec = spec.map_err(reach::problem)?.spec;
+            self.outputs(result, &spec)?;
+            file = self
+                .places
+                .receipt
+                .as_deref()
+                .filter(|_| result.receipt.is_some());
+            if let Some(file) = file {
                 deliver::file(file, receipt(&self.client, self.job.job)?, "the receipt")?;
-                Some(file.as_path())
+                check = checking::rows(&self.job, &spec, file, &self.at);
             }
-            _ => None,
-        };
+        }
         let (job, result) = (&self.job, result.as_ref());
         match self.format {
-            Format::Text => term::to_stderr(&ending::text(job, result, receipt, &self.at)),
-            Format::Json => term::json_to_stderr(&ending::json(job, result, receipt)),
+            Format::Text => term::to_stderr(&ending::text(job, result, check, &self.at)),
+            Format::Json => term::json_to_stderr(&ending::json(job, result, file)),
         }
         Ok(job.ending.as_ref().map_or(Exit::NoResult, ending::exit))
     }
@@ -99,9 +103,8 @@ impl HandOut {
     }
 
     /// One output after the other, none of them in memory as a whole.
-    fn outputs(&self, result: &JobResult) -> Result<(), Problem> {
+    fn outputs(&self, result: &JobResult, spec: &JobSpec) -> Result<(), Problem> {
         let job = result.job.into();
-        let spec = self.client.job(&job).map_err(reach::problem)?.spec;
         let place = self.places.output.as_deref();
         match (result.parts.is_empty(), &spec.plan) {
             (false, _) => {

@@ -3,8 +3,8 @@
 use super::Known;
 use crate::{
     Exit,
-    remote::{hint, reach},
-    term::{self, Format},
+    remote::{checking, hint, reach},
+    term::{self, Format, NOTE, PLAIN},
 };
 
 /// Show the key to an encrypted job
@@ -24,11 +24,18 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.known.at.client()?;
     let key = client.key(&args.known.job).map_err(reach::problem)?;
+    let job = client.job(&key.job.into()).map_err(reach::problem)?;
     match args.format {
         Format::Text => term::to_stdout(&format!("{}\n", key.key))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(key)?)?,
     }
     let commands = [("receipt", "receipt")];
     hint::of_job(args.format, &args.known.at, key.job, &commands);
+    if args.format == Format::Text {
+        let digits = key.key.to_string();
+        let check = checking::command("RECEIPT", &job.summary, &job.spec, &digits);
+        let row = ("check it", format!("{NOTE}{check}{PLAIN}"));
+        term::to_stderr(&term::columns([row]));
+    }
     Ok(Exit::Success)
 }

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use opensky_api::JobState;
+use opensky_api::{Job, JobState};
 use serde_json::json;
 
 use super::{Known, hand_out};
 use crate::{
     Exit, Problem, deliver,
-    remote::{hint, reach},
-    term::{self, Format, NOTE, PLAIN},
+    remote::{checking, hint, reach},
+    term::{self, Format},
 };
 
 /// Save the receipt of a job
@@ -29,7 +29,9 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     deliver::check(None, args.output.as_deref(), None)?;
     let client = args.known.at.client()?;
-    let job = client.job(&args.known.job).map_err(reach::problem)?.summary;
+    let Job {
+        summary: job, spec, ..
+    } = client.job(&args.known.job).map_err(reach::problem)?;
     if job.state != JobState::Ended {
         let id = job.job.short();
         let wait = hint::command(&args.known.at, &format!("job show --wait {id}"));
@@ -47,13 +49,12 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.format {
         Format::Json => term::json_to_stdout(&json!({ "receipt": id, "file": term::path(&path) }))?,
         Format::Text => {
-            let check = format!("{NOTE}opensky verify {}{PLAIN}", term::typed(&path));
             let rows = [
                 ("receipt", id.unwrap_or_default()),
                 ("file", path.display().to_string()),
-                ("check it", check),
             ];
-            term::to_stdout(&term::columns(rows))?;
+            let check = checking::rows(&job, &spec, &path, &args.known.at);
+            term::to_stdout(&term::columns(rows.into_iter().chain(check)))?;
         }
     }
     Ok(Exit::Success)

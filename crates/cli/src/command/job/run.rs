@@ -6,7 +6,7 @@ use opensky_api::{Client, JobId, JobRequest, JobSummary, Submitted};
 
 use super::hand_out::{HandOut, Places};
 use crate::{
-    Exit, Problem, local,
+    Exit, Problem, foreign, local,
     remote::{
         ending,
         follow::{self, Followed, Show},
@@ -82,6 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             "  job {NOTE}{}{PLAIN}, at most {escrow}\n",
             job.short()
         ));
+        warn(&submitted);
     }
     let show = Show::of(args.format);
     match follow::follow(&node, (job, &name), show, &signals)? {
@@ -107,7 +108,10 @@ pub fn submit(args: SubmitArgs) -> anyhow::Result<Exit> {
         return Ok(unsure(args.format, &args.at));
     };
     match args.format {
-        Format::Text => term::to_stdout(&format!("{}\n", job.short()))?,
+        Format::Text => {
+            term::to_stdout(&format!("{}\n", job.short()))?;
+            warn(&submitted);
+        }
         Format::Json => term::json_to_stdout(&serde_json::to_value(&submitted)?)?,
     }
     let commands = [
@@ -117,6 +121,12 @@ pub fn submit(args: SubmitArgs) -> anyhow::Result<Exit> {
     ];
     hint::of_job(args.format, &args.at, job, &commands);
     Ok(Exit::Success)
+}
+
+/// What may keep the job from a result, as far as the node knows.
+fn warn(submitted: &Submitted) {
+    let warnings = submitted.quote.warnings.iter();
+    warnings.for_each(|warning| term::warn(&foreign::message(warning)));
 }
 
 fn check_stdin(order: &Order) -> Result<(), Problem> {
@@ -145,6 +155,8 @@ fn hand_in(
     let submitted = submitted?;
     let job = submitted.job;
     let job = job.ok_or_else(|| Problem::host("the node did not say which job it is"))?;
+    let quote = &submitted.quote;
+    tracing::info!(%job, units = ?quote.units, escrow = %quote.escrow, "the job is taken on");
     Ok(Some((job, submitted)))
 }
 

@@ -63,10 +63,18 @@ impl Blobs {
             None => self.store(help)?.get(digest).map_err(|error| {
                 Problem::refused(format!("cannot judge: {what} {digest} is not here"))
                     .because(error)
-                    .help(help)
+                    .help(self.with_key(help))
             }),
         }?;
         self.open(bytes, what)
+    }
+
+    /// What is to be done, where it may be that what is lacking is the key.
+    fn with_key(&self, help: &str) -> String {
+        match self.content {
+            Some(_) => help.to_owned(),
+            None => format!("{help}; if the receipt is of an encrypted job, {GIVE_KEY}"),
+        }
     }
 
     /// What was encrypted, if it was.
@@ -75,8 +83,10 @@ impl Blobs {
             return Ok(bytes);
         }
         let key = self.content.as_ref().ok_or_else(|| {
-            Problem::refused(format!("cannot judge: {what} is encrypted"))
-                .help("ask the requester for the job's key, and give it with --content-key")
+            Problem::refused(format!(
+                "cannot judge: the receipt is of an encrypted job, and its key is missing: {what} is encrypted"
+            ))
+            .help(GIVE_KEY)
         })?;
         let opened = key.open(&bytes);
         opened.ok_or_else(|| Problem::refused(format!("the key given is not that of {what}")))
@@ -111,12 +121,17 @@ impl Blobs {
         };
         let is_it = |named: Digest| named == *id;
         if !is_it(Digest::of(&component)) && !is_it(name(&component, self.content.as_ref())) {
-            return Err(
-                Problem::refused("cannot judge: the component is another program")
-                    .help(format!(
-                        "the receipt is about {id}; where the job is encrypted, that takes --content-key"
-                    )),
-            );
+            let what = match self.content {
+                Some(_) => {
+                    "cannot judge: the component is another program, or the key is another job's"
+                }
+                None => {
+                    "cannot judge: the component is another program, or the receipt is of an encrypted \
+                     job and its key is missing"
+                }
+            };
+            let help = format!("the receipt is about {id}");
+            return Err(Problem::refused(what).help(self.with_key(&help)));
         }
         opensky_executor::admit(&component).map_err(|refusal| {
             Problem::refused("the sandbox refuses the program").because(refusal.to_string())
@@ -133,4 +148,6 @@ fn name(bytes: &[u8], content: Option<&ContentKey>) -> Digest {
     }
 }
 
+const GIVE_KEY: &str =
+    "give the key too, which its requester has from `opensky job key`: --content-key";
 const GIVE_INPUT: &str = "give the file with --input";
