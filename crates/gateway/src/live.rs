@@ -138,11 +138,14 @@ impl Watch {
             }
         }
         if has_changed {
-            let first = self.job.is_none().then(|| JobEvent::Job(job.clone()));
-            events.splice(0..0, first);
             match job.state {
-                JobState::Ended => events.push(JobEvent::End(job.clone())),
-                _ => events.push(JobEvent::Job(job.clone())),
+                // Its end is told last; that there is a job, first.
+                JobState::Ended => {
+                    let first = self.job.is_none().then(|| JobEvent::Job(job.clone()));
+                    events.splice(0..0, first);
+                    events.push(JobEvent::End(job.clone()));
+                }
+                _ => events.insert(0, JobEvent::Job(job.clone())),
             }
             self.job = Some(job);
         }

@@ -327,6 +327,19 @@ fn reason(unfit: &Unfit) -> String {
     }
 }
 
+/// A number for people: its digits in groups of three.
+pub(crate) fn digits(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Bytes for people.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
@@ -402,6 +415,13 @@ pub(crate) fn deployment(record: &opensky_protocol::Deployment) -> opensky_api::
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        assert_eq!(digits(0), "0");
+        assert_eq!(digits(123_456), "123 456");
+        assert_eq!(digits(1_234_567), "1 234 567");
+    }
 
     #[test]
     fn sizes_are_short() {

@@ -234,7 +234,7 @@ fn can_pay(desk: &Desk, order: &Submission) -> Result<(), Fault> {
         return Ok(());
     }
     let one = Amount(prices[0]);
-    let fuel = limits.fuel;
+    let fuel = show::digits(limits.fuel);
     let (many, most) = match prices.len() {
         1 => (String::new(), Amount(most)),
         count => (format!(", {count} are asked"), Amount(most)),

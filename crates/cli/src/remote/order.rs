@@ -9,8 +9,8 @@ use std::{
 };
 
 use opensky_api::{
-    Amount, Bytes, Client, ClientError, Fuel, Hex, JobRequest, Limits, Nonce, Plan, Replicas, Span,
-    Submitted, Time, World,
+    Amount, Bytes, Client, ClientError, Fuel, Hex, JobRequest, Limits, Nonce, Plan, ProgramRef,
+    Replicas, Span, Submitted, Time, World,
 };
 use opensky_executor::inspect::Entry;
 use opensky_storage::Store;
@@ -105,7 +105,11 @@ impl Order {
         let plan = upload.plan(&self.unit, entry)?;
         let inputs = upload.named(&self.unit)?;
         let name = target.name.clone();
-        tracing::info!(name, program = ?target.program, ?entry, "what is to be run");
+        let program = match &target.program {
+            ProgramRef::Deployment(name) => name.to_string(),
+            ProgramRef::Digest(digest) => digest.to_string(),
+        };
+        tracing::info!(name, program, ?entry, "what is to be run");
         let mut request = self.terms(JobRequest::new(target.program.clone(), plan), &target)?;
         request.inputs = inputs;
         request.world = target.entry.map(called);
@@ -298,7 +302,7 @@ mod tests {
     };
 
     use clap::Parser;
-    use opensky_api::{Endpoint, ProgramRef, Token};
+    use opensky_api::{Endpoint, Token};
 
     use super::*;
 

@@ -181,6 +181,11 @@ fn one_unit(client: &Client, program: &ProgramRef) {
             if unit.state == UnitState::Agreed && unit.stage == Stage::Whole && unit.turns.len() >= 2)
     };
     assert!(events.iter().any(agreed), "{events:?}");
+    let first = |is: fn(&JobEvent) -> bool| events.iter().position(is);
+    let unit = first(|event| matches!(event, JobEvent::Unit(_)));
+    let running =
+        first(|event| matches!(event, JobEvent::Job(job) if job.state == JobState::Running));
+    assert!(running.is_none() || running < unit, "{events:?}");
 
     let result = client.result(&job).expect("a result");
     let output = all(client.output(&job).expect("the output"));
@@ -436,7 +441,7 @@ fn priced(client: &Client) {
         (request.dry_run, request.max_price) = (dry_run, Some(opensky_api::Amount(2 * one.0 - 1)));
         let problem = refused(&request);
         assert_eq!(problem.code, Code::Refused);
-        let said = format!("one provider may cost {one} at the limit of");
+        let said = format!("one provider may cost {one} at the limit of 100 000 000 000 fuel");
         assert!(problem.detail.starts_with(&said), "{problem:?}");
         assert!(problem.detail.contains("2 are asked"), "{problem:?}");
     }

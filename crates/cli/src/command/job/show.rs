@@ -4,7 +4,7 @@ use opensky_api::{Amount, EndingKind, Job, JobState, Prefix, Time, kind};
 
 use super::{Known, run::left};
 use crate::{
-    Exit,
+    Exit, foreign,
     remote::{
         board::world_text,
         ending,
@@ -94,13 +94,16 @@ fn text(job: &Job) -> String {
         ("job", format!("{NOTE}{}{PLAIN}", summary.job)),
         ("state", state),
     ];
+    let name = summary.name.as_deref();
+    let name = name.map(|name| format!("{} ", foreign::name(name)));
     let failed = summary.ending.as_ref();
     rows.extend(failed.and_then(|ending| ending::place(summary, ending)));
     rows.extend([
         (
             "program",
             format!(
-                "{} {DIM}{}{PLAIN}",
+                "{}{} {DIM}{}{PLAIN}",
+                name.unwrap_or_default(),
                 summary.program,
                 world_text(job.spec.world)
             ),
