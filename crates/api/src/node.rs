@@ -131,6 +131,10 @@ pub struct Requester {
     pub jobs: u32,
     /// What is set aside for them.
     pub escrow: Amount,
+    /// All that the account has set aside, as its wallet says: for jobs that have ended, too, until nobody
+    /// can claim it any more; absent while the ledger does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Amount>,
     /// What it has paid; absent while the ledger does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Amount>,

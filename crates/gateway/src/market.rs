@@ -7,7 +7,7 @@ use opensky_api::{
 };
 use opensky_core::{JobState, WorkerView};
 use opensky_network::Reachability as Known;
-use opensky_node::Status;
+use opensky_node::{Hindrance, Status};
 use opensky_protocol::{Digest, Offer};
 
 use crate::{
@@ -39,6 +39,12 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
         requester: Requester {
             jobs: count,
             escrow: Amount(escrow),
+            held: desk
+                .node
+                .balance()
+                .await
+                .ok()
+                .map(|state| Amount(state.purse.held)),
             spent: status.turnover.map(|all| Amount(all.spent)),
         },
     }))
@@ -59,7 +65,7 @@ fn network(status: &Status, told: bool) -> Network {
     let (reached, why) = match &network.reachability {
         Known::Public if told => (
             Reached::Directly,
-            "its configuration says so, and nobody has tried".into(),
+            "its configuration says so (`public = true`), so no peer is asked to try".into(),
         ),
         Known::Public => (Reached::Directly, "others have tried".into()),
         Known::Private { why } if network.relays.is_empty() => (Reached::No, why.clone()),
@@ -112,8 +118,19 @@ fn provider(status: &Status, work: &WorkerView) -> Provider {
         earned: status.turnover.map(|all| Amount(all.earned)),
         owed: Amount(work.earned.saturating_sub(work.claimed)),
         refused: refusals(work),
-        idle: status.hindrances.iter().map(ToString::to_string).collect(),
+        idle: idle(&status.hindrances, work),
     }
+}
+
+/// Why no work comes. Whoever was refused has asked.
+fn idle(hindrances: &[Hindrance], work: &WorkerView) -> Vec<String> {
+    let told = hindrances.iter().map(|hindrance| match hindrance {
+        Hindrance::NoDemand if !work.refusals.is_empty() => {
+            "all that was asked of it was refused".into()
+        }
+        hindrance => hindrance.to_string(),
+    });
+    told.collect()
 }
 
 fn refusals(work: &WorkerView) -> Vec<Refusals> {

@@ -77,9 +77,12 @@ pub enum Hindrance {
         /// All others.
         all: usize,
     },
-    /// Nothing is in the way.
+    /// Nothing is in the way, and nothing ever came.
     #[error("nobody has asked")]
     NoDemand,
+    /// Nothing is in the way of more.
+    #[error("nobody asks for more at the moment")]
+    Quiet,
 }
 
 impl Node {
@@ -138,7 +141,10 @@ impl Node {
             Some(offer) => found.extend(self.price(offer)),
         }
         if found.is_empty() {
-            found.push(Hindrance::NoDemand);
+            found.push(match status.executed + status.aborted {
+                0 => Hindrance::NoDemand,
+                _ => Hindrance::Quiet,
+            });
         }
         found
     }

@@ -22,11 +22,11 @@ pub fn from_now(moment: Time, now: Time) -> String {
     }
 }
 
-/// A moment that is further than anybody plans is for good.
+/// How long it is to a moment. One that is further than anybody waits is not counted in days.
 pub fn span_to(moment: Time, now: Time) -> String {
-    const YEARS: u64 = 10 * 365 * 86_400_000;
-    if moment.value() > now.value().saturating_add(YEARS) {
-        return "good".into();
+    const MONTHS: u64 = 90 * 86_400_000;
+    if moment.value() > now.value().saturating_add(MONTHS) {
+        return "months".into();
     }
     span(Duration::from_millis(moment.value().abs_diff(now.value())))
 }
@@ -54,5 +54,7 @@ mod tests {
         assert_eq!(at(1_000_600_000), "in 10 min");
         assert_eq!(at(1_010_800_000), "in 3 h");
         assert_eq!(at(0), "11 days ago");
+        let to = |days: u64| span_to(Time::saturating(1_000_000_000 + days * 86_400_000), now);
+        assert_eq!((to(4).as_str(), to(1_023).as_str()), ("4 days", "months"));
     }
 }

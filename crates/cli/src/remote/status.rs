@@ -35,16 +35,21 @@ pub fn node(node: &NodeStatus, now: Time) -> String {
     }
     let requests = &node.requester;
     let jobs = term::count(requests.jobs.into(), "job");
+    let set_aside = match requests.held {
+        Some(held) if held != requests.escrow && requests.escrow == Amount(0) => {
+            format!("{} set aside for jobs that have ended", held.rounded())
+        }
+        Some(held) if held != requests.escrow => format!(
+            "{} set aside, {} of it for jobs that have ended",
+            held.rounded(),
+            Amount(held.0.saturating_sub(requests.escrow.0)).rounded()
+        ),
+        _ => format!("{} set aside", requests.escrow.rounded()),
+    };
     let spent = requests.spent.map_or(String::new(), |spent| {
         format!(", {} spent", spent.rounded())
     });
-    rows.push((
-        "requests",
-        format!(
-            "{jobs} under way, {} set aside{spent}",
-            requests.escrow.rounded()
-        ),
-    ));
+    rows.push(("requests", format!("{jobs} under way, {set_aside}{spent}")));
     term::columns(rows)
 }
 
@@ -63,9 +68,9 @@ fn provides(provider: &Provider) -> Vec<(&'static str, String)> {
     let offer = match &provider.offer {
         None => format!("{WARN}nothing at the moment{PLAIN}"),
         Some(offer) => format!(
-            "{} units at once, {} cores, {} memory, {:.0} Mfuel/s, asks {}",
-            offer.free,
-            offer.capacity.cores,
+            "{} at once, {}, {} memory, {:.0} Mfuel/s, asks {}",
+            term::count(offer.free.into(), "unit"),
+            term::count(offer.capacity.cores.into(), "core"),
             term::size(offer.capacity.memory.value()),
             offer.speed.0 as f64 / 1e6,
             prices(&offer.ask),
@@ -111,4 +116,52 @@ fn provides(provider: &Provider) -> Vec<(&'static str, String)> {
 
 fn amount(amount: Option<Amount>) -> String {
     amount.map_or_else(|| "not known".into(), |amount| amount.rounded())
+}
+
+#[cfg(test)]
+mod tests {
+    use opensky_api::Time;
+
+    use super::*;
+    use crate::remote::samples;
+
+    /// A provider of one core that has jobs of its own, of which some have ended.
+    fn status(held: u128) -> NodeStatus {
+        let id = samples::node(1);
+        let digits = "0".repeat(64);
+        let offer = serde_json::json!({
+            "provider": id, "operator": digits, "profiles": ["1"], "free": 1, "speed": "1000000000",
+            "capacity": { "cores": 1, "memory": 1 << 30, "disk": 0, "uplink": 0 },
+            "ask": { "dispatch": "0", "per_gfuel": "0", "per_gib": "0" },
+            "labels": {}, "expires": 0, "own": true,
+        });
+        let status = serde_json::json!({
+            "node": id, "account": digits, "version": "1", "started": 0,
+            "network": { "listens": [], "peers": 1, "offers": 1,
+                "reachability": { "reached": "directly", "why": "so" } },
+            "ledger": { "id": digits, "kind": "embedded", "answers": true, "about": "so" },
+            "provider": { "offer": offer, "running": 0, "queued": 0, "done": 1, "aborted": 0,
+                "fuel": "5", "speed": "5", "owed": "0", "refused": [], "idle": [] },
+            "requester": { "jobs": 1, "escrow": "2000", "held": held.to_string() },
+        });
+        serde_json::from_value(status).expect("a status")
+    }
+
+    #[test]
+    fn what_is_set_aside_is_what_the_wallet_says() {
+        let shown = |held| samples::plain(&node(&status(held), Time::saturating(0)));
+        let only = "1 job under way, 2 nSKY set aside\n";
+        assert!(shown(2_000).contains(only), "{}", shown(2_000));
+        let more = "1 job under way, 5 nSKY set aside, 3 nSKY of it for jobs that have ended\n";
+        assert!(shown(5_000).contains(more), "{}", shown(5_000));
+    }
+
+    #[test]
+    fn one_of_anything_is_told_as_one() {
+        let text = samples::plain(&node(&status(0), Time::saturating(0)));
+        assert!(
+            text.contains("1 unit at once, 1 core, 1.00 GiB memory"),
+            "{text}"
+        );
+    }
 }

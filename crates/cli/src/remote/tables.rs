@@ -106,8 +106,20 @@ pub fn offers(offers: &[Offer], now: Time) -> String {
         "provider", "free", "cores", "memory", "speed", "Gfuel", "dispatch", "record", "ends",
         "labels",
     ];
-    table(&heading, &rows)
+    let table = table(&heading, &rows);
+    let is_excluded = |offer: &Offer| {
+        let until = offer.record.and_then(|record| record.excluded);
+        until.is_some_and(|until| until > now)
+    };
+    match offers.iter().any(|offer| is_excluded(offer)) {
+        true => format!("{table}  {DIM}{EXCLUDED}{PLAIN}\n"),
+        false => table,
+    }
 }
+
+/// What it means to be excluded, and what to do about it.
+const EXCLUDED: &str = "excluded: its results were wrong, so this node orders nothing from it, twice as \
+                        long for each one more; nothing is to be done, and other nodes judge for themselves";
 
 /// What became of an operator's work for this node.
 fn record(offer: &Offer, now: Time) -> String {
@@ -120,7 +132,7 @@ fn record(offer: &Offer, now: Time) -> String {
     }
     if let Some(until) = record.excluded.filter(|until| *until > now) {
         said.push_str(&format!(
-            ", {WARN}nothing more for {}{PLAIN}",
+            ", {WARN}excluded for {}{PLAIN}",
             span_to(until, now)
         ));
     }
@@ -262,9 +274,10 @@ mod tests {
             Time::saturating(0),
         );
         expect_test::expect![[r#"
-            |   provider      free  cores  memory    speed         Gfuel   dispatch  record                                            ends     labels
-            |   p-081040g208  1     2      4.00 GiB  1234 Mfuel/s  1 µSKY  1 nSKY    new                                               in 60 s  region=eu\u{1b}[2J
-            |   p-040g208104  1     2      4.00 GiB  1234 Mfuel/s  2 µSKY  1 nSKY    0 right in a row, 2 wrong, nothing more for 50 s  in 60 s  region=eu\u{1b}[2J
+            |   provider      free  cores  memory    speed         Gfuel   dispatch  record                                        ends     labels
+            |   p-081040g208  1     2      4.00 GiB  1234 Mfuel/s  1 µSKY  1 nSKY    new                                           in 60 s  region=eu\u{1b}[2J
+            |   p-040g208104  1     2      4.00 GiB  1234 Mfuel/s  2 µSKY  1 nSKY    0 right in a row, 2 wrong, excluded for 50 s  in 60 s  region=eu\u{1b}[2J
+            |   excluded: its results were wrong, so this node orders nothing from it, twice as long for each one more; nothing is to be done, and other nodes judge for themselves
         "#]]
         .assert_eq(&samples::screen(&text));
     }

@@ -29,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
             with_a_network(|client| {
                 let deployed = deploy(client);
                 one_unit(client, &deployed);
+                set_aside(client);
                 map_reduce(client);
                 said_again(client, &deployed);
                 encrypted(client);
@@ -78,6 +79,15 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(60), "{what}");
         sleep(Duration::from_millis(50));
     }
+}
+
+/// The node and its wallet say the same of the money, although no job is under way any more.
+fn set_aside(client: &Client) {
+    until("node and wallet agree", || {
+        let node = client.node().expect("a node").requester;
+        let held = client.wallet().expect("a wallet").held;
+        (node.jobs, node.held) == (0, Some(held)) && held.0 > 0
+    });
 }
 
 fn put(client: &Client, bytes: &[u8]) -> Hex {

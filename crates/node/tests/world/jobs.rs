@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use opensky_core::{Ending, JobState, Plan, Replicas};
 use opensky_executor::{Backend, Inputs, Rules, Run, Sandbox, worker::Compiler};
 use opensky_node::{
-    Batch, Execute, Node, Privacy, SubmitError, Wish, config::LedgerHere, sandboxed,
+    Batch, Execute, Hindrance, Node, Privacy, SubmitError, Wish, config::LedgerHere, sandboxed,
 };
 use opensky_protocol::{
     Abort, Digest, JobPlan, JobReceipt, JobSpec, Limits, Manifest, PriceTerms, Receipt, Shard,
@@ -189,6 +189,8 @@ async fn one_unit() {
     until("both have claimed their vouchers", both).await;
     let all = earned(&one).await + earned(&two).await;
     assert_eq!(all, view.spent);
+    let quiet = async || one.status().await.hindrances == [Hindrance::Quiet];
+    until("it says that nobody asks for more", quiet).await;
     for node in [&requester, &one] {
         let told = node.history(u64::MAX, 100).await.unwrap();
         let rejected = |event: &Event| matches!(event.status, Status::Rejected { .. });
