@@ -120,6 +120,7 @@ fn show(from: impl Read, terminal: impl Write) -> Result<(), Broken> {
 
 /// A folder for the other outputs. Files under /out keep their paths; blobs are named by digest. Names
 /// were made by the host and hold no `..`, and nothing is written through a link that leads out of it.
+/// Of names that the guest chose, characters that a terminal would obey are written out.
 pub struct Folder {
     path: PathBuf,
     root: Dir,
@@ -153,6 +154,8 @@ impl Folder {
         let Some(path) = Self::place(name) else {
             return Ok(());
         };
+        let path = foreign::file(&path.to_string_lossy());
+        let path = Path::new(&path);
         let failed = |error| unwritten(&self.path, error);
         if let Some(folder) = path.parent() {
             self.root.create_dir_all(folder).map_err(failed)?;
@@ -261,6 +264,10 @@ mod tests {
         assert_eq!(read("a/b").as_deref(), Some(&b"out/a/b"[..]));
         assert_eq!(read("blob/00").as_deref(), Some(&b"blob/00"[..]));
         assert_eq!(read("state"), None);
+        let evil = [("out/a\u{1b}[2J\n\u{202e}b".to_owned(), b"evil".to_vec())];
+        others(&dir, &evil.into()).expect("written");
+        let harmless = dir.join(r"a\u{1b}[2J\n\u{202e}b");
+        assert_eq!(std::fs::read(harmless).expect("it is there"), b"evil");
         let through = [("out/link/x".to_owned(), Vec::new())];
         assert!(others(&dir, &through.into()).is_err());
         assert!(!place.path().join("x").exists());

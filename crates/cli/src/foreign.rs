@@ -15,6 +15,11 @@ pub fn name(text: &str) -> String {
     shown(&shortened(text, NAME), |_| false)
 }
 
+/// A file's name, whole: what the system lists cannot steer a terminal either.
+pub fn file(text: &str) -> String {
+    shown(text, |_| false)
+}
+
 /// A message of several lines, cut where nobody would read on.
 pub fn message(text: &str) -> String {
     lines(&shortened(text, MESSAGE))
