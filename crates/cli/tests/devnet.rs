@@ -7,11 +7,12 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
 use session::{
     Ran, Session, cat,
     devnet::{Devnet, ended, passing, send},
@@ -447,4 +448,69 @@ fn node_that_cannot_be_started_again_ends_the_devnet() {
     let said = devnet.says("error: ");
     assert!(said.contains("provider-1 has ended"), "{said}");
     assert_eq!(devnet.ended(), Some(4));
+}
+
+/// The next line of JSON that a process says on stdout.
+fn event(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Value {
+    let line = lines.next().expect("it says something").expect("a line");
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}"))
+}
+
+/// Its lines on stdout.
+fn lines(process: &mut Child) -> impl Iterator<Item = std::io::Result<String>> + use<> {
+    let stdout = process.stdout.take().expect("it is piped");
+    BufReader::new(stdout).lines()
+}
+
+#[test]
+fn programs_are_told_when_it_is_ready_and_how_a_node_joins() {
+    let person = Session::new();
+    fs::create_dir_all(passing(&person)).expect("a folder");
+    let mut devnet = person.command(&["devnet", "--providers", "1", "--format", "json"]);
+    devnet
+        .env("TMPDIR", passing(&person))
+        .stdout(Stdio::piped());
+    let mut devnet = devnet.spawn().expect("it starts");
+    let mut said = lines(&mut devnet);
+    let ready = event(&mut said);
+    assert_eq!(
+        (&ready["event"], &ready["providers"]),
+        (&json!("ready"), &json!(1))
+    );
+    let word = |key: &str| ready[key].as_str().expect("a text").to_owned();
+
+    let start = [
+        "node",
+        "start",
+        "--config",
+        &word("join"),
+        "--format",
+        "json",
+    ];
+    let mut joined = person.command(&start);
+    let mut joined = joined.stdout(Stdio::piped()).spawn().expect("it starts");
+    event(&mut lines(&mut joined));
+    let until = Instant::now() + Duration::from_secs(60);
+    let requester = word("node");
+    let offers = || {
+        person.json(&["offers", "--node", &requester]).1["offers"]
+            .as_array()
+            .map_or(0, Vec::len)
+    };
+    while offers() < 2 {
+        assert!(Instant::now() < until, "the network does not hear of it");
+        thread::sleep(Duration::from_millis(100));
+    }
+    send("-INT", joined.id());
+    assert_eq!(ended(&mut joined), Some(0));
+    assert!(person.folder().join("joined/node.key").exists());
+
+    let provider = running(&person, "provider-1.toml");
+    send("-KILL", provider[0]);
+    let again = event(&mut said);
+    assert_eq!(again["event"], "started-again");
+    let why = again["because"].as_str().expect("a text");
+    assert!(why.contains("provider-1 has ended"), "{why}");
+    send("-INT", devnet.id());
+    assert_eq!(ended(&mut devnet), Some(0));
 }

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
+
 use crate::{
     Exit, Problem,
     devnet::{
@@ -14,9 +16,10 @@ use crate::{
         current::Current,
         plan::{BadOnes, Plan},
     },
+    foreign,
     progress::Spinner,
     signals::Signals,
-    term::{self, NOTE, PLAIN},
+    term::{self, Format, NOTE, PLAIN},
 };
 
 /// How often the processes are looked at.
@@ -33,6 +36,9 @@ Examples:
   opensky devnet                             three honest providers
   opensky devnet --providers 5 --bad lie:1,silent:1
                                              five, of which two are bad
+  opensky devnet --format json               a line of JSON when it is ready,
+                                             and one for each node that is
+                                             started again
   opensky devnet --data here                 keeps everything in that folder")]
 pub struct Args {
     /// How many providers, the bad ones among them.
@@ -47,6 +53,9 @@ pub struct Args {
     /// Keeps what the nodes have, and goes on from there [default: a folder that is removed].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// How to say that it is ready, and what happens then: JSON is lines on stdout.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// Starts it, and ends it when it is told to.
@@ -65,10 +74,18 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Err(Stop::Failed(problem)) => return Err(problem.into()),
     };
     let current = Current::set(devnet.requester())?;
-    term::to_stderr(&ready(&plan, &devnet, current.is_some(), begun.elapsed()));
+    match args.format {
+        Format::Text => {
+            term::to_stderr(&ready(&plan, &devnet, current.is_some(), begun.elapsed()));
+        }
+        Format::Json => term::to_stdout(&ready_json(&plan, &devnet, begun.elapsed()))?,
+    }
     while !end.come_within(LOOK) {
         for casualty in devnet.mend()? {
-            term::to_stderr(&format!("{casualty}: starting it again\n"));
+            match args.format {
+                Format::Text => term::to_stderr(&format!("{casualty}: starting it again\n")),
+                Format::Json => term::to_stdout(&again_json(&casualty))?,
+            }
         }
     }
     if std::io::stderr().is_terminal() {
@@ -131,6 +148,27 @@ impl Folder {
     }
 }
 
+/// That it is ready, and where, in a line.
+fn ready_json(plan: &Plan, devnet: &Devnet, took: Duration) -> String {
+    let bad: Vec<_> = plan.bad.iter().map(ToString::to_string).collect();
+    let ready = json!({
+        "event": "ready",
+        "node": term::path(devnet.requester()),
+        "join": term::path(devnet.join()),
+        "network": plan.network,
+        "providers": plan.providers,
+        "bad": bad,
+        "wall_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+    });
+    foreign::json(&format!("{ready}\n"))
+}
+
+/// That a node has ended and is started again, in a line.
+fn again_json(casualty: &Problem) -> String {
+    let again = json!({ "event": "started-again", "because": casualty.to_string() });
+    foreign::json(&format!("{again}\n"))
+}
+
 /// What to type next.
 fn ready(plan: &Plan, devnet: &Devnet, is_current: bool, took: Duration) -> String {
     let folder = term::typed(devnet.requester());
@@ -159,6 +197,13 @@ fn ready(plan: &Plan, devnet: &Devnet, is_current: bool, took: Duration) -> Stri
             format!("{NOTE}opensky job run FILE --input FILE{at}{PLAIN}"),
         ),
         ("deploy", format!("{NOTE}opensky deploy DIR{at}{PLAIN}")),
+        (
+            "join",
+            format!(
+                "{NOTE}opensky node start --config {}{PLAIN}",
+                term::typed(devnet.join())
+            ),
+        ),
     ];
     if !is_current {
         rows.push((

@@ -25,6 +25,8 @@ pub use self::child::Stop;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often offers are counted.
 const LOOK: Duration = Duration::from_millis(50);
+/// The file with the configuration for one node more.
+const JOIN: &str = "join.toml";
 /// How long a node may take to finish what it runs, and then to end at once, before it is killed.
 const FINISH: Duration = Duration::from_secs(2);
 const END: Duration = Duration::from_secs(5);
@@ -34,6 +36,7 @@ const END: Duration = Duration::from_secs(5);
 pub struct Devnet {
     children: Vec<Child>,
     requester: PathBuf,
+    join: PathBuf,
 }
 
 impl Devnet {
@@ -50,6 +53,7 @@ impl Devnet {
         let mut network = Self {
             children: Vec::new(),
             requester: folder.join(plan::REQUESTER),
+            join: folder.join(JOIN),
         };
         let mut ledger = None;
         for member in plan.members() {
@@ -65,6 +69,7 @@ impl Devnet {
             {
                 let at = child.ready(&wait)?;
                 configure(plan, &member, folder, Some(&at))?;
+                write(&network.join, &plan.join(&at))?;
                 ledger = Some(at);
             }
         }
@@ -78,6 +83,11 @@ impl Devnet {
     /// The data folder of the node that jobs are handed to.
     pub fn requester(&self) -> &Path {
         &self.requester
+    }
+
+    /// The configuration for one node more.
+    pub fn join(&self) -> &Path {
+        &self.join
     }
 
     /// Starts honest nodes again that have ended although nobody told them to, and says which. Those that
@@ -173,12 +183,18 @@ fn configure(
     ledger: Option<&Ready>,
 ) -> Result<PathBuf, Problem> {
     let data = folder.join(&member.name);
-    let failed = |error: std::io::Error| {
-        Problem::host(format!("cannot write into `{}`", data.display())).because(error)
-    };
-    fs::create_dir_all(&data).map_err(failed)?;
-    plan.write_key(member, &data).map_err(failed)?;
+    let failed = unwritten(&data);
+    fs::create_dir_all(&data).map_err(&failed)?;
+    plan.write_key(member, &data).map_err(&failed)?;
     let config = folder.join(format!("{}.toml", member.name));
-    fs::write(&config, plan.config(member, &data, ledger)).map_err(failed)?;
+    write(&config, &plan.config(member, &data, ledger))?;
     Ok(config)
+}
+
+fn write(config: &Path, text: &str) -> Result<(), Problem> {
+    fs::write(config, text).map_err(unwritten(config))
+}
+
+fn unwritten(path: &Path) -> impl Fn(std::io::Error) -> Problem {
+    move |error| Problem::host(format!("cannot write to `{}`", path.display())).because(error)
 }

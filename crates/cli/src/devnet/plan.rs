@@ -15,6 +15,8 @@ use crate::Problem;
 
 /// The folder of the node that jobs are handed to.
 pub const REQUESTER: &str = "requester";
+/// The folder of a node that somebody adds.
+const JOINED: &str = "joined";
 /// Where the secret key of a node is, in its data folder.
 const KEY: &str = "node.key";
 /// More processes than this are no development network.
@@ -184,6 +186,15 @@ impl Plan {
         )
     }
 
+    /// What a node is told that somebody adds: it provides, and keeps its things beside where it is started.
+    pub fn join(&self, ledger: &Ready) -> String {
+        let member = Member {
+            name: JOINED.into(),
+            role: Role::Provider,
+        };
+        self.config(&member, Path::new(JOINED), Some(ledger))
+    }
+
     /// Gives a process its key, if keys are to be the same every time. One that it has it keeps.
     pub fn write_key(&self, member: &Member, data: &Path) -> io::Result<()> {
         let file = data.join(KEY);
@@ -253,7 +264,9 @@ mod tests {
         let plan = plan(3, &[Habit::Lie]);
         let ready = Ready {
             key: "ec".to_owned() + &"ff".repeat(30) + "7f",
-            address: "/ip4/127.0.0.1/tcp/1/p2p/x".into(),
+            address:
+                "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWAmRuKZYAriXwtQjFoeBnedav5gzP6ykfd7LiMna6xn8G"
+                    .into(),
         };
         for member in plan.members() {
             let ledger = (member.role != Role::Ledger).then_some(&ready);

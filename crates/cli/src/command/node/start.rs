@@ -31,6 +31,7 @@ const FILE: &str = "node.toml";
 The configuration is TOML; every key but `data` and the ledger's has a default:
 
   data = \"/var/lib/opensky\"
+  network = \"opensky-development\"
   bootstrap = [\"/dns4/a.example/tcp/4001/p2p/12D3…\"]
   labels = { region = \"eu\" }
   [price]
@@ -42,6 +43,9 @@ The configuration is TOML; every key but `data` and the ledger's has a default:
   [ledger.at]
   node = \"64 hexadecimal digits\"
   address = \"/ip4/…/tcp/…/p2p/12D3…\"
+
+Nodes of different networks do not talk. `opensky devnet` writes a configuration
+for one node more and names it.
 
 Without one the node keeps an embedded ledger, which is a bookkeeper that all
 who use it have to trust: for one machine, and for development.")]
