@@ -11,7 +11,7 @@ pub enum LedgerError {
     Genesis(#[from] GenesisError),
     /// The file is that of another ledger.
     #[error(
-        "the file holds another ledger: it began with other terms, another name or other balances ({found:.8}, not {expected:.8})"
+        "the file holds another ledger, which began with another name, other terms or other balances: say again what was said then, or begin another one elsewhere"
     )]
     Other {
         /// What was asked for.
