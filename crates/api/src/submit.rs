@@ -53,8 +53,8 @@ pub struct JobRequest {
     /// When each unit's clock starts; 0 where it is left out. Whole seconds count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_time: Option<Time>,
-    /// How many operators run each unit at first. Where their results differ, more of them do: two more,
-    /// or four in all where it is `auto`.
+    /// How many operators run each unit at first. Where their results differ, more of them do: three more at
+    /// most, or five in all where it is `auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Replicas>,
     /// The most that the whole job may cost: no more is set aside. A job that comes to need more ends

@@ -23,11 +23,12 @@ use crate::{
 
 /// How long a job has where nobody says.
 const TIME: Duration = Duration::from_secs(3_600);
-/// Operators that are asked and paid for one unit at most, where as many are asked as it takes: two that
-/// agree, and two more where they do not.
-const AUTO_CAP: u8 = 4;
-/// And how many more, where so many are asked: those who decide when they differ.
-const MORE: u8 = 2;
+/// Operators that are asked and paid for one unit at most, where as many are asked as it takes: of five,
+/// two may be wrong, each in its own way, and the other three still decide.
+const AUTO_CAP: u8 = 5;
+/// And how many more, where so many are asked: those who decide when they differ. Two that are asked for
+/// become five.
+const MORE: u8 = 3;
 
 /// `POST /v1/jobs`.
 pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequest>) -> Answer {

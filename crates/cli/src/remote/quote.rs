@@ -197,7 +197,7 @@ mod tests {
             |   time        9 s after the beginning of 1970
             |   limits      2 000 000 fuel, 64.00 MiB memory, 1.00 MiB output, 1.00 KiB log
             |   profile     1
-            |   replicas    2; at most 4 are paid for
+            |   replicas    2; at most 5 are paid for
             |   price cap   2 µSKY a Gfuel, 1 nSKY a unit, 3 µSKY a GiB
             |   max price   5 mSKY
             |   requires    region=eu|us

@@ -51,7 +51,7 @@ pub(super) fn spec(plan: Plan) -> JobSpec {
         entropy: Hex([7; 32]),
         virtual_time: Time::saturating(9_000),
         replicas: Replicas::Exactly(2),
-        replica_cap: 4,
+        replica_cap: 5,
         price: Prices {
             dispatch: Amount(1_000),
             per_gfuel: Amount(2_000_000),
