@@ -11,7 +11,6 @@ use crate::{
     moment::Moment,
     paying::say_refused,
     phase::Ending,
-    room::Room,
     row::Stored,
     standing::Conduct,
     time::back_off,
@@ -93,17 +92,10 @@ impl Broker {
             return false;
         };
         let is_known = |operator: &Account| self.standings.has_worked(operator);
-        let (seated, room) = (unit.seated(), Room::of(job.limits(), unit.input_len));
-        let mut listings = self.market.listings();
         let mut failed = unit.seats.iter().filter(|seat| seat.has_failed());
+        let mut others = self.others(job, unit);
         !failed.any(|seat| is_known(&seat.operator))
-            && listings.any(|(_, listing)| {
-                let operator = &listing.offer.operator;
-                is_known(operator)
-                    && !seated.contains(operator)
-                    && self.market.fit(&job.need, listing).is_ok()
-                    && listing.holds(room).is_ok()
-            })
+            && others.any(|listing| is_known(&listing.offer.operator))
     }
 
     /// Nobody who is known has run a unit at which the hosts of strangers have failed.
@@ -206,7 +198,7 @@ impl Broker {
         let Some(unit) = job.units.get_mut(&index) else {
             return;
         };
-        if unit.audit == Audit::Settled {
+        if unit.audit != Audit::Undrawn {
             return;
         }
         unit.audit = Audit::Settled;

@@ -15,7 +15,7 @@ use crate::{
     phase::Ending,
     row::Stored,
     standing::Conduct,
-    unit::{Again, Agreement, Over, Seat, SeatState, Stage, Unit},
+    unit::{Again, Agreement, Audit, Over, Seat, SeatState, Stage, Unit},
 };
 
 impl Broker {
@@ -91,47 +91,22 @@ impl Broker {
             true => job.order.replica_cap,
             false => keys.len() as u8,
         };
-        match judge(&keys, unit.wanted, most) {
-            Verdict::Agreed(key) => self.agree(id, index, key, at),
+        // Most agreed before a panel was asked: whoever of it does not show is not waited for.
+        let wanted = match unit.audit {
+            Audit::Doubted => 0,
+            Audit::Undrawn | Audit::Settled => unit.wanted,
+        };
+        match judge(&keys, wanted, most) {
+            Verdict::Agreed(key) => match self.panel(job, index, key, at.now) {
+                Some(wanted) => self.ask_a_panel(id, index, wanted, at),
+                None => self.agree(id, index, key, at),
+            },
             Verdict::Need(wanted) if job.wants(index) => self.ask_more(id, index, wanted, at),
             Verdict::Need(_) | Verdict::Disputed => self.dispute(id, index, at),
         }
     }
 
-    /// More voices were wanted for a unit whose results differ, and for a long time nobody could be
-    /// found: those that there are have to do.
-    pub(crate) fn quorum_timed_out(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
-        self.witness_timed_out(id, index, at);
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
-            return;
-        };
-        let Some(unit) = job.units.get_mut(&index) else {
-            return;
-        };
-        let keys = unit.keys();
-        let is_again = unit.again != Again::No;
-        let has_spoken = keys.len() > 1 || (is_again && !keys.is_empty());
-        let waits = unit.stage == Stage::Gathering && unit.lacks() > 0 && has_spoken;
-        let mut live = unit.seats.iter().filter(|seat| seat.is_live());
-        if !waits {
-            return;
-        }
-        if !live.all(|seat| matches!(seat.state, SeatState::Shown { .. })) {
-            at.wake(Alarm::Quorum(id, index), self.policy.quorum);
-            return;
-        }
-        // Equal results may be fewer than were wanted where the unit had one before.
-        let most = keys.len() as u8;
-        let is_one = keys.iter().all(|key| *key == keys[0]);
-        match judge(&keys, unit.wanted, most) {
-            Verdict::Agreed(key) if is_again || !is_one => self.agree(id, index, key, at),
-            _ if is_one => at.wake(Alarm::Quorum(id, index), self.policy.quorum),
-            _ => self.dispute(id, index, at),
-        }
-        self.finish_winding(id, at);
-    }
-
-    fn ask_more(&mut self, id: Digest, index: u32, wanted: u8, at: &mut Moment<'_>) {
+    pub(crate) fn ask_more(&mut self, id: Digest, index: u32, wanted: u8, at: &mut Moment<'_>) {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
@@ -211,7 +186,7 @@ impl Broker {
         }
     }
 
-    fn agree(&mut self, id: Digest, index: u32, key: Digest, at: &mut Moment<'_>) {
+    pub(crate) fn agree(&mut self, id: Digest, index: u32, key: Digest, at: &mut Moment<'_>) {
         self.close(id, index, at);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
@@ -298,40 +273,6 @@ impl Broker {
         }
     }
 
-    /// Runs a unit again that has a result, if its order has a seat for that.
-    pub(crate) fn reopen(&mut self, id: Digest, index: u32, again: Again, at: &mut Moment<'_>) {
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
-            return;
-        };
-        let cap = usize::from(job.order.replica_cap);
-        let Some(unit) = job.units.get_mut(&index) else {
-            return;
-        };
-        let voices = unit.keys().len();
-        if unit.stage != Stage::Closed || unit.is_outdated() || voices >= cap {
-            return;
-        }
-        unit.stage = Stage::Gathering;
-        unit.again = again;
-        unit.wanted = voices as u8 + 1;
-        job.sort(index);
-        at.changed(Stored::Unit(id, index));
-        at.wake(Alarm::Quorum(id, index), self.policy.quorum);
-        self.queue(id);
-    }
-
-    /// Runs again what was believed because that operator had said it, wherever that still matters.
-    fn doubt(&mut self, operator: Account, at: &mut Moment<'_>) {
-        let jobs = self.jobs.values_mut().filter(|job| job.is_running());
-        let doubted = jobs.filter_map(|job| Some((job.id, job.alone.remove(&operator)?)));
-        let doubted: Vec<_> = doubted.collect();
-        for (id, units) in doubted {
-            units
-                .iter()
-                .for_each(|index| self.reopen(id, *index, Again::Doubt, at));
-        }
-    }
-
     /// A unit has succeeded: what is next?
     pub(crate) fn go_on(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
@@ -408,7 +349,7 @@ impl Broker {
     }
 
     /// Nobody can say what the result of a unit is: nobody is paid for it, and nobody is at fault.
-    fn dispute(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
+    pub(crate) fn dispute(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
         self.close(id, index, at);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;

@@ -9,6 +9,7 @@ mod budget;
 mod checked;
 mod collecting;
 mod credit;
+mod doubting;
 mod draw;
 mod earning;
 mod effect;

@@ -5,6 +5,7 @@ use opensky_protocol::{Assignment, Digest, NodeKey, Turn};
 use crate::{
     alarm::Alarm,
     broker::Broker,
+    doubting::outvoting,
     draw::Purpose,
     effect::Draft,
     event::Replicas,
@@ -112,6 +113,11 @@ impl Broker {
             return;
         };
         let index = job.known[place as usize];
+        // Whoever cannot be outvoted whatever it has said finds everybody wrong who is tested with that.
+        let known = job.units[&index].agreement;
+        if known.is_none_or(|known| outvoting(known.voices.into(), job).is_none()) {
+            return;
+        }
         self.reopen(id, index, Again::Canary, at);
     }
 

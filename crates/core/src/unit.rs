@@ -70,15 +70,19 @@ pub(crate) struct Agreement {
     pub(crate) voices: u8,
 }
 
-/// Whether a result that stands alone is to be compared with another.
+/// Whether a result is to be compared with more than there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub(crate) enum Audit {
     /// To be drawn when the first has committed.
     Undrawn,
     /// Drawn, or not to be drawn.
     Settled,
+    /// Most agreed, and more were asked because somebody did not.
+    Doubted,
 }
 
+/// Results that are compared at least where two differ.
+const DIFFERING: u8 = 3;
 /// Operators whose hosts have to fail in one way before it is the unit's doing.
 const ABORTS: usize = 2;
 
@@ -302,6 +306,11 @@ impl Unit {
         }
         if self.stage == Stage::Showing {
             self.stage = Stage::Gathering;
+        }
+        if self.audit == Audit::Doubted {
+            // What was shown is forgotten, and with it that anyone is doubted: as many are asked as before.
+            self.audit = Audit::Settled;
+            self.wanted = DIFFERING.max(self.keys().len() as u8);
         }
         self
     }

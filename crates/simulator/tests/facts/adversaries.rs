@@ -9,7 +9,7 @@ use opensky_simulator::{
 
 use crate::{HOUR, MONEY, auto, ends, haunted, paid_to_honest, run, world};
 
-use Character::{Honest, Impostor, Lapsing, Liar, Padder};
+use Character::{Honest, Impostor, Lapsing, Liar, Padder, Ring};
 
 /// Every order's providers have got what their work is worth, and there was some.
 #[track_caller]
@@ -224,4 +224,70 @@ fn job_whose_order_fits_into_no_message_is_refused() {
     assert_eq!(world(10_000), Ok(()));
     let refused = world(20_000);
     assert!(matches!(refused, Err(Broken::Refused(..))), "{refused:?}");
+}
+
+/// Of one mind, and neither they nor the others are known at first.
+#[test]
+fn two_liars_of_one_mind_outvote_nobody_of_seven() {
+    let mut orders: Vec<_> = (1..40).map(single).collect();
+    for order in &mut orders {
+        order.replicas = Replicas::Fixed(3);
+        order.replica_cap = 6;
+    }
+    let providers = [Liar(1), Liar(1), Honest, Honest, Honest, Honest, Honest];
+    let world = run(world(3, Weather::CALM, &providers), orders.clone());
+    for order in &orders {
+        ends(&world, order, Ending::Done);
+    }
+    let faults = world.nodes[1..]
+        .iter()
+        .map(|node| world.faults(0, &node.who.operator));
+    let faults: Vec<u32> = faults.collect();
+    assert!(faults[0] > 0 && faults[1] > 0, "{faults:?}");
+    assert_eq!(faults[2..], [0; 5]);
+}
+
+/// Its requester may restart while more are asked because of the two liars, and one of those never answers.
+#[test]
+fn requester_that_restarts_while_it_doubts_waits_for_nobody_who_is_silent() {
+    for step in (0..400).step_by(5) {
+        let providers = [Liar(1), Liar(1), Honest, Honest, Character::Silent];
+        let mut world = world(step, Weather::CALM, &providers);
+        let mut order = single(step);
+        order.replicas = Replicas::Fixed(3);
+        order.replica_cap = 6;
+        let job = world.submit(0, order);
+        world.leave(0, 50 + step, Some(500));
+        world.run(Time(BEGIN.0 + HOUR / 6)).unwrap();
+        let state = world.ending(&job);
+        assert!(
+            matches!(state, Some(JobState::Over(_))),
+            "it left after {step} ms"
+        );
+    }
+}
+
+/// Two of a ring have said something wrong together; then somebody else is tested with that.
+#[test]
+fn honest_operator_that_contradicts_a_ring_in_a_test_is_not_outvoted_by_it() {
+    let policy = Policy {
+        canaries: 65_536 / 4,
+        ..Policy::default()
+    };
+    let mut world = World::new(4, Weather::CALM, policy, Terms::DEVELOPMENT);
+    world.join(Honest, None, MONEY);
+    for character in [[Honest; 9].as_slice(), &[Ring; 3]].concat() {
+        world.join(character, Some(orders::terms()), MONEY);
+    }
+    let mut order = auto(map_reduce(1, 1_200, 1, false));
+    order.replica_cap = 5;
+    world.submit(0, order);
+    let held = world.run(Time(BEGIN.0 + 2 * HOUR));
+    held.and_then(|()| world.conclude()).unwrap();
+    let providers = world.nodes[1..].iter();
+    let faults: Vec<u32> = providers
+        .map(|node| world.faults(0, &node.who.operator))
+        .collect();
+    assert_eq!(faults[..9], [0; 9], "{faults:?}");
+    assert!(faults[9..].iter().all(|count| *count > 0), "{faults:?}");
 }
