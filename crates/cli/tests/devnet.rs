@@ -456,6 +456,17 @@ fn event(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Value {
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}"))
 }
 
+/// A process that a test which fails does not leave behind.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Its lines on stdout.
 fn lines(process: &mut Child) -> impl Iterator<Item = std::io::Result<String>> + use<> {
     let stdout = process.stdout.take().expect("it is piped");
@@ -470,8 +481,8 @@ fn programs_are_told_when_it_is_ready_and_how_a_node_joins() {
     devnet
         .env("TMPDIR", passing(&person))
         .stdout(Stdio::piped());
-    let mut devnet = devnet.spawn().expect("it starts");
-    let mut said = lines(&mut devnet);
+    let mut devnet = Killed(devnet.spawn().expect("it starts"));
+    let mut said = lines(&mut devnet.0);
     let ready = event(&mut said);
     assert_eq!(
         (&ready["event"], &ready["providers"]),
@@ -488,8 +499,9 @@ fn programs_are_told_when_it_is_ready_and_how_a_node_joins() {
         "json",
     ];
     let mut joined = person.command(&start);
-    let mut joined = joined.stdout(Stdio::piped()).spawn().expect("it starts");
-    event(&mut lines(&mut joined));
+    let joined = joined.stdout(Stdio::piped()).spawn();
+    let mut joined = Killed(joined.expect("it starts"));
+    event(&mut lines(&mut joined.0));
     let until = Instant::now() + Duration::from_secs(60);
     let requester = word("node");
     let offers = || {
@@ -501,8 +513,8 @@ fn programs_are_told_when_it_is_ready_and_how_a_node_joins() {
         assert!(Instant::now() < until, "the network does not hear of it");
         thread::sleep(Duration::from_millis(100));
     }
-    send("-INT", joined.id());
-    assert_eq!(ended(&mut joined), Some(0));
+    send("-INT", joined.0.id());
+    assert_eq!(ended(&mut joined.0), Some(0));
     assert!(person.folder().join("joined/node.key").exists());
 
     let provider = running(&person, "provider-1.toml");
@@ -511,6 +523,6 @@ fn programs_are_told_when_it_is_ready_and_how_a_node_joins() {
     assert_eq!(again["event"], "started-again");
     let why = again["because"].as_str().expect("a text");
     assert!(why.contains("provider-1 has ended"), "{why}");
-    send("-INT", devnet.id());
-    assert_eq!(ended(&mut devnet), Some(0));
+    send("-INT", devnet.0.id());
+    assert_eq!(ended(&mut devnet.0), Some(0));
 }
