@@ -33,6 +33,9 @@ const OCTETS: &str = "application/octet-stream";
 const PIECE: usize = 256 << 10;
 /// Pieces between the network and the disk, one being worked on at either end.
 const BETWEEN: usize = 2;
+/// What to do about a blob that cannot be read.
+const DAMAGED: &str =
+    "what can be had elsewhere can be put again; the output of a job comes of running it again";
 /// How long a blob is listened to that will not be stored: a few gigabytes on one machine.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -142,7 +145,7 @@ pub(crate) async fn get(
     let blob = open(&desk, digest.into()).await?;
     let len = blob.len();
     let Some(asked) = headers.get(header::RANGE) else {
-        let mut response = answer_stream(OCTETS, len, bodies(vec![(blob, 0..len)]));
+        let mut response = answer_stream(OCTETS, len, bodies(vec![(blob, 0..len)]).await?);
         let ranges = HeaderValue::from_static("bytes");
         response.headers_mut().insert(header::ACCEPT_RANGES, ranges);
         return Ok(response);
@@ -152,7 +155,7 @@ pub(crate) async fn get(
     };
     let from_to = format!("bytes {}-{}/{len}", range.start, range.end - 1);
     let count = range.end - range.start;
-    let mut response = answer_stream(OCTETS, count, bodies(vec![(blob, range)]));
+    let mut response = answer_stream(OCTETS, count, bodies(vec![(blob, range)]).await?);
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     let from_to = HeaderValue::try_from(from_to).expect("digits are valid");
     response
@@ -196,9 +199,9 @@ pub(crate) async fn open(desk: &Desk, digest: Digest) -> Result<Blob, Fault> {
     opened.map_err(died)?.map_err(refusal::of_store)
 }
 
-/// Parts of blobs as one body, read while they are sent. A blob that turns out to be damaged breaks the
-/// connection: whoever receives it sees that bytes are missing.
-pub(crate) fn bodies(parts: Vec<(Blob, Range<u64>)>) -> Body {
+/// Parts of blobs as one body, read while they are sent. What turns out to be damaged at its beginning is
+/// told; later it breaks the connection: whoever receives it sees that bytes are missing.
+pub(crate) async fn bodies(parts: Vec<(Blob, Range<u64>)>) -> Result<Body, Fault> {
     let (pieces, receiver) = mpsc::channel(BETWEEN);
     spawn_blocking(move || {
         for (blob, range) in parts {
@@ -207,12 +210,12 @@ pub(crate) fn bodies(parts: Vec<(Blob, Range<u64>)>) -> Body {
             }
         }
     });
-    body_of(receiver)
+    begun(receiver).await
 }
 
 /// What blobs of an encrypted job were, one after the other. Each is in memory as a whole before any of
 /// it is sent.
-pub(crate) fn opened(parts: Vec<Blob>, key: ContentKey) -> Body {
+pub(crate) async fn opened(parts: Vec<Blob>, key: ContentKey) -> Result<Body, Fault> {
     let (pieces, receiver) = mpsc::channel(BETWEEN);
     spawn_blocking(move || {
         for blob in parts {
@@ -235,7 +238,7 @@ pub(crate) fn opened(parts: Vec<Blob>, key: ContentKey) -> Body {
             }
         }
     });
-    body_of(receiver)
+    begun(receiver).await
 }
 
 fn whole(blob: &Blob) -> io::Result<Vec<u8>> {
@@ -247,11 +250,17 @@ fn whole(blob: &Blob) -> io::Result<Vec<u8>> {
     }
 }
 
-fn body_of(receiver: mpsc::Receiver<io::Result<Bytes>>) -> Body {
-    Body::from_stream(stream::unfold(receiver, async |mut receiver| {
+/// The pieces as a body, once the first of them is there: with it small blobs are read whole.
+async fn begun(mut receiver: mpsc::Receiver<io::Result<Bytes>>) -> Result<Body, Fault> {
+    let first = match receiver.recv().await.transpose() {
+        Ok(first) => first.map(Ok),
+        Err(error) => return Err(Fault::new(Code::Internal, error).help(DAMAGED)),
+    };
+    let rest = stream::unfold(receiver, async |mut receiver| {
         let piece: io::Result<Bytes> = receiver.recv().await?;
         Some((piece, receiver))
-    }))
+    });
+    Ok(Body::from_stream(stream::iter(first).chain(rest)))
 }
 
 /// `None` if nobody wants more.

@@ -160,7 +160,7 @@ pub(crate) async fn output(
             let output = named(&found, name, name)?;
             let blob = blobs::open(&desk, output.digest).await?;
             let len = blob.len();
-            let body = blobs::bodies(vec![(blob, 0..len)]);
+            let body = blobs::bodies(vec![(blob, 0..len)]).await?;
             Ok(stream(OCTETS, len, body))
         }
         (Some(name), Some(key)) => {
@@ -190,10 +190,10 @@ async fn main(desk: &Desk, key: Option<ContentKey>, found: JobOutputs) -> Answer
     let lens = found.main.iter();
     let len = lens.map(|output| plain_len(output, key.as_ref())).sum();
     let body = match key {
-        None => blobs::bodies(parts),
+        None => blobs::bodies(parts).await?,
         Some(key) => {
             let parts = parts.into_iter().map(|(blob, _)| blob).collect();
-            blobs::opened(parts, key)
+            blobs::opened(parts, key).await?
         }
     };
     Ok(stream(OCTETS, len, body))

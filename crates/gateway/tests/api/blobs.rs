@@ -1,6 +1,9 @@
 //! Blobs through the API.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
 
 use libtest_mimic::Trial;
 use opensky_api::{ClientError, Code, Hex};
@@ -14,6 +17,13 @@ pub fn trials() -> Vec<Trial> {
             there_and_back();
             Ok(())
         }),
+        Trial::test(
+            "a blob that is damaged is told before any of it is sent",
+            || {
+                damaged();
+                Ok(())
+            },
+        ),
         Trial::test("what breaks off, or does not fit, is not stored", || {
             not_stored();
             Ok(())
@@ -71,6 +81,41 @@ fn there_and_back() {
     assert!(
         matches!(missing, Err(ClientError::Problem(problem)) if problem.code == Code::NotFound)
     );
+    served.end();
+}
+
+/// The largest file below a folder, and how large it is.
+fn largest(folder: &Path) -> (u64, PathBuf) {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let sizes = entries.map(|entry| {
+        let path = entry.expect("readable").path();
+        match path.is_dir() {
+            true => largest(&path),
+            false => (path.metadata().expect("it is there").len(), path),
+        }
+    });
+    sizes.max().unwrap_or_default()
+}
+
+fn damaged() {
+    let served = Served::alone();
+    let bytes = noise(300_000);
+    let blob = served.client.put_blob(&bytes[..], None).expect("stored");
+    let digest = blob.digest.to_string();
+    let file = largest(&served.folder().join("store")).1;
+    let mut stored = std::fs::read(&file).expect("readable");
+    stored[700] ^= 1;
+    std::fs::write(&file, stored).expect("written");
+    let reply = served.ask("GET", &format!("/v1/blobs/{digest}"), "", b"");
+    let problem = reply.problem();
+    assert_eq!(problem.code, Code::Internal);
+    assert!(problem.detail.contains("is damaged"), "{problem:?}");
+    served
+        .client
+        .put_blob(&bytes[..], None)
+        .expect("it is mended");
+    let whole = served.ask("GET", &format!("/v1/blobs/{digest}"), "", b"");
+    assert!(whole.body == bytes);
     served.end();
 }
 
