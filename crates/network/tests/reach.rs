@@ -102,7 +102,7 @@ async fn configuration_that_makes_no_sense_is_refused_with_its_reason() {
     nobody.bootstrap.push("/ip4/127.0.0.1/tcp/4001".into());
     assert!(matches!(
         start(nobody).await,
-        Err(StartError::Address { .. })
+        Err(StartError::Nobody { text }) if text == "/ip4/127.0.0.1/tcp/4001"
     ));
     let name = start(Config::new("no/name")).await;
     assert!(matches!(name, Err(StartError::NetworkName { .. })));
