@@ -96,7 +96,13 @@ fn reasons(refused: &[(NodeKey, Unpinned)]) -> String {
 
 /// The ledger could not be asked.
 pub(crate) fn of_ledger(error: LedgerAway) -> Fault {
-    Fault::new(Code::Ledger, error).help("see that the node which keeps the ledger runs")
+    let help = match error {
+        LedgerAway::Other { .. } => {
+            "start the node with the ledger that its data folder belongs to, or with another data folder"
+        }
+        _ => "see that the node which keeps the ledger runs",
+    };
+    Fault::new(Code::Ledger, error).help(help)
 }
 
 /// There is no receipt, or no output.

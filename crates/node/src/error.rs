@@ -6,7 +6,11 @@ use opensky_network::StartError as NetworkError;
 use opensky_protocol::{Digest, NodeKey};
 use opensky_storage::{KeyError as SealError, RowsError, StoreError};
 
-use crate::{depot::BringError, identity::KeyError, ledger::LedgerAway};
+use crate::{
+    depot::BringError,
+    identity::KeyError,
+    ledger::{LedgerAway, short_ledger},
+};
 
 /// Why a node does not start. Nothing of it runs then.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +45,20 @@ pub enum StartError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The ledger that another node keeps was never reached, so its id is not known.
-    #[error("the ledger is not known yet, and its keeper does not answer: {0}")]
+    #[error("it is not known yet which ledger it is: {0}")]
     LedgerAway(#[from] LedgerAway),
+    /// Its folder has escrows, nonces and vouchers of another ledger than the one that it is told to use.
+    #[error(
+        "its data folder belongs to ledger {}, and the ledger that it is told to use is {}",
+        short_ledger(own),
+        short_ledger(found)
+    )]
+    OtherLedger {
+        /// The folder's own.
+        own: Digest,
+        /// The one that answers, or would be begun.
+        found: Digest,
+    },
 }
 
 /// Why a node ended by itself.

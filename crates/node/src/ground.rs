@@ -2,23 +2,26 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
+use opensky_network::Network;
 use opensky_protocol::{codec, ledger::Genesis};
 use opensky_storage::{Row, Rows, SealKey, Store, Table};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{Config, LedgerConfig},
     depot::Depot,
     error::StartError,
     identity::Identity,
     keepsake::Keepsakes,
-    ledger::{Books, LedgerAway},
+    ledger::{self, Books, Distant, Keeper, LedgerAway},
     machine,
 };
 
 /// How long a ledger that was never reached is waited for.
 const FIRST_LEDGER: Duration = Duration::from_secs(30);
+/// How long one that was reached before is waited for, to see that it still is the same one.
+const KNOWN_LEDGER: Duration = Duration::from_secs(3);
 /// The ledger that this node settles on, by which it knows the ledger again.
 const GENESIS: Table = Table::new("genesis-1");
 
@@ -51,15 +54,58 @@ impl Ground {
         })
     }
 
-    /// What the ledger began with: as it was written down, or else from the ledger, which is waited
-    /// for.
-    pub async fn genesis(&self, books: &Books) -> Result<Genesis, StartError> {
-        if let Some(row) = self.rows.load_all(GENESIS)?.next()
-            && let Ok(genesis) = codec::decode(&row?.1)
-        {
-            return Ok(genesis);
+    /// The way to the ledger; where this node keeps it, opened or begun.
+    pub fn books(&self, config: &Config, network: &Network) -> Result<Books, StartError> {
+        let here = match &config.ledger {
+            LedgerConfig::Here(here) => here,
+            LedgerConfig::At(at) => {
+                return Ok(Books::At(Distant::new(at.node, network.clone())));
+            }
+        };
+        let file = config.data.join("ledger.redb");
+        let genesis = ledger::genesis(here, self.identity.secret().node().into());
+        // A file that is there says itself whether it is this one's.
+        if !file.exists() {
+            self.belongs_to(&genesis)?;
         }
-        let genesis = first_genesis(books).await?;
+        let keeper = Keeper::start(&file, genesis, here, self.clock.clone())?;
+        Ok(Books::Here(keeper))
+    }
+
+    /// What the ledger began with: as it was written down, or else from the ledger, which is waited
+    /// for. Fails if another one answers.
+    pub async fn genesis(&self, books: &Books) -> Result<Genesis, StartError> {
+        let genesis = match self.kept_genesis()? {
+            Some(kept) => {
+                // One that is away now is looked at before it is believed.
+                if let Ok(Ok(found)) = timeout(KNOWN_LEDGER, books.genesis()).await {
+                    self.belongs_to(&found)?;
+                }
+                kept
+            }
+            None => self.keep(first_genesis(books).await?).await?,
+        };
+        books.settle_on(genesis.id());
+        Ok(genesis)
+    }
+
+    /// Fails if what is on the disk is another ledger's.
+    fn belongs_to(&self, ledger: &Genesis) -> Result<(), StartError> {
+        let kept = self.kept_genesis()?;
+        let (own, found) = (kept.map_or(ledger.id(), |kept| kept.id()), ledger.id());
+        match own == found {
+            true => Ok(()),
+            false => Err(StartError::OtherLedger { own, found }),
+        }
+    }
+
+    fn kept_genesis(&self) -> Result<Option<Genesis>, StartError> {
+        let row = self.rows.load_all(GENESIS)?.next().transpose()?;
+        // A row of another form was written by another version.
+        Ok(row.and_then(|(_, value)| codec::decode(&value).ok()))
+    }
+
+    async fn keep(&self, genesis: Genesis) -> Result<Genesis, StartError> {
         let row = Row {
             table: GENESIS,
             key: Vec::new(),

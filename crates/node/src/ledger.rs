@@ -1,12 +1,12 @@
 //! The ledger as this node sees it: in this process, or kept by another node.
 
+mod distant;
 mod keeper;
 mod teller;
 mod turnstile;
 
-use opensky_network::Network;
 use opensky_protocol::{
-    Account, Digest, NodeKey, Reply, Request, Signed, codec,
+    Account, Digest, NodeKey, Signed,
     ledger::{
         AccountState, Case, Escrow, Event, Genesis, Intent, LedgerReply, LedgerRequest, NodeState,
         Refused, Rejection, Tab, Terms,
@@ -14,6 +14,7 @@ use opensky_protocol::{
 };
 
 pub(crate) use self::{
+    distant::Distant,
     keeper::Keeper,
     teller::{Signer, Teller, TellerError},
     turnstile::Turnstile,
@@ -25,13 +26,8 @@ use crate::config::LedgerHere;
 pub(crate) enum Books {
     /// Here: this process keeps them.
     Here(Keeper),
-    /// There.
-    At {
-        /// Who keeps them.
-        node: NodeKey,
-        /// The way to it.
-        network: Network,
-    },
+    /// There: another node keeps them.
+    At(Distant),
 }
 
 /// Why there is no answer from the ledger. Nothing is known about what was asked of it.
@@ -40,35 +36,58 @@ pub enum LedgerAway {
     /// Whoever keeps it cannot be reached.
     #[error("the ledger's keeper does not answer: {0}")]
     Keeper(String),
+    /// Whoever asked has not waited any longer than so many seconds.
+    #[error("the ledger's keeper has not answered for {0} s")]
+    Slow(u64),
     /// It cannot do anything now.
     #[error("the ledger is not available now")]
     Unavailable,
     /// It answered something else than what it was asked.
     #[error("the ledger's answer makes no sense")]
     Senseless,
+    /// It is another one than the one that the node's data folder belongs to.
+    #[error(
+        "another ledger answers than this node's, and is not believed: its data folder belongs to {}, \
+         and {} answers",
+        short_ledger(own),
+        short_ledger(found)
+    )]
+    Other {
+        /// The node's own.
+        own: Digest,
+        /// The one that answers.
+        found: Digest,
+    },
 }
 
 impl Books {
+    /// From now on no other ledger is believed.
+    pub fn settle_on(&self, own: Digest) {
+        match self {
+            // Its file is that of one ledger.
+            Self::Here(_) => {}
+            Self::At(distant) => distant.settle_on(own),
+        }
+    }
+
     /// Asks one question. May be dropped: then nothing is known about what was asked.
     pub async fn ask(&self, request: LedgerRequest) -> Result<LedgerReply, LedgerAway> {
         let reply = match self {
             Self::Here(keeper) => keeper.ask(request).await,
-            Self::At { node, network } => {
-                let bytes = codec::encode(&Request::Ledger(Box::new(request)));
-                let reply = network.ask(*node, bytes).await;
-                let reply = reply.map_err(|error| LedgerAway::Keeper(error.to_string()))?;
-                match codec::decode(&reply) {
-                    Ok(Reply::Ledger(reply)) => *reply,
-                    Ok(Reply::Busy) => LedgerReply::Unavailable,
-                    _ => return Err(LedgerAway::Senseless),
-                }
-            }
+            Self::At(distant) => distant.ask(request).await?,
         };
         match reply {
             LedgerReply::Unavailable => Err(LedgerAway::Unavailable),
             reply => Ok(reply),
         }
     }
+}
+
+/// A ledger's id for people: long enough to tell it from others.
+pub(crate) fn short_ledger(id: &Digest) -> String {
+    let mut digits = id.to_string();
+    digits.truncate(12);
+    digits
 }
 
 /// Asks one thing and takes the one answer that there is to it.

@@ -31,7 +31,7 @@ use crate::{
     execute::Execute,
     ground::Ground,
     keepsake::Keepsakes,
-    ledger::{self, Books, Keeper, Signer, Teller},
+    ledger::{Books, Signer, Teller},
     machine,
     market::Market,
     metrics::Metrics,
@@ -124,18 +124,7 @@ impl Node {
             let blobs = Arc::new(ground.depot.clone());
             Network::start(network_config(&config), ground.identity.seed(), blobs).await?
         };
-        let books = match &config.ledger {
-            LedgerConfig::Here(here) => Books::Here(Keeper::start(
-                &config.data.join("ledger.redb"),
-                ledger::genesis(here, ground.identity.secret().node().into()),
-                here,
-                ground.clock.clone(),
-            )?),
-            LedgerConfig::At(at) => Books::At {
-                node: at.node,
-                network: network.clone(),
-            },
-        };
+        let books = ground.books(&config, &network)?;
         // Others may ask for the ledger from here on: a node that keeps it does not wait for itself.
         let genesis = ground.genesis(&books).await?;
         Building {

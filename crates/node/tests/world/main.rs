@@ -6,6 +6,7 @@
 
 mod deploying;
 mod jobs;
+mod ledgers;
 mod nodes;
 mod private;
 mod saying;
@@ -26,6 +27,7 @@ fn main() {
             let trials = [
                 jobs::trials(),
                 deploying::trials(),
+                ledgers::trials(),
                 private::trials(),
                 saying::trials(),
                 stopping::trials(),

@@ -7,7 +7,7 @@ use std::{
 
 use opensky_gateway::Gateway;
 use opensky_node::{
-    Config, Node,
+    Config, Node, StartError,
     config::{ConfigError, LedgerConfig, LedgerHere},
     sandboxed, serve,
 };
@@ -47,8 +47,16 @@ The configuration is TOML; every key but `data` and the ledger's has a default:
 Nodes of different networks do not talk. `opensky devnet` writes a configuration
 for one node more and names it.
 
-Without one the node keeps an embedded ledger, which is a bookkeeper that all
-who use it have to trust: for one machine, and for development.")]
+`[ledger.at]` is a ledger that another node keeps: its key and address, as that
+node says them when it starts. In its place, this node keeps one itself with
+
+  [ledger.here]
+  name = \"development\"
+
+for itself and for all who name it in their `[ledger.at]`, and it does so
+without a configuration, too. Such an embedded ledger is a bookkeeper that all
+who use it have to trust: for one machine, and for development. What is in a
+data folder belongs to one ledger for ever.")]
 pub struct Args {
     /// The configuration [default: node.toml in the data folder, if there is one].
     #[arg(long, value_name = "FILE")]
@@ -150,9 +158,8 @@ fn can_be_folder(data: &Path) -> Result<(), Problem> {
 async fn live(config: Config, format: Format) -> Result<(), Problem> {
     let execute = sandboxed(&config, local::launcher());
     let data = config.data.clone();
-    let node = Node::start(config, execute).await.map_err(|error| {
-        Problem::host(format!("no node starts in `{}`", data.display())).because(error)
-    })?;
+    let node = Node::start(config, execute).await;
+    let node = node.map_err(|error| not_started(&data, error))?;
     let gateway = match Gateway::start(node.clone()).await {
         Ok(gateway) => gateway,
         Err(error) => {
@@ -167,6 +174,17 @@ async fn live(config: Config, format: Format) -> Result<(), Problem> {
     let stopped = gateway.stop().await;
     served.map_err(|error| Problem::host("the node ended").because(error))?;
     stopped.map_err(|error| Problem::host("the node's API was not taken away").because(error))
+}
+
+fn not_started(data: &Path, error: StartError) -> Problem {
+    let problem = Problem::host(format!("no node starts in `{}`", data.display()));
+    let help = match &error {
+        StartError::OtherLedger { .. } => {
+            "give another data folder with --data DIR, or the configuration of the ledger that this one belongs to"
+        }
+        _ => return problem.because(error),
+    };
+    problem.because(error).help(help)
 }
 
 /// Says that it is there, and where.
@@ -190,6 +208,7 @@ async fn ready(node: &Node, gateway: &Gateway, format: Format) -> Result<(), Pro
             let typed = term::typed(&data);
             term::to_stdout(&term::columns([
                 ("node", format!("{NOTE}{id}{PLAIN}")),
+                ("key", node.key().to_string()),
                 ("API", api.to_string()),
                 ("addresses", addresses.join("\n             ")),
                 (
