@@ -311,6 +311,7 @@ impl Broker {
             SeatState::Asked { tries: said } if *said < tries => {
                 *said += 1;
                 let span = back_off(first, last, *said);
+                self.market.unheard(&node, at.now);
                 at.to(node).assign.push(turn);
                 at.wake(Alarm::Seat(turn), span);
             }
@@ -321,7 +322,7 @@ impl Broker {
             }
             SeatState::Asked { .. } | SeatState::Working => {
                 let operator = seat.operator;
-                self.market.rest(&node, at.now, &self.policy, at.alarms);
+                self.market.miss(&node, at.now, &self.policy, at.alarms);
                 self.learn(turn.job, operator, Conduct::Failed, at);
                 self.lose(turn, index, Over::Silent, at);
             }
@@ -371,7 +372,7 @@ impl Broker {
         }
         job.sort(index);
         for (_, node, operator) in hidden {
-            self.market.rest(&node, at.now, &self.policy, at.alarms);
+            self.market.miss(&node, at.now, &self.policy, at.alarms);
             self.learn(id, operator, Conduct::Failed, at);
         }
         self.queue(id);

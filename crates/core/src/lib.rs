@@ -62,4 +62,4 @@ pub use row::{Row, Table};
 pub use standing::Standing;
 pub use time::Time;
 pub use view::{JobState, JobView, SeatView, UnitView, WorkerView};
-pub use why::{NodeWhy, Why};
+pub use why::{NodeWhy, SilentTurn, Why};

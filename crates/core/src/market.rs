@@ -28,6 +28,8 @@ pub(crate) struct Listing {
     pub(crate) rest: Time,
     /// How often in a row it was busy or gone.
     pub(crate) strikes: u8,
+    /// When it was first found not to answer, since it was last heard of.
+    silent: Option<Time>,
     /// Milliseconds to it and back.
     pub(crate) latency: u64,
 }
@@ -49,6 +51,11 @@ impl Listing {
             true => Err(Unfit::Disk { has, needs }),
             false => Ok(()),
         }
+    }
+
+    /// For how many seconds it has not answered, if it does not.
+    pub(crate) fn silent_for(&self, now: Time) -> Option<u64> {
+        self.silent.map(|since| now.since(since) / 1_000)
     }
 
     /// Whether it would take one more.
@@ -152,6 +159,7 @@ impl Market {
                 listing.heard = now;
                 listing.offer = offer;
                 // Whoever offers again is there, and says itself what it takes.
+                listing.silent = None;
                 listing.rest = listing.rest.min(now);
                 listing.window = listing.window.clamp(1, listing.most(policy));
             }
@@ -165,6 +173,7 @@ impl Market {
                     window,
                     rest: Time::default(),
                     strikes: 0,
+                    silent: None,
                     latency: 0,
                 };
                 self.listings.insert(node, listing);
@@ -223,6 +232,7 @@ impl Market {
 
     pub(crate) fn round_trip(&mut self, node: &NodeKey, millis: u64) {
         if let Some(listing) = self.listings.get_mut(node) {
+            listing.silent = None;
             listing.latency = match listing.latency {
                 0 => millis,
                 before => (before * 7 + millis) / 8,
@@ -352,6 +362,26 @@ impl Market {
             alarms.set(Alarm::Rest(*node), listing.rest);
         }
         self.changed(node, now);
+    }
+
+    /// It does not answer: it is left alone for a while.
+    pub(crate) fn miss(&mut self, node: &NodeKey, now: Time, policy: &Policy, alarms: &mut Alarms) {
+        self.unheard(node, now);
+        self.rest(node, now, policy, alarms);
+    }
+
+    /// It has not answered yet.
+    pub(crate) fn unheard(&mut self, node: &NodeKey, now: Time) {
+        if let Some(listing) = self.listings.get_mut(node) {
+            listing.silent.get_or_insert(now);
+        }
+    }
+
+    /// It says something.
+    pub(crate) fn heard_of(&mut self, node: &NodeKey) {
+        if let Some(listing) = self.listings.get_mut(node) {
+            listing.silent = None;
+        }
     }
 
     /// Looks again whether that node has room.
@@ -546,6 +576,26 @@ mod tests {
         place.market.expire(&NodeKey([1; 32]), end);
         assert_eq!(place.pick(0, &[]), None, "the offers are over");
         assert_eq!(place.market.listings().count(), 0);
+    }
+
+    #[test]
+    fn silence_lasts_from_the_first_miss_until_something_is_heard() {
+        let mut place = Place::new([offer(1)]);
+        let node = NodeKey([1; 32]);
+        let (market, policy) = (&mut place.market, &place.policy);
+        let alarms = &mut place.alarms;
+        let silent = |market: &Market| market.listing(&node).unwrap().silent_for(Time(9_000));
+        market.miss(&node, Time(1_000), policy, alarms);
+        market.miss(&node, Time(5_000), policy, alarms);
+        assert_eq!(silent(market), Some(8));
+        market.heard_of(&node);
+        market.rest(&node, Time(6_000), policy, alarms);
+        assert_eq!(silent(market), None, "it has answered: it is busy");
+        market.miss(&node, Time(7_000), policy, alarms);
+        let mut again = offer(1);
+        again.sequence = 2;
+        market.offer(again, Time(8_000), policy, alarms, |_| false);
+        assert_eq!(silent(market), None);
     }
 
     #[test]

@@ -61,9 +61,15 @@ pub enum Unfit {
     /// It has as many units as it takes.
     #[error("it is busy")]
     Busy,
-    /// It did not answer.
-    #[error("it did not answer")]
+    /// It has just refused or failed.
+    #[error("it is left alone for a moment")]
     Resting,
+    /// It was asked, and nothing was heard of it since.
+    #[error("it has not answered for {seconds} s")]
+    Silent {
+        /// For so long.
+        seconds: u64,
+    },
 }
 
 impl Need {

@@ -86,6 +86,7 @@ impl Participant {
                 market.offer(offer, now, &self.policy, at.alarms, worked);
             }
             Event::Received { from, message } => {
+                broker.market.heard_of(&from);
                 let Checked {
                     message,
                     false_turns,
@@ -97,7 +98,7 @@ impl Participant {
                 }
             }
             Event::Unreachable(node) => {
-                broker.market.rest(&node, now, &self.policy, at.alarms);
+                broker.market.miss(&node, now, &self.policy, at.alarms);
             }
             Event::RoundTrip(node, span) => broker.market.round_trip(&node, millis(span)),
             Event::Executed { turn, result } => worker.executed(turn, result, &mut at),

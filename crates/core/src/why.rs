@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use opensky_protocol::{Account, Digest, NodeKey};
 
 use crate::{
+    job::Job,
     market::{Listing, Market},
     need::Unfit,
     participant::Participant,
@@ -24,6 +25,21 @@ pub struct Why {
     pub money: (u128, u128),
     /// Every node that offers.
     pub nodes: Vec<NodeWhy>,
+    /// Turns at it whose nodes do not answer.
+    pub silent: Vec<SilentTurn>,
+}
+
+/// A turn whose node does not answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SilentTurn {
+    /// Its unit's place in the plan.
+    pub index: u32,
+    /// Its place among the unit's turns.
+    pub attempt: u32,
+    /// Who has it.
+    pub node: NodeKey,
+    /// For how long nothing was heard of that node since it was asked something.
+    pub seconds: u64,
 }
 
 /// What is in the way of one node.
@@ -61,8 +77,9 @@ fn rank(unfit: &Unfit) -> u8 {
         Unfit::Own => 6,
         Unfit::Excluded => 7,
         Unfit::Seated => 8,
-        Unfit::Resting => 9,
-        Unfit::Busy => 10,
+        Unfit::Silent { .. } => 9,
+        Unfit::Resting => 10,
+        Unfit::Busy => 11,
     }
 }
 
@@ -82,7 +99,11 @@ impl Participant {
             if seated.contains(&listing.offer.operator) {
                 return Err(Unfit::Seated);
             }
-            Market::load(listing, now).map_or(Ok(()), Err)
+            match (Market::load(listing, now), listing.silent_for(now)) {
+                (None, _) => Ok(()),
+                (Some(_), Some(seconds)) => Err(Unfit::Silent { seconds }),
+                (Some(unfit), None) => Err(unfit),
+            }
         };
         let nodes = broker.market.listings().map(|(node, listing)| NodeWhy {
             node: *node,
@@ -95,6 +116,26 @@ impl Participant {
             unit: first,
             money: (job.left(), job.worst_seat(&job.order.price, input)),
             nodes: nodes.collect(),
+            silent: self.silent_turns(job, now),
         })
+    }
+
+    fn silent_turns(&self, job: &Job, now: Time) -> Vec<SilentTurn> {
+        let market = &self.broker().market;
+        let turns = job.units.iter().flat_map(|(index, unit)| {
+            let seats = (0..).zip(&unit.seats);
+            seats.map(|(attempt, seat)| (*index, attempt, seat))
+        });
+        let live = turns.filter(|(_, _, seat)| seat.is_live());
+        let silent = live.filter_map(|(index, attempt, seat)| {
+            let seconds = market.listing(&seat.node)?.silent_for(now)?;
+            Some(SilentTurn {
+                index,
+                attempt,
+                node: seat.node,
+                seconds,
+            })
+        });
+        silent.collect()
     }
 }

@@ -7,9 +7,9 @@ use axum::{
     http::{HeaderValue, header},
     response::IntoResponse,
 };
-use opensky_api::{Code, Cursor, Job, JobId, Page, UnitLog, Why};
+use opensky_api::{Code, Cursor, Job, JobId, NodeId, Page, UnitLog, Why};
 use opensky_core::{Ending, JobState, JobView, Submission, UnitView};
-use opensky_node::Log;
+use opensky_node::{LedgerAway, Log};
 use opensky_protocol::Digest;
 use tokio::time::timeout;
 
@@ -113,12 +113,24 @@ pub(crate) async fn why(State(desk): State<Desk>, Named(job): Named, page: Paged
         Some(after) => after.parse().map_err(|_| no_place())?,
     };
     let over = show::Over::from(&job);
+    let away = match over {
+        show::Over::Yes => None,
+        show::Over::No => ledger_away(&desk, job.id).await,
+    };
+    let mut sentence = sentence(&job, &why, &units);
+    if let Some(away) = away {
+        sentence = format!("{away}; {sentence}");
+    }
     let wanted = units.iter().filter(|unit| unit.index >= start);
-    let shown = wanted.map(|unit| (unit.index, show::unit(unit, &order, over)));
+    let shown = wanted.map(|unit| {
+        let mut shown = show::unit(unit, &order, over);
+        show::silence(&mut shown, &why);
+        (unit.index, shown)
+    });
     let after = |last: u32| Cursor::new((u64::from(last) + 1).to_string());
     Ok(json(&Why {
         job: JobId::new(job.id),
-        sentence: sentence(&job, &why, &units),
+        sentence,
         waiting: show::count(why.waiting),
         left: opensky_api::Amount(why.money.0),
         turn_price: opensky_api::Amount(why.money.1),
@@ -127,6 +139,14 @@ pub(crate) async fn why(State(desk): State<Desk>, Named(job): Named, page: Paged
         nodes: show::passed(&why),
         units: fill(page.entries, shown, after),
     }))
+}
+
+/// What keeps the ledger from answering, if something does: nothing of a job is paid then.
+async fn ledger_away(desk: &Desk, job: Digest) -> Option<String> {
+    match timeout(LEDGER, desk.node.held(job)).await {
+        Ok(answer) => answer.err().map(|away| away.to_string()),
+        Err(_) => Some(LedgerAway::Slow(LEDGER.as_secs()).to_string()),
+    }
 }
 
 /// Nodes that nothing keeps from taking a unit.
@@ -140,6 +160,23 @@ fn short_of(unit: Option<&UnitView>) -> Option<String> {
     let unit = unit.filter(|unit| unit.promised > 0)?;
     let (index, has, wanted) = (unit.index, unit.promised, unit.wanted);
     (has < wanted.into()).then(|| format!("unit {index} has {has} of {wanted} results"))
+}
+
+/// That turns are with nodes that do not answer.
+fn silent(job: &JobView, why: &opensky_core::Why) -> String {
+    let longest = why.silent.iter().map(|turn| turn.seconds).max();
+    let longest = longest.unwrap_or_default();
+    match &why.silent[..] {
+        [one] => {
+            let (index, node) = (one.index, NodeId::from(one.node).short());
+            format!("unit {index} is with {node}, which has not answered for {longest} s")
+        }
+        all => format!(
+            "{} of {} turns are with nodes that do not answer, one of them for {longest} s",
+            all.len(),
+            job.running
+        ),
+    }
 }
 
 /// Why a job is where it is, in one sentence.
@@ -161,6 +198,7 @@ fn sentence(job: &JobView, why: &opensky_core::Why, units: &[UnitView]) -> Strin
         }
         JobState::Collecting => "all units have a result, and the outputs are on their way".into(),
         JobState::Funding => "the ledger has not yet set the money aside".into(),
+        JobState::Running if why.waiting == 0 && !why.silent.is_empty() => silent(job, why),
         JobState::Running if why.waiting == 0 => {
             format!(
                 "{} turns are being run, and no unit waits for a provider",
@@ -176,9 +214,13 @@ fn sentence(job: &JobView, why: &opensky_core::Why, units: &[UnitView]) -> Strin
                 Some(need) => format!("{} of {} nodes: {}", need.nodes, need.of, need.reason),
                 None => "no provider is free".into(),
             };
-            match short_of(waiting) {
+            let need = match short_of(waiting) {
                 Some(short) => format!("{short}, and waits for another operator; {need}"),
                 None => need,
+            };
+            match why.silent.is_empty() {
+                true => need,
+                false => format!("{}; {need}", silent(job, why)),
             }
         }
         JobState::Running => {

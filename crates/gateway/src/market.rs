@@ -28,6 +28,11 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
     });
     let work = desk.node.work().await.ok_or_else(refusal::ended)?;
     let provides = desk.node.config().provide;
+    let held = match &status.ledger_away {
+        Some(_) => None,
+        None => desk.node.balance().await.ok(),
+    };
+    let held = held.map(|state| Amount(state.purse.held));
     Ok(json(&NodeStatus {
         node: status.node.into(),
         account: status.account.into(),
@@ -39,12 +44,7 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
         requester: Requester {
             jobs: count,
             escrow: Amount(escrow),
-            held: desk
-                .node
-                .balance()
-                .await
-                .ok()
-                .map(|state| Amount(state.purse.held)),
+            held,
             spent: status.turnover.map(|all| Amount(all.spent)),
         },
     }))
@@ -98,7 +98,7 @@ pub(crate) fn ledger(status: &Status) -> Ledger {
         answers: status.ledger_away.is_none(),
         about: match &status.ledger_away {
             None => EMBEDDED.into(),
-            Some(away) => format!("{EMBEDDED}. It does not answer: {away}"),
+            Some(away) => away.to_string(),
         },
     }
 }

@@ -270,20 +270,35 @@ fn turn((attempt, seat): (u32, &SeatView)) -> Turn {
     }
 }
 
-/// What keeps nodes from a job: how many each reason, the most frequent first.
+/// Says of turns whose nodes do not answer for how long that is.
+pub(crate) fn silence(unit: &mut Unit, why: &core::Why) {
+    for silent in why.silent.iter().filter(|turn| turn.index == unit.index) {
+        if let Some(turn) = unit.turns.get_mut(silent.attempt as usize) {
+            let begun = match turn.state.ends_with(UNANSWERED) {
+                true => "",
+                false => ", and has not answered",
+            };
+            turn.state = format!("{}{begun} for {} s", turn.state, silent.seconds);
+        }
+    }
+}
+
+/// How the state of a turn ends that was asked for more than once.
+const UNANSWERED: &str = "has not answered";
+
+/// What keeps nodes from a job: how many each reason, the most frequent first, and last those
+/// that have done their part.
 pub(crate) fn needs(why: &core::Why) -> Vec<Need> {
     let of = count(why.nodes.len());
-    let mut needs: Vec<Need> = why
-        .summary()
-        .into_iter()
-        .map(|(unfit, nodes)| Need {
-            nodes: count(nodes),
-            of,
-            reason: reason(&unfit),
-        })
-        .collect();
-    needs.sort_by_key(|need| std::cmp::Reverse(need.nodes));
-    needs
+    let mut summary = why.summary();
+    let is_theirs = |unfit: &Unfit| matches!(unfit, Unfit::Seated | Unfit::Own);
+    summary.sort_by_key(|(unfit, nodes)| (is_theirs(unfit), std::cmp::Reverse(*nodes)));
+    let need = |(unfit, nodes): (Unfit, usize)| Need {
+        nodes: count(nodes),
+        of,
+        reason: reason(&unfit),
+    };
+    summary.into_iter().map(need).collect()
 }
 
 /// The nodes that something keeps from a job.

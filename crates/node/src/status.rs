@@ -1,12 +1,19 @@
 //! How the node stands, truthfully: reachable or not and why, what it has done, why nothing comes.
 
+use std::time::Duration;
+
 use opensky_network::{Reachability, Status as NetworkStatus};
 use opensky_protocol::{
     Account, Digest, NodeKey, Offer,
     ledger::{AccountState, Event, Terms},
 };
+use tokio::time::timeout;
 
 use crate::{ledger::LedgerAway, node::Node, wallet::Turnover};
+
+/// How long the ledger may take to say what the account has gained and spent: whoever asks how the node is
+/// has not asked how the ledger is.
+const LEDGER: Duration = Duration::from_secs(5);
 
 /// How a node stands.
 #[derive(Clone, Debug)]
@@ -61,7 +68,7 @@ pub enum Hindrance {
     #[error("others cannot reach it: {0}")]
     Unreachable(String),
     /// Escrows cannot be seen.
-    #[error("its ledger does not answer, so that it cannot see who would pay: {0}")]
+    #[error("it cannot see who would pay, for as long as its ledger does not answer")]
     Ledger(LedgerAway),
     /// There is no offer yet.
     #[error("it has not offered anything yet")]
@@ -90,7 +97,8 @@ impl Node {
     pub async fn status(&self) -> Status {
         let parts = &self.0;
         let network = parts.network.status().await;
-        let turnover = parts.wallet.turnover().await;
+        let turnover = timeout(LEDGER, parts.wallet.turnover()).await;
+        let turnover = turnover.unwrap_or(Err(LedgerAway::Slow(LEDGER.as_secs())));
         let metrics = &parts.metrics;
         let mut status = Status {
             node: parts.who.node,

@@ -32,11 +32,11 @@ pub fn wallet(wallet: &Wallet, now: Time) -> String {
 
 /// Which ledger a node uses, and whether it answers.
 pub fn ledger(ledger: &Ledger) -> String {
-    let answers = match ledger.answers {
-        true => format!("{GOOD}answers{PLAIN}"),
-        false => format!("{BAD}does not answer{PLAIN}"),
-    };
-    format!("{answers}: {}", foreign::name(&ledger.about))
+    let about = foreign::name(&ledger.about);
+    match ledger.answers {
+        true => format!("{GOOD}answers{PLAIN}: {about}"),
+        false => format!("{BAD}{about}{PLAIN}"),
+    }
 }
 
 /// An account's history, the newest first.

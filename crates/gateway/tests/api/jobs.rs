@@ -16,11 +16,11 @@ use opensky_protocol::{Digest, JobReceipt, Receipt};
 
 use crate::{launcher, nodes::World, served::runtime};
 
-const JOB: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/job.wasm");
+pub const JOB: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/job.wasm");
 const MAP_REDUCE: &[u8] = include_bytes!("../../../testkit/corpus/rust-job/map-reduce.wasm");
 const WORDS: &[u8] = include_bytes!("../../../testkit/corpus/rust-wasip1/words.adapted.wasm");
 const FILES: &[u8] = include_bytes!("../../../testkit/corpus/rust-wasip2/files.wasm");
-const TEXT: &[u8] = include_bytes!("../../../testkit/corpus/inputs/text");
+pub const TEXT: &[u8] = include_bytes!("../../../testkit/corpus/inputs/text");
 
 pub fn trials() -> Vec<Trial> {
     vec![Trial::test(
@@ -73,7 +73,7 @@ fn with_a_network(test: impl FnOnce(&Client)) {
     drop(world);
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < Duration::from_secs(60), "{what}");
@@ -90,7 +90,7 @@ fn set_aside(client: &Client) {
     });
 }
 
-fn put(client: &Client, bytes: &[u8]) -> Hex {
+pub fn put(client: &Client, bytes: &[u8]) -> Hex {
     client
         .put_blob(bytes, Some(bytes.len() as u64))
         .expect("stored")

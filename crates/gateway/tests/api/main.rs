@@ -4,6 +4,7 @@
 
 #[path = "../../../api/tests/api/arbitrary.rs"]
 mod arbitrary;
+mod away;
 mod bent;
 mod blobs;
 mod crowd;
@@ -32,6 +33,7 @@ fn main() {
                 crowd::trials(),
                 blobs::trials(),
                 fuzz::trials(),
+                away::trials(),
                 bent::trials(),
                 jobs::trials(),
             ];
