@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use opensky_protocol::{
     Abort, Account, Capacity, Digest, JobSpec, NodeKey, Offer, Outputs, PriceTerms, Profile,
-    Signature, Statement, Transcript, Turn, Verified, Work, WorkError,
+    Refusal, Signature, Statement, Transcript, Turn, Verified, Work, WorkError,
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
@@ -50,6 +50,13 @@ pub enum Event {
         turn: Turn,
         /// What came of it.
         result: Result<Box<Done>, Abort>,
+    },
+    /// A turn that this node was to run cannot be run here after all, and nothing is wrong with its unit.
+    GivenBack {
+        /// Which.
+        turn: Turn,
+        /// What is in the way.
+        why: Refusal,
     },
     /// The outputs of an own job are all in this node's store.
     Collected(Digest),

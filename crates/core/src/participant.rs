@@ -102,6 +102,7 @@ impl Participant {
             }
             Event::RoundTrip(node, span) => broker.market.round_trip(&node, millis(span)),
             Event::Executed { turn, result } => worker.executed(turn, result, &mut at),
+            Event::GivenBack { turn, why } => worker.given_back(turn, why, &mut at),
             Event::Collected(job) => broker.collected(job, &mut at),
             Event::Escrow { job, state } => broker.escrow(job, state, &mut at),
             Event::Funding { job, found } => worker.funded(job, found, &mut at),

@@ -1,6 +1,6 @@
 //! When a worker's turns run, and what comes of that.
 
-use opensky_protocol::{Abort, Turn};
+use opensky_protocol::{Abort, Refusal, Turn};
 
 use crate::{
     effect::Effect,
@@ -110,6 +110,19 @@ impl Worker {
                 self.forget(turn, Some(abort), at);
             }
         }
+    }
+
+    /// A turn cannot be run here after all. Whoever asks again may find that it can.
+    pub(crate) fn given_back(&mut self, turn: Turn, why: Refusal, at: &mut Moment<'_>) {
+        self.stopped(&turn);
+        let task = self.tasks.get(&turn);
+        let Some(task) = task.filter(|task| matches!(task.state, TaskState::Running)) else {
+            return;
+        };
+        let from = task.ticket.value.requester;
+        self.refuse(from, turn, why, at);
+        self.forget(turn, None, at);
+        self.unremember(&turn);
     }
 
     pub(crate) fn stopped(&mut self, turn: &Turn) {

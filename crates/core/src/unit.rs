@@ -203,8 +203,13 @@ impl Seat {
         matches!(
             self.state,
             SeatState::Over(
-                Over::Refused(Refusal::Busy | Refusal::Escrow | Refusal::Committed | Refusal::Owed)
-                    | Over::Silent
+                Over::Refused(
+                    Refusal::Busy
+                        | Refusal::Disk
+                        | Refusal::Escrow
+                        | Refusal::Committed
+                        | Refusal::Owed
+                ) | Over::Silent
                     | Over::Hidden
                     | Over::Lacked
             )

@@ -108,7 +108,7 @@ impl Worker {
         }
     }
 
-    fn refuse(&mut self, from: NodeKey, turn: Turn, why: Refusal, at: &mut Moment<'_>) {
+    pub(crate) fn refuse(&mut self, from: NodeKey, turn: Turn, why: Refusal, at: &mut Moment<'_>) {
         *self.refusals.entry(why).or_default() += 1;
         at.to(from).refuse.push((turn, why));
     }
@@ -350,6 +350,12 @@ impl Worker {
     pub(crate) fn task_of(&mut self, from: NodeKey, turn: &Turn) -> Option<&mut Task> {
         let task = self.tasks.get_mut(turn).map(|task| &mut **task);
         task.filter(|task| task.ticket.value.requester == from)
+    }
+
+    /// An order for that turn counts as a new one.
+    pub(crate) fn unremember(&mut self, turn: &Turn) {
+        self.over.remove(turn);
+        self.over_order.retain(|over| over != turn);
     }
 
     /// A turn is over.

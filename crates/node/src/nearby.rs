@@ -55,6 +55,11 @@ struct State {
 impl Nearby {
     /// A peer that has these, and a node that knows it and has nothing.
     pub async fn start(blobs: &[&[u8]]) -> Self {
+        Self::with_quota(blobs, 1 << 30).await
+    }
+
+    /// The same where the node's store holds so many bytes.
+    pub async fn with_quota(blobs: &[&[u8]], quota: u64) -> Self {
         let blobs = blobs.iter().map(|blob| (Digest::of(blob), blob.to_vec()));
         let gate = Arc::new(Gate {
             blobs: blobs.map(|(name, blob)| (name, Arc::new(blob))).collect(),
@@ -72,7 +77,7 @@ impl Nearby {
         let folder = tempfile::tempdir().expect("there is a disk");
         let store = Store::open_sealed(folder.path(), &SealKey::from_bytes([1; 32]));
         let store = store.expect("the folder is new");
-        let store = Arc::new(store.with_quota(1 << 30).expect("the store is empty"));
+        let store = Arc::new(store.with_quota(quota).expect("the store is empty"));
         let rows = Rows::open(&folder.path().join("rows")).expect("the folder is new");
         let rows = Arc::new(rows);
         let depot = Depot::new(store.clone());

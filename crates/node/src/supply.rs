@@ -8,7 +8,8 @@ use std::{
 };
 
 use opensky_network::{FetchError, Network};
-use opensky_protocol::{Abort, Digest, NodeKey, Work};
+use opensky_protocol::{Abort, Digest, NodeKey, Refusal, Work};
+use opensky_storage::StoreError;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     time::Instant,
@@ -39,6 +40,27 @@ pub(crate) struct Supply {
     each: Mutex<BTreeMap<NodeKey, Arc<Semaphore>>>,
 }
 
+/// Why there will be no result of a unit here.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum NoRun {
+    /// The host failed at it.
+    #[error(transparent)]
+    Abort(#[from] Abort),
+    /// It is for somebody else, as things are here now.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+}
+
+impl NoRun {
+    /// A disk or a quota that is full says nothing about the unit; `or` is what all else comes to.
+    pub fn of_store(error: &StoreError, or: impl FnOnce() -> Abort) -> Self {
+        match error {
+            StoreError::DiskFull { .. } | StoreError::Quota { .. } => Refusal::Disk.into(),
+            _ => or().into(),
+        }
+    }
+}
+
 /// What a unit needs.
 pub(crate) struct Needs<'a> {
     pub job: Digest,
@@ -66,7 +88,7 @@ impl Supply {
 
     /// Brings a unit's inputs, as many bytes as they may have together, and its program, and keeps them
     /// for its job; gives up what takes too long. May be dropped when nobody wants them any more.
-    pub async fn bring(&self, needs: &Needs<'_>) -> Result<(), Abort> {
+    pub async fn bring(&self, needs: &Needs<'_>) -> Result<(), NoRun> {
         let _room = self.room(needs.requester).await;
         let inputs: BTreeSet<Digest> = needs.work.inputs.values().copied().collect();
         let all = inputs.iter().copied().chain([needs.work.program]);
@@ -96,11 +118,15 @@ impl Supply {
         until: Instant,
         (name, digest): (&str, Digest),
         limit: u64,
-    ) -> Result<u64, Abort> {
+    ) -> Result<u64, NoRun> {
         let taken = self.fetch(until, digest, needs.sources, limit).await;
         taken.map_err(|error| {
             tracing::warn!(%digest, name, %error, "an input did not come");
-            Abort::MissingInput(name.to_owned())
+            let missing = || Abort::MissingInput(name.to_owned());
+            match &error {
+                BringError::Store(error) => NoRun::of_store(error, missing),
+                _ => missing().into(),
+            }
         })
     }
 
@@ -186,7 +212,7 @@ mod tests {
             Self { nearby, supply }
         }
 
-        async fn bring(&self, work: &Work, input_len: u64) -> Result<(), Abort> {
+        async fn bring(&self, work: &Work, input_len: u64) -> Result<(), NoRun> {
             self.bring_for(NodeKey([1; 32]), work, input_len).await
         }
 
@@ -195,7 +221,7 @@ mod tests {
             requester: NodeKey,
             work: &Work,
             input_len: u64,
-        ) -> Result<(), Abort> {
+        ) -> Result<(), NoRun> {
             let needs = Needs {
                 job: Digest([1; 32]),
                 work,
@@ -220,7 +246,7 @@ mod tests {
         let free = store.used();
 
         let alone = work(&[("a", one)], program);
-        let missing = |name: &str| Err(Abort::MissingInput(name.into()));
+        let missing = |name: &str| Err(Abort::MissingInput(name.into()).into());
         assert_eq!(place.bring(&alone, 0).await, missing("a"));
         assert_eq!(place.bring(&alone, (1 << 20) - 1).await, missing("a"));
         assert_eq!(store.used(), free, "nothing of it takes room");
@@ -235,6 +261,17 @@ mod tests {
         // Under two names it counts once.
         let twice = work(&[("a", one), ("b", one)], program);
         assert_eq!(place.bring(&twice, 1 << 20).await, Ok(()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn disk_that_is_full_is_no_input_that_is_missing() {
+        let blob = vec![1; 300_000];
+        let nearby = Nearby::with_quota(&[&blob, PROGRAM], 200_000).await;
+        let supply = nearby.supply();
+        let place = Place { nearby, supply };
+        let work = work(&[(names::INPUT, Digest::of(&blob))], Digest::of(PROGRAM));
+        let brought = place.bring(&work, 300_000).await;
+        assert_eq!(brought, Err(Refusal::Disk.into()));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ use crate::{
     keepsake::{For, Keepsakes},
     metrics::Metrics,
     pace::Pace,
-    supply::{Needs, Supply},
+    supply::{Needs, NoRun, Supply},
     tasks::Tasks,
 };
 
@@ -209,7 +209,7 @@ impl Floor {
             tracing::warn!(%abort, "a unit is not taken on");
             floor.tools.metrics.aborted.inc();
             // The core ends before those who tell it things.
-            let _ = floor.tools.events.send(executed(turn, Err(abort))).await;
+            let _ = floor.tools.events.send(over(turn, Err(abort.into()))).await;
         });
     }
 
@@ -230,14 +230,14 @@ impl Floor {
                     self.changed.notify_one();
                 }
             }
-            Err(abort) => {
-                tracing::warn!(%abort, "a unit cannot begin");
+            Err(why) => {
+                tracing::warn!(%why, "a unit cannot begin");
                 // Held until it is told: without it this would end here.
                 let wanted = self.lock().known.remove(&task.turn);
                 if wanted.is_some() {
                     self.tools.metrics.queued.dec();
                     self.tools.metrics.aborted.inc();
-                    let event = executed(task.turn, Err(abort));
+                    let event = over(task.turn, Err(why));
                     // The core ends before those who tell it things.
                     let _ = self.tools.events.send(event).await;
                 }
@@ -302,6 +302,7 @@ impl Floor {
         let span = |task: &Task| tracing::info_span!("unit", unit = %short(&task.turn.unit), job = %short(&task.turn.job), attempt = task.turn.attempt);
         let finished = batch.iter().zip(results).map(|(task, result)| {
             let _inside = span(task).entered();
+            let result = result.map_err(NoRun::from);
             (task, result.and_then(|run| self.finish(task, run)))
         });
         // All of them before any is told: so they wait for the disk once, and go out in one message.
@@ -341,7 +342,7 @@ impl Floor {
     }
 
     /// Stores what a run put out, and signs what it came to.
-    fn finish(&self, task: &Task, run: Run) -> Result<Box<Done>, Abort> {
+    fn finish(&self, task: &Task, run: Run) -> Result<Box<Done>, NoRun> {
         let Tools {
             depot,
             keepsakes,
@@ -363,7 +364,8 @@ impl Floor {
             .keep_for(For::Turns(task.turn.job), digests)
             .map_err(|error| failed(&error))?;
         for bytes in run.outputs.values() {
-            depot.store().put(bytes).map_err(|error| failed(&error))?;
+            let put = depot.store().put(bytes);
+            put.map_err(|error| NoRun::of_store(&error, || failed(&error)))?;
         }
         metrics.executed.inc();
         metrics.fuel.inc_by(run.fuel);
@@ -389,7 +391,7 @@ impl Floor {
         }))
     }
 
-    fn tell(&self, turn: Turn, result: Result<Box<Done>, Abort>) {
+    fn tell(&self, turn: Turn, result: Result<Box<Done>, NoRun>) {
         {
             let mut state = self.lock();
             state.running.remove(&turn);
@@ -398,12 +400,12 @@ impl Floor {
                 return;
             }
         }
-        if let Err(abort) = &result {
-            tracing::warn!(%abort, "no result");
+        if let Err(why) = &result {
+            tracing::warn!(%why, "no result");
             self.tools.metrics.aborted.inc();
         }
         // The core ends before those who tell it things.
-        let _ = self.tools.events.blocking_send(executed(turn, result));
+        let _ = self.tools.events.blocking_send(over(turn, result));
     }
 }
 
@@ -421,7 +423,13 @@ fn opened(key: &ContentKey, blob: &[u8], name: &str) -> Result<Vec<u8>, Abort> {
     opened.ok_or_else(|| Abort::MissingInput(name.into()))
 }
 
-fn executed(turn: Turn, result: Result<Box<Done>, Abort>) -> Event {
+/// That nothing more comes of a turn but this.
+fn over(turn: Turn, result: Result<Box<Done>, NoRun>) -> Event {
+    let result = match result {
+        Ok(done) => Ok(done),
+        Err(NoRun::Abort(abort)) => Err(abort),
+        Err(NoRun::Refusal(why)) => return Event::GivenBack { turn, why },
+    };
     Event::Executed { turn, result }
 }
 

@@ -1,7 +1,7 @@
 //! What characters do otherwise than the core tells them: what they compute, and what they say.
 
-use opensky_core::{Done, Outgoing};
-use opensky_protocol::{Abort, Digest, Turn, Voucher, Work, names};
+use opensky_core::{Done, Event, Outgoing};
+use opensky_protocol::{Abort, Digest, Refusal, Turn, Voucher, Work, names};
 
 use crate::{
     character::Character,
@@ -21,13 +21,19 @@ const LAPSED: u8 = 106;
 const BORROWED: u8 = 107;
 
 impl World {
-    /// What comes of a run.
-    pub(crate) fn result(
-        &mut self,
-        place: usize,
-        turn: &Turn,
-        work: &Work,
-    ) -> Result<Box<Done>, Abort> {
+    /// What comes of a turn that is run.
+    pub(crate) fn came_to(&mut self, place: usize, turn: Turn, work: &Work) -> Event {
+        let node = &mut self.nodes[place];
+        if matches!(node.character, Character::Full(first) if node.runs < first) {
+            node.runs += 1;
+            let why = Refusal::Disk;
+            return Event::GivenBack { turn, why };
+        }
+        let result = self.result(place, &turn, work);
+        Event::Executed { turn, result }
+    }
+
+    fn result(&mut self, place: usize, turn: &Turn, work: &Work) -> Result<Box<Done>, Abort> {
         let lost = work.inputs.iter().find(|(_, digest)| {
             let makers = self.gossip.makers.get(*digest);
             let is_gone = |place: &usize| self.nodes[*place].state == State::Gone;

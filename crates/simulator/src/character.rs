@@ -33,6 +33,8 @@ pub enum Character {
     Failing,
     /// A provider that cannot get what the requester has, so often at first.
     Cut(u32),
+    /// A provider that has no room on its disk, so often at first.
+    Full(u32),
     /// A provider that takes so many times as long.
     Slow(u16),
     /// A provider that is honest so often, and lies from then on.
@@ -74,6 +76,7 @@ impl Character {
                 | Self::Silent
                 | Self::Failing
                 | Self::Cut(_)
+                | Self::Full(_)
                 | Self::Slow(_)
                 | Self::Mapper
         )

@@ -65,5 +65,6 @@ fn kind(event: &Event) -> u8 {
         Event::Filed(_) => 12,
         Event::Capacity(_) => 13,
         Event::Drain => 14,
+        Event::GivenBack { .. } => 15,
     }
 }

@@ -207,8 +207,8 @@ impl World {
             Coming::Own(of, event) if of == life => self.feed(place, *event),
             Coming::Run(of, turn, _) if of == life && self.nodes[place].halted.remove(&turn) => {}
             Coming::Run(of, turn, work) if of == life => {
-                let result = self.result(place, &turn, &work);
-                self.feed(place, Event::Executed { turn, result });
+                let event = self.came_to(place, turn, &work);
+                self.feed(place, event);
             }
             Coming::Own(..) | Coming::Run(..) => {}
             Coming::Errand(of, errand) => self.do_errand(place, of, *errand),

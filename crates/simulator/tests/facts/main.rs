@@ -25,7 +25,7 @@ use opensky_simulator::{
 };
 use proptest::prelude::*;
 
-use Character::{Cut, Failing, Hiding, Honest, Liar, Mapper, Silent, Slow, Turncoat};
+use Character::{Cut, Failing, Full, Hiding, Honest, Liar, Mapper, Silent, Slow, Turncoat};
 
 const HOUR: u64 = 3_600_000;
 const MONEY: u128 = 1 << 60;
@@ -182,6 +182,17 @@ fn requester_that_was_away_while_its_inputs_were_fetched_gets_its_result() {
     let order = single(1);
     let world = run(world(5, Weather::CALM, &[Cut(5); 2]), vec![order.clone()]);
     ends(&world, &order, Ending::Done);
+}
+
+#[test]
+fn disks_that_are_full_say_nothing_about_a_unit() {
+    let order = single(1);
+    let world = run(world(5, Weather::CALM, &[Full(3); 2]), vec![order.clone()]);
+    ends(&world, &order, Ending::Done);
+    let id = world.nodes[0].participant.jobs().next().unwrap().id;
+    let units = world.nodes[0].participant.units(&id);
+    let full = "refused: the unit may use more disk than it has";
+    assert!(units[0].seats.iter().any(|seat| seat.state == full));
 }
 
 #[test]
