@@ -11,6 +11,7 @@ use opensky_network::Network;
 use opensky_protocol::{Digest, NodeKey, Output};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 
@@ -101,6 +102,7 @@ impl Collector {
 
     async fn bring(&self, job: &Digest, output: &Output, sources: &[NodeKey]) {
         let Desk { network, depot, .. } = &*self.0;
+        self.check(output.digest).await;
         let limit = output.len.min(LARGEST);
         let mut pause = FIRST_TRY;
         while !depot.store().has(&output.digest) {
@@ -120,6 +122,18 @@ impl Collector {
                 }
                 Err(_) => tracing::debug!(job = %short(job), "an output comes slowly"),
             }
+        }
+    }
+
+    /// Removes what is here of it if it is damaged: somebody else has it whole.
+    async fn check(&self, digest: Digest) {
+        let store = self.0.depot.store().clone();
+        if !store.has(&digest) {
+            return;
+        }
+        let checked = spawn_blocking(move || store.verify(&digest)).await;
+        if let Ok(Err(error)) = checked {
+            tracing::warn!(%error, "an output that was here is fetched again");
         }
     }
 
@@ -207,6 +221,31 @@ mod tests {
         let collected = timeout(PATIENCE, told.recv()).await.unwrap();
         assert_eq!(collected, Some(Event::Collected(job)));
         assert!(place.depot.store().has(&Digest::of(good)));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn output_that_is_damaged_here_is_fetched_again() {
+        let source = Place::new(4, Vec::new()).await;
+        let place = Place::new(5, vec![source.address().await]).await;
+        let good = vec![7; 100_000];
+        for one in [&source, &place] {
+            one.depot.store().put(&good).unwrap();
+        }
+        let folder = place.folder.path().join("blobs/sealed-1");
+        let below = std::fs::read_dir(folder).unwrap().flatten();
+        let mut files = below.flat_map(|entry| std::fs::read_dir(entry.path()).unwrap().flatten());
+        let file = files.next().expect("a blob").path();
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[50_000] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+
+        let (collector, mut told) = place.collector();
+        let (job, key) = (Digest([1; 32]), SecretKey::from_seed(&[4; 32]).node());
+        collector.begin(job, output(&good, key));
+        let collected = timeout(PATIENCE, told.recv()).await.unwrap();
+        assert_eq!(collected, Some(Event::Collected(job)));
+        let kept = place.depot.store().get(&Digest::of(&good));
+        assert!(kept.is_ok_and(|kept| kept == good));
     }
 
     #[tokio::test(flavor = "multi_thread")]
