@@ -1,5 +1,10 @@
 //! What can go wrong with the ledger's file.
 
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
 use opensky_protocol::{Digest, codec::CodecError, ledger::GenesisError};
 
 /// Why the ledger did not do what was asked. After any of these but [`Genesis`](Self::Genesis) the
@@ -19,6 +24,18 @@ pub enum LedgerError {
         /// What is there.
         found: Digest,
     },
+    /// The file's bytes are not those that were written, or some are missing.
+    #[error(
+        "the ledger's file `{}` is damaged or cut short ({why}): put back a copy of it, or begin another \
+         ledger in another data folder; the money of this one is in that file alone",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
     /// A row is not what was written.
     #[error("a row of the ledger is damaged: {0}")]
     Row(#[from] CodecError),
@@ -28,6 +45,27 @@ pub enum LedgerError {
     /// The file could not be read or written.
     #[error("cannot read or write the ledger: {0}")]
     Storage(Box<redb::Error>),
+}
+
+impl LedgerError {
+    /// The same of a file that was opened just now, whose damage shows then.
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        let why = match &self {
+            Self::Row(error) => error.to_string(),
+            Self::Storage(error) => match &**error {
+                redb::Error::Corrupted(why) => why.clone(),
+                redb::Error::Io(error) if is_damage(error.kind()) => error.to_string(),
+                _ => return self,
+            },
+            _ => return self,
+        };
+        let path = path.to_owned();
+        Self::Damaged { path, why }
+    }
+}
+
+fn is_damage(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
 }
 
 impl From<std::io::Error> for LedgerError {

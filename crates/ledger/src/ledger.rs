@@ -51,7 +51,8 @@ impl Ledger {
         if !path.try_exists()? {
             begin(path, &genesis)?;
         }
-        Self::load(Database::open(path)?, genesis, conduct)
+        let open = || Self::load(Database::open(path)?, genesis, conduct);
+        open().map_err(|error| error.in_file(path))
     }
 
     /// The same with its bytes elsewhere, for tests.

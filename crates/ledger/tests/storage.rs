@@ -5,7 +5,7 @@
 mod world;
 
 use std::{
-    io,
+    fs, io,
     sync::{Arc, LazyLock, Mutex},
 };
 
@@ -311,4 +311,31 @@ fn whatever_a_failing_disk_keeps_the_story_ends_the_same() {
         let some = |index: usize| (index + good as usize).is_multiple_of(2);
         recovers(disk.after_a_crash(some), answered, &expected);
     }
+}
+
+#[test]
+fn file_that_is_damaged_or_cut_short_is_named_with_what_can_be_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let ada = Party::new(1);
+    let open = || {
+        let genesis = genesis(terms(&ada), &[(&ada, 1_000)]);
+        Ledger::open(&path, genesis, Conduct::default())
+    };
+    drop(open().unwrap());
+    let whole = fs::read(&path).unwrap();
+    let lengths = (0..whole.len()).step_by(4096 * 7 + 1);
+    let cut = lengths.map(|len| whole[..len].to_vec());
+    for bytes in cut.chain([[&[0; 64], &whole[64..]].concat()]) {
+        let len = bytes.len();
+        fs::write(&path, bytes).unwrap();
+        let said = open().expect_err("it does not open").to_string();
+        let named = path.display().to_string();
+        assert!(
+            said.contains(&named) && said.contains("put back a copy"),
+            "{len}: {said}"
+        );
+    }
+    fs::write(&path, whole).unwrap();
+    open().unwrap();
 }

@@ -85,7 +85,7 @@ pub(super) fn open_over(
         {
             return Err(RowsError::NotRows(path()));
         }
-        Err(error) => return Err(failed("open", error.into())),
+        Err(error) => return Err(in_file(failed("open", error.into()), &path())),
     };
     let about = |what| about(&database, what).map_err(|error| failed("open", error));
     match about(FORMAT)?.as_deref() {
@@ -97,6 +97,18 @@ pub(super) fn open_over(
         return Err(RowsError::WrongKey(path()));
     }
     Ok(database)
+}
+
+/// The same of a file that was opened just now, whose damage shows then.
+fn in_file(error: RowsError, path: &Path) -> RowsError {
+    let why = match error {
+        RowsError::Damaged(why) => why,
+        RowsError::Io { source, .. } if source.kind() == ErrorKind::UnexpectedEof => {
+            "it is cut short".into()
+        }
+        error => return error,
+    };
+    RowsError::Damaged(format!("`{}`: {why}", path.display()))
 }
 
 fn version(path: PathBuf, found: impl ToString) -> RowsError {

@@ -368,9 +368,14 @@ fn any_damage_is_an_error_or_changes_nothing() {
         }
     }
     for len in (0..whole.len()).step_by(4096 * 7 + 1) {
+        let cut = open(&Disk::of(whole[..len].to_vec()));
+        let error = cut.expect_err("bytes are missing");
+        let is_named = matches!(error, RowsError::Damaged(_) | RowsError::NotRows(_));
+        assert!(is_named, "{len} bytes: {error:?}");
+        let said = error.to_string();
         assert!(
-            open(&Disk::of(whole[..len].to_vec())).is_err(),
-            "{len} bytes"
+            said.contains("`disk`") && said.contains("move it away"),
+            "{said}"
         );
     }
     assert!(found > 20, "{found}");
