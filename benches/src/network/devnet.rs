@@ -11,7 +11,7 @@ use opensky_api::{
     Client, EndingKind, Hex, JobEvent, JobRequest, PageQuery, Plan as JobPlan, ProgramRef, Replicas,
 };
 use opensky_cli::{
-    devnet::{Devnet, plan::Plan},
+    devnet::{Devnet, folder::Folder, names::Names, plan::Plan},
     signals::Signals,
 };
 
@@ -28,15 +28,15 @@ const LOOKUPS: usize = 200;
 
 /// Starts what `opensky devnet` starts, runs one job through its API, and ends it.
 pub fn measure(folder: &Path, hello: &[u8], figures: &mut Figures) -> Result<(), Error> {
+    let start = Instant::now();
+    let folder = Folder::of(Some(&folder.join("devnet")), &|_| {})?;
     let plan = Plan {
         providers: PROVIDERS,
         bad: Vec::new(),
         seed: None,
-        network: format!("opensky-bench-{}", std::process::id()),
+        names: Names::of(folder.path())?,
         cores: 1,
     };
-    let start = Instant::now();
-    let folder = folder.join("devnet");
     let devnet = Devnet::start(&plan, &folder, &Signals::none(), &|_| {})?;
     let ready = start.elapsed();
     let client = Client::open(devnet.requester())?;

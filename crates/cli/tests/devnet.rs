@@ -369,6 +369,130 @@ fn killed_devnet_takes_its_processes_with_it() {
 }
 
 #[test]
+fn what_a_killed_devnet_left_is_removed_by_the_next() {
+    let person = Session::with_warm_cache();
+    let left = || -> Vec<_> {
+        let entries = fs::read_dir(passing(&person)).expect("a folder");
+        entries.map(|entry| entry.expect("ours").path()).collect()
+    };
+    Devnet::start(&person, &["--providers", "1"]).kill();
+    assert!(gone_within(&person, Duration::from_secs(5)));
+    let killed = left();
+    assert_eq!(killed.len(), 1, "{killed:?}");
+    let first = Devnet::start(&person, &["--providers", "1"]);
+    let lives = left();
+    assert!(lives.len() == 1 && lives != killed, "{lives:?}");
+    let second = Devnet::start(&person, &["--providers", "1"]);
+    assert_eq!(left().len(), 2);
+    assert_eq!((first.end(), second.end()), (Some(0), Some(0)));
+    assert_eq!(left(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn whoever_waits_for_a_job_is_told_that_it_ended_with_its_devnet() {
+    let person = Session::with_warm_cache();
+    let devnet = Devnet::start(&person, &["--providers", "1"]);
+    person.write("cat.wat", cat());
+    person.write("in.txt", "never read");
+    let order = ["job", "run", "cat.wat", "--input", "in.txt"];
+    let mut waiting = person.command(&[&order[..], &["--require", "region=mars"]].concat());
+    let mut waiting = Killed(waiting.stderr(Stdio::piped()).spawn().expect("it starts"));
+    let stderr = waiting.0.stderr.take().expect("it is piped");
+    let mut said = BufReader::new(stderr).lines().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("job j-")), "it is taken on");
+    devnet.interrupt();
+    devnet.says("ending: all that the nodes have is removed");
+    assert_eq!(devnet.ended(), Some(0));
+    let said: Vec<String> = said.collect();
+    let said = said.join("\n");
+    assert_eq!(ended(&mut waiting.0), Some(4), "{said}");
+    for word in ["the node is gone", "and the job j-", "--data DIR"] {
+        assert!(said.contains(word), "{said}");
+    }
+    assert!(!said.contains("start it again"), "{said}");
+}
+
+#[test]
+fn kept_devnet_goes_on_with_its_money_and_its_jobs() {
+    let person = Session::with_warm_cache();
+    let args = ["--providers", "1", "--seed", "7", "--data", "net"];
+    let devnet = Devnet::start(&person, &args);
+    person.write("cat.wat", cat());
+    person.write("in.txt", "kept");
+    let run = ["job", "run", "cat.wat", "--input", "in.txt"];
+    let run = [&run[..], &["--replicas", "1"]].concat();
+    person.opensky(&run).is(0, &["kept", "verified 1/1"]);
+    let called = || fs::read_to_string(person.folder().join("net/join.toml")).expect("a file");
+    let name = |text: &str| {
+        text.lines()
+            .find(|line| line.starts_with("network"))
+            .map(str::to_owned)
+    };
+    let before = (
+        name(&called()),
+        person.json(&["node", "status"]).1["ledger"]["id"].clone(),
+    );
+    let second = Devnet::begin(&person, &args);
+    let refused = second.says("error: ");
+    assert!(refused.contains("another devnet runs in"), "{refused}");
+    devnet.interrupt();
+    devnet.says("goes on with it: opensky devnet --data");
+    assert_eq!(devnet.ended(), Some(0));
+
+    let devnet = Devnet::start(&person, &args);
+    let after = (
+        name(&called()),
+        person.json(&["node", "status"]).1["ledger"]["id"].clone(),
+    );
+    assert_eq!(after, before);
+    person.opensky(&["job", "list"]).is(0, &["j-", "ok"]);
+    person.opensky(&["wallet", "history"]).is(0, &["set aside"]);
+    person.write("in.txt", "goes on");
+    person.opensky(&run).is(0, &["goes on", "verified 1/1"]);
+    assert_eq!(devnet.end(), Some(0));
+}
+
+#[test]
+fn data_folder_of_one_devnet_is_refused_by_another() {
+    let person = Session::with_warm_cache();
+    let join = |network: &str| {
+        let config = text(&person.folder().join(network).join("join.toml"));
+        let start = ["node", "start", "--data", "mine", "--api", "127.0.0.1:0"];
+        let mut all: Vec<String> = start.map(str::to_owned).into();
+        all.extend(["--format".into(), "json".into(), "--config".into(), config]);
+        all
+    };
+    let first = Devnet::start(
+        &person,
+        &["--providers", "1", "--seed", "7", "--data", "one"],
+    );
+    let args = join("one");
+    let mut joined = person.command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let joined = joined.stdout(Stdio::piped()).spawn();
+    let mut joined = Killed(joined.expect("it starts"));
+    event(&mut lines(&mut joined.0));
+    send("-INT", joined.0.id());
+    assert_eq!(ended(&mut joined.0), Some(0));
+    assert_eq!(first.end(), Some(0));
+
+    // The same keys, and another ledger.
+    let second = Devnet::start(
+        &person,
+        &["--providers", "1", "--seed", "7", "--data", "two"],
+    );
+    let args = join("two");
+    let refused = person.opensky(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let words = [
+        "error: ",
+        "its data folder belongs to ledger",
+        "with --data DIR",
+    ];
+    refused.is(4, &words);
+    assert!(refused.stdout.is_empty(), "{refused:?}");
+    assert_eq!(second.end(), Some(0));
+}
+
+#[test]
 fn devnet_that_does_not_become_ready_ends_at_ctrl_c() {
     let person = Session::new();
     let provider = person.folder().join("kept/provider-1");
@@ -515,7 +639,10 @@ fn programs_are_told_when_it_is_ready_and_how_a_node_joins() {
     }
     send("-INT", joined.0.id());
     assert_eq!(ended(&mut joined.0), Some(0));
-    assert!(person.folder().join("joined/node.key").exists());
+    let join = PathBuf::from(word("join"));
+    let network = join.parent().expect("the devnet's folder");
+    assert!(network.join("joined/node.key").exists());
+    assert!(!person.folder().join("joined").exists());
 
     let provider = running(&person, "provider-1.toml");
     send("-KILL", provider[0]);

@@ -1,8 +1,7 @@
 //! `opensky devnet`: a network of real processes on this machine.
 
 use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -14,6 +13,8 @@ use crate::{
     devnet::{
         Devnet, Stop,
         current::Current,
+        folder::Folder,
+        names::Names,
         plan::{BadOnes, Plan},
     },
     foreign,
@@ -50,7 +51,8 @@ pub struct Args {
     /// Makes the same nodes every time: what their keys are made of.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// Keeps what the nodes have, and goes on from there [default: a folder that is removed].
+    /// Keeps what the nodes have: started again with the same folder it goes on with the same ledger,
+    /// money and jobs [default: a folder that is removed].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// How to say that it is ready, and what happens then: JSON is lines on stdout.
@@ -61,12 +63,12 @@ pub struct Args {
 /// Starts it, and ends it when it is told to.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let begun = Instant::now();
-    let plan = plan(&args)?;
-    plan.check()?;
+    plan(&args, Names::default()).check()?;
     let end = Signals::end()?;
-    let folder = Folder::of(args.data.as_deref())?;
     let spinner = Spinner::start("starting");
-    let started = Devnet::start(&plan, folder.path(), &end, &|what| spinner.say(what));
+    let folder = Folder::of(args.data.as_deref(), &|what| spinner.say(what))?;
+    let plan = plan(&args, Names::of(folder.path())?);
+    let started = Devnet::start(&plan, &folder, &end, &|what| spinner.say(what));
     drop(spinner);
     let mut devnet = match started {
         Ok(devnet) => devnet,
@@ -88,62 +90,34 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             }
         }
     }
-    if std::io::stderr().is_terminal() {
-        term::to_stderr("\n  ending\n");
-    }
+    term::to_stderr(&ending(&folder));
     drop(current);
     drop(devnet);
     Ok(Exit::Success)
 }
 
-fn plan(args: &Args) -> Result<Plan, Problem> {
+fn plan(args: &Args, names: Names) -> Plan {
     let bad = args.bad.iter();
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let mut name = [0; 4];
-    getrandom::fill(&mut name)
-        .map_err(|error| Problem::host("the system gives no random numbers").because(error))?;
-    Ok(Plan {
+    Plan {
         providers: args.providers,
         bad: bad
             .flat_map(|ones| std::iter::repeat_n(ones.habit, ones.count))
             .collect(),
         seed: args.seed,
-        network: format!("opensky-devnet-{:08x}", u32::from_le_bytes(name)),
+        names,
         cores: (processors / args.providers.max(1)).max(1),
-    })
-}
-
-/// Where the nodes keep their things.
-enum Folder {
-    /// Removed at the end.
-    Passing(tempfile::TempDir),
-    /// The person's.
-    Kept(PathBuf),
-}
-
-impl Folder {
-    fn of(kept: Option<&Path>) -> Result<Self, Problem> {
-        let failed = |error: std::io::Error| {
-            Problem::host("cannot make a folder for the devnet")
-                .because(error)
-                .help("name one with --data")
-        };
-        match kept {
-            Some(folder) => {
-                std::fs::create_dir_all(folder).map_err(failed)?;
-                Ok(Self::Kept(std::path::absolute(folder).map_err(failed)?))
-            }
-            None => {
-                let folder = tempfile::Builder::new().prefix("opensky-devnet-").tempdir();
-                Ok(Self::Passing(folder.map_err(failed)?))
-            }
-        }
     }
+}
 
-    fn path(&self) -> &Path {
-        match self {
-            Self::Passing(folder) => folder.path(),
-            Self::Kept(folder) => folder,
+/// What happens now, and what is left.
+fn ending(folder: &Folder) -> String {
+    // After `^C` of a terminal.
+    match folder {
+        Folder::Passing(..) => "\n  ending: all that the nodes have is removed\n".into(),
+        Folder::Kept(folder, _) => {
+            let same = format!("{NOTE}opensky devnet --data {}{PLAIN}", term::typed(folder));
+            format!("\n  ending: what the nodes have is kept, and this goes on with it: {same}\n")
         }
     }
 }
@@ -155,7 +129,7 @@ fn ready_json(plan: &Plan, devnet: &Devnet, took: Duration) -> String {
         "event": "ready",
         "node": term::path(devnet.requester()),
         "join": term::path(devnet.join()),
-        "network": plan.network,
+        "network": plan.names.network,
         "providers": plan.providers,
         "bad": bad,
         "wall_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),

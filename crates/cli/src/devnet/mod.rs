@@ -2,6 +2,8 @@
 
 mod child;
 pub mod current;
+pub mod folder;
+pub mod names;
 pub mod plan;
 
 use std::{
@@ -15,6 +17,7 @@ use rustix::process::Signal;
 
 use self::{
     child::{Child, Ready, Wait},
+    folder::Folder,
     plan::{Member, Plan, Role},
 };
 use crate::{Problem, remote::reach, signals::Signals};
@@ -30,6 +33,12 @@ const JOIN: &str = "join.toml";
 /// How long a node may take to finish what it runs, and then to end at once, before it is killed.
 const FINISH: Duration = Duration::from_secs(2);
 const END: Duration = Duration::from_secs(5);
+/// How nodes are ended whose folders are kept.
+const GENTLY: [(Signal, Duration); 3] = [
+    (Signal::TERM, FINISH),
+    (Signal::TERM, END),
+    (Signal::KILL, END),
+];
 
 /// A devnet that runs. Dropped, it ends: every process of it is gone then.
 #[derive(Debug)]
@@ -37,6 +46,8 @@ pub struct Devnet {
     children: Vec<Child>,
     requester: PathBuf,
     join: PathBuf,
+    /// What is removed with it.
+    passing: Option<PathBuf>,
 }
 
 impl Devnet {
@@ -44,16 +55,19 @@ impl Devnet {
     /// what is under way.
     pub fn start(
         plan: &Plan,
-        folder: &Path,
+        folder: &Folder,
         end: &Signals,
         told: &dyn Fn(&str),
     ) -> Result<Self, Stop> {
+        let is_passing = matches!(folder, Folder::Passing(..));
+        let folder = folder.path();
         let until = Instant::now() + PATIENCE;
         let wait = Wait { until, end };
         let mut network = Self {
             children: Vec::new(),
             requester: folder.join(plan::REQUESTER),
             join: folder.join(JOIN),
+            passing: is_passing.then(|| folder.to_owned()),
         };
         let mut ledger = None;
         for member in plan.members() {
@@ -69,7 +83,7 @@ impl Devnet {
             {
                 let at = child.ready(&wait)?;
                 configure(plan, &member, folder, Some(&at))?;
-                write(&network.join, &plan.join(&at))?;
+                write(&network.join, &plan.join(&at, folder))?;
                 ledger = Some(at);
             }
         }
@@ -144,14 +158,20 @@ impl Devnet {
 
 impl Drop for Devnet {
     fn drop(&mut self) {
-        // Gently, then at once, then by force: all together, so that it takes as long as the slowest.
-        for (signal, most) in [
-            (Signal::TERM, FINISH),
-            (Signal::TERM, END),
-            (Signal::KILL, END),
-        ] {
-            self.children.iter().for_each(|child| child.signal(signal));
-            let until = Instant::now() + most;
+        let steps = match &self.passing {
+            // Gently, then at once, then by force: all together, so that it takes as long as the slowest.
+            None => &GENTLY[..],
+            // What they would finish goes with them, and what they have not written need not be.
+            Some(folder) => {
+                let kill = |child: &Child| child.signal(Signal::KILL);
+                self.children.iter().for_each(kill);
+                folder::remove(folder);
+                &GENTLY[GENTLY.len() - 1..]
+            }
+        };
+        for (signal, most) in steps {
+            self.children.iter().for_each(|child| child.signal(*signal));
+            let until = Instant::now() + *most;
             while !self.children.is_empty() && Instant::now() < until {
                 self.children.retain_mut(|child| child.ended().is_none());
                 std::thread::sleep(Duration::from_millis(10));

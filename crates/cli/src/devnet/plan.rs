@@ -10,7 +10,7 @@ use std::{
 
 use opensky_protocol::Digest;
 
-use super::child::Ready;
+use super::{child::Ready, names::Names};
 use crate::Problem;
 
 /// The folder of the node that jobs are handed to.
@@ -91,8 +91,8 @@ pub struct Plan {
     pub bad: Vec<Habit>,
     /// What the nodes' keys are made of, where they are to be the same every time.
     pub seed: Option<u64>,
-    /// The network's name: it talks to no other.
-    pub network: String,
+    /// What it and its ledger are called.
+    pub names: Names,
     /// Units that each provider runs at once.
     pub cores: usize,
 }
@@ -167,7 +167,9 @@ impl Plan {
             _ => "/ip4/127.0.0.1/tcp/0",
         };
         let books = match ledger {
-            Some(_) | None if keeps => "[ledger.here]\n".to_owned(),
+            Some(_) | None if keeps => {
+                format!("[ledger.here]\nname = {}\n", quoted(&self.names.ledger))
+            }
             None => String::new(),
             Some(ledger) => format!(
                 "[ledger.at]\nnode = {}\naddress = {}\n",
@@ -180,19 +182,20 @@ impl Plan {
              provide = {provides}\n\n[capacity]\ncores = {}\ndisk = \"4GiB\"\n\n\
              {books}\n[api]\nlisten = \"127.0.0.1:0\"\n",
             quoted(&data.to_string_lossy()),
-            quoted(&self.network),
+            quoted(&self.names.network),
             quoted(listen),
             self.cores,
         )
     }
 
-    /// What a node is told that somebody adds: it provides, and keeps its things beside where it is started.
-    pub fn join(&self, ledger: &Ready) -> String {
+    /// What a node is told that somebody adds: it provides, and keeps its things with those of the devnet
+    /// in `folder`. They are worth something for as long as the ledger is there, and no longer.
+    pub fn join(&self, ledger: &Ready, folder: &Path) -> String {
         let member = Member {
             name: JOINED.into(),
             role: Role::Provider,
         };
-        self.config(&member, Path::new(JOINED), Some(ledger))
+        self.config(&member, &folder.join(JOINED), Some(ledger))
     }
 
     /// Gives a process its key, if keys are to be the same every time. One that it has it keeps.
@@ -224,7 +227,10 @@ mod tests {
             providers,
             bad: bad.to_vec(),
             seed: Some(7),
-            network: "opensky-devnet-1".into(),
+            names: Names {
+                network: "opensky-devnet-1".into(),
+                ledger: "opensky-devnet-1".into(),
+            },
             cores: 1,
         }
     }
@@ -273,14 +279,17 @@ mod tests {
             let text = plan.config(&member, Path::new("/a \"b\"\\c"), ledger);
             let config = Config::parse(&text).expect("a configuration");
             assert_eq!(config.data, Path::new("/a \"b\"\\c"));
-            assert_eq!(
-                matches!(config.ledger, LedgerConfig::Here(_)),
-                member.role == Role::Ledger
-            );
+            let keeps = match &config.ledger {
+                LedgerConfig::Here(here) => here.name == plan.names.ledger,
+                LedgerConfig::At(_) => false,
+            };
+            assert_eq!(keeps, member.role == Role::Ledger);
             let provides = matches!(member.role, Role::Provider | Role::Bad(_));
             assert_eq!(config.provide, provides);
             assert_eq!(config.api.listen.port(), 0);
         }
+        let joined = Config::parse(&plan.join(&ready, Path::new("/net"))).expect("a configuration");
+        assert_eq!(joined.data, Path::new("/net/joined"));
     }
 
     #[test]

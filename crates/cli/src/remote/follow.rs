@@ -35,8 +35,25 @@ const WAITING: usize = 256;
 pub enum Followed {
     /// The job has ended, like this.
     Ended(Box<JobSummary>),
-    /// The person does not wait any longer. The job as it was told of last, if it was.
-    Left(Option<Box<JobSummary>>),
+    /// The person does not wait any longer.
+    Left(Left),
+}
+
+/// A job that nobody waits for any longer.
+pub struct Left {
+    /// The job as it was told of last, if it was.
+    pub job: Option<Box<JobSummary>>,
+    /// Whether its node answers, as far as is known.
+    pub node: Presence,
+}
+
+/// Whether a node answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// It does.
+    There,
+    /// Not now.
+    Away,
 }
 
 /// What comes to whoever waits.
@@ -97,6 +114,7 @@ pub fn follow(
                 }
             }
             Ok(News::Away) => screen.miss(),
+            Ok(News::Lost(_)) if node.is_gone() => return Err(gone_for_ever(job)),
             Ok(News::Lost(error)) => return Err(gone(error, job, node.at())),
             Err(RecvTimeoutError::Timeout) => screen.draw(),
             Err(RecvTimeoutError::Disconnected) => {
@@ -104,7 +122,16 @@ pub fn follow(
             }
         }
     }
-    Ok(Followed::Left(screen.board.job().cloned().map(Box::new)))
+    if node.is_gone() {
+        return Err(gone_for_ever(job));
+    }
+    Ok(Followed::Left(Left {
+        job: screen.board.job().cloned().map(Box::new),
+        node: match screen.misses {
+            true => Presence::Away,
+            false => Presence::There,
+        },
+    }))
 }
 
 /// Has somebody ask why the job is where it is, and tell it if nothing goes on there.
@@ -127,6 +154,15 @@ fn ask(node: &Found, job: JobId, tell: &SyncSender<Why>) {
     });
 }
 
+fn gone_for_ever(job: JobId) -> Problem {
+    let job = job.short();
+    Problem::host(format!(
+        "the node is gone with all that it had, and the job {job} with it"
+    ))
+    .because("its data folder was removed, as a devnet does when it ends")
+    .help("a devnet that is started with --data DIR keeps its jobs")
+}
+
 fn gone(error: ClientError, job: JobId, at: &At) -> Problem {
     let show = hint::command(at, &format!("job show {}", job.short()));
     match error {
@@ -144,7 +180,7 @@ fn gone(error: ClientError, job: JobId, at: &At) -> Problem {
 fn listen(node: &Found, job: JobId, news: &SyncSender<News>) {
     let mut patience = Patience::default();
     while let Err(error) = tell(node, job, news, &mut patience) {
-        if !patience.bears(&error) {
+        if node.is_gone() || !patience.bears(&error) {
             // Nobody waits any more if it cannot be said.
             let _ = news.send(News::Lost(error));
             return;

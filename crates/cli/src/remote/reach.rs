@@ -73,6 +73,11 @@ impl Found {
         Client::open(&self.folder)
     }
 
+    /// Whether it will never be there again: its data folder was removed, as that of a devnet is which ends.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.folder.try_exists(), Ok(false))
+    }
+
     /// What was typed to find it.
     pub fn at(&self) -> &At {
         &self.at

@@ -72,6 +72,11 @@ impl Devnet {
         said.join("\n")
     }
 
+    /// Tells it to end, and does not wait.
+    pub fn interrupt(&self) {
+        send("-INT", self.process.id());
+    }
+
     /// Kills it as nobody should.
     pub fn kill(mut self) {
         self.process.kill().expect("it runs");

@@ -58,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         (.., true) => {
             let signals = Signals::interrupt()?;
             match follow::follow(&node, (job.job, ""), Show::of(format), &signals)? {
-                Followed::Left(then) => Ok(left(job.job, then.as_deref(), format, &at)),
+                Followed::Left(then) => Ok(left(job.job, &then, format, &at)),
                 Followed::Ended(ended) => {
                     let client = node.client().map_err(reach::problem)?;
                     hand_out(client, *ended).unless(&signals)

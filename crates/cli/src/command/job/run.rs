@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use opensky_api::{Client, JobId, JobRequest, JobSummary, Submitted};
+use opensky_api::{Client, JobId, JobRequest, Submitted};
 
 use super::hand_out::{HandOut, Places};
 use crate::{
     Exit, Problem, foreign, local,
     remote::{
         ending,
-        follow::{self, Followed, Show},
+        follow::{self, Followed, Left, Presence, Show},
         hint,
         order::{Order, Ready},
         quote,
@@ -86,7 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let show = Show::of(args.format);
     match follow::follow(&node, (job, &name), show, &signals)? {
-        Followed::Left(job_then) => Ok(left(job, job_then.as_deref(), args.format, &args.at)),
+        Followed::Left(then) => Ok(left(job, &then, args.format, &args.at)),
         Followed::Ended(job) => HandOut {
             client: node.client().map_err(reach::problem)?,
             job: *job,
@@ -186,12 +186,16 @@ fn dry(client: &Client, mut request: JobRequest, format: Format) -> anyhow::Resu
     Ok(Exit::Success)
 }
 
-/// The person does not wait any longer for a job. `then` is the job as it was then, if that is known.
-pub fn left(job: JobId, then: Option<&JobSummary>, format: Format, at: &At) -> Exit {
+/// The person does not wait any longer for a job, which was so `then`.
+pub fn left(job: JobId, then: &Left, format: Format, at: &At) -> Exit {
     match format {
-        Format::Json => term::json_to_stderr(&ending::left(job, then)),
+        Format::Json => term::json_to_stderr(&ending::left(job, then.job.as_deref())),
         Format::Text => {
-            term::to_stderr("  not waiting any longer: the job goes on\n");
+            let goes_on = match then.node {
+                Presence::There => "the job goes on",
+                Presence::Away => "the node does not answer, and the job goes on when it does",
+            };
+            term::to_stderr(&format!("  not waiting any longer: {goes_on}\n"));
             let commands = [
                 ("wait again", "show --wait"),
                 ("get it", "result --wait"),

@@ -38,7 +38,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     if args.wait && job.summary.state != JobState::Ended {
         let (id, signals) = (job.summary.job, Signals::interrupt()?);
         match follow::follow(&node, (id, ""), Show::of(format), &signals)? {
-            Followed::Left(then) => return Ok(left(id, then.as_deref(), format, at)),
+            Followed::Left(then) => return Ok(left(id, &then, format, at)),
             // What the ledger holds for it is another than before.
             Followed::Ended(_) => job = look(&id.into()).map_err(reach::problem)?,
         }
