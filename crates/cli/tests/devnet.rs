@@ -256,6 +256,12 @@ fn failing(person: &Session) {
         let more = [&["--replicas", "2"], more].concat();
         let there = run(&["job", "run"], "there", &more);
         there.0.is(1, &["verified 2/2", "opensky job logs j-"]);
+        if outcome == "trap" {
+            let logs = there.0.stderr.split("opensky job logs ").nth(1);
+            let job = logs.and_then(|logs| logs.split_whitespace().next());
+            let logs = person.opensky(&["job", "logs", job.expect("it names the job")]);
+            logs.is(0, &["wasm backtrace", "divide by zero"]);
+        }
         assert_eq!(here.1, there.1, "the output of {program}");
         assert_eq!(here.2, there.2, "the files of {program}");
         assert_eq!(here.2.is_empty(), program != files);

@@ -41,13 +41,16 @@ impl Untold {
     pub fn keep(&self, turn: Turn, run: &Run) {
         let error = run.outputs.get(names::ERROR);
         let error = error.filter(|error| error.len() <= Aside::MAX_ERROR);
-        if run.log.is_empty() && error.is_none() {
+        let mut log = said(run);
+        if log.is_empty() && error.is_none() {
             return;
         }
+        let logged = log.len() as u64;
+        log.truncate(Aside::MAX_LOG);
         let aside = Aside {
             turn,
-            log: run.log[..run.log.len().min(Aside::MAX_LOG)].to_vec(),
-            logged: run.log.len() as u64,
+            log,
+            logged,
             error: error.cloned(),
         };
         let mut shelf = self.lock();
@@ -95,6 +98,19 @@ impl Untold {
     fn lock(&self) -> MutexGuard<'_, Shelf> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a run logged, and after that where it was trapped, which no result says.
+fn said(run: &Run) -> Vec<u8> {
+    let mut said = run.log.clone();
+    if let Some(detail) = &run.detail {
+        if said.last().is_some_and(|last| *last != b'\n') {
+            said.push(b'\n');
+        }
+        said.extend_from_slice(detail.trim_end().as_bytes());
+        said.push(b'\n');
+    }
+    said
 }
 
 impl Shelf {
