@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Bytes, Class, Fuel, Hex, JobId, JobSpec, ReceiptId, Replicas, Time};
+use crate::{Amount, Bytes, Class, Fuel, Hex, JobId, JobSpec, NodeId, ReceiptId, Replicas, Time};
 
 /// How far a job is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +91,13 @@ pub struct JobSummary {
     /// requester, who chose them. Absent while no unit has a result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<u32>,
+    /// Of how many: the operators that were to run that unit, or all that have shown a result of it where
+    /// those are more. Absent while no unit has a result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_of: Option<u32>,
+    /// The results that were found wrong. Absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<Wrong>,
     /// How many operators were to run each unit.
     pub replicas: Replicas,
     /// Fuel of all results so far, each unit counted once.
@@ -99,6 +106,18 @@ pub struct JobSummary {
     pub price: Amount,
     /// What was set aside for it.
     pub escrow: Amount,
+}
+
+/// Results of a job that were found wrong. Whoever showed one is not paid for it, unless it was believed
+/// before.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Wrong {
+    /// How many.
+    pub results: u32,
+    /// Of how many that were compared, all units together.
+    pub of: u32,
+    /// Whose they were: at most four are named.
+    pub providers: Vec<NodeId>,
 }
 
 /// One job.

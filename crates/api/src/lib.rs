@@ -39,6 +39,7 @@ pub use id::{
 };
 pub use job::{
     Ending, EndingKind, GuestError, Held, Job, JobKey, JobOutput, JobResult, JobState, JobSummary,
+    Wrong,
 };
 pub use live::JobEvent;
 pub use money::{Amount, NotAnAmount, Prices};

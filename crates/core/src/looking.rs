@@ -1,5 +1,7 @@
 //! Views of a participant.
 
+use std::cmp::Reverse;
+
 use opensky_protocol::{Account, Digest, NodeKey, Profile, Turn};
 
 use crate::{
@@ -89,6 +91,9 @@ impl Participant {
 fn view(job: &Job) -> JobView {
     let units = || job.units.values().filter(|unit| !unit.is_outdated());
     let agreements = || units().filter_map(|unit| unit.agreement);
+    let (verified, verified_of) = fewest(job).unwrap_or_default();
+    let judged = || job.all_units().flat_map(|(_, unit)| &unit.seats);
+    let wrong = || judged().filter(|seat| seat.was_wrong());
     let seats = || job.units.values().flat_map(|unit| &unit.seats);
     let live = || seats().filter(|seat| seat.is_live());
     let state = match &job.progress.phase {
@@ -117,14 +122,28 @@ fn view(job: &Job) -> JobView {
         locked: job.progress.locked,
         spent: job.spent,
         fuel: agreements().map(|agreement| agreement.fuel).sum(),
-        verified: agreements()
-            .map(|agreement| agreement.voices)
-            .min()
-            .unwrap_or(0),
+        verified,
+        verified_of,
+        compared: judged().filter(|seat| seat.was_judged()).count() as u64,
+        wrong: wrong().count() as u64,
+        caught: wrong().map(|seat| seat.node).collect(),
         outputs: outputs
             .map(|(name, output)| (name.clone(), *output))
             .collect(),
     }
+}
+
+/// How many operators agree on the unit that fewest agree on, and of how many. Fewer have to do once a job
+/// winds down, and were not what was asked for.
+fn fewest(job: &Job) -> Option<(u8, u32)> {
+    let units = job.units.values().filter(|unit| !unit.is_outdated());
+    let agreed = units.filter_map(|unit| {
+        let shown = unit.seats.iter().filter_map(Seat::voice).count();
+        let of = shown.max(job.first_replicas().into());
+        Some((unit.agreement?.voices, of as u32))
+    });
+    // Of two that as many agree on, the one where more do not.
+    agreed.min_by_key(|(voices, of)| (*voices, Reverse(*of)))
 }
 
 /// A unit of a job that asks for so many results. Fewer have to do once the job winds down, and were not

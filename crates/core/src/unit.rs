@@ -193,6 +193,19 @@ impl Seat {
         matches!(self.state, SeatState::Over(Over::Paid { .. }))
     }
 
+    /// Whether it has shown a result that was found wrong.
+    pub(crate) fn was_wrong(&self) -> bool {
+        matches!(
+            self.state,
+            SeatState::Over(Over::Wrong { .. } | Over::PaidWrong { .. } | Over::False)
+        )
+    }
+
+    /// Whether it has shown a result that was found right or wrong.
+    pub(crate) fn was_judged(&self) -> bool {
+        self.is_paid() || self.was_wrong()
+    }
+
     /// Whether its host failed.
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.state, SeatState::Over(Over::Aborted(_)))

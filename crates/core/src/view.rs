@@ -1,5 +1,7 @@
 //! What others may look at: a participant's jobs and its own work, as of now.
 
+use std::collections::BTreeSet;
+
 use opensky_protocol::{Account, Digest, NodeKey, Output, Turn};
 
 use crate::{phase::Ending, time::Time};
@@ -33,6 +35,15 @@ pub struct JobView {
     pub fuel: u64,
     /// The fewest operators that agreed on a unit's result, of all units that have one.
     pub verified: u8,
+    /// Of how many: the operators that were asked for such a unit, or all that have shown a result of it
+    /// where those are more.
+    pub verified_of: u32,
+    /// Results that were shown and could be judged, of all units.
+    pub compared: u64,
+    /// Those of them that were wrong.
+    pub wrong: u64,
+    /// Whose these were.
+    pub caught: BTreeSet<NodeKey>,
     /// The job's outputs, once its last units have a result: with the names that these give them, the
     /// units in the order of the plan.
     pub outputs: Vec<(String, Output)>,

@@ -3,7 +3,7 @@
 use opensky_api::{
     Amount, Bytes, Count, Ending, EndingKind, Fuel, JobId, JobSpec, JobState, JobSummary, Need,
     NodeId, Passed, Plan as Shown, Replicas, Stage, Time, Turn, Unit, UnitId, UnitState,
-    World as Called,
+    World as Called, Wrong,
 };
 use opensky_core::{self as core, JobView, Plan, SeatView, Submission, Unfit, UnitView};
 use opensky_node::Unpinned;
@@ -13,6 +13,8 @@ use crate::names::Names;
 
 /// Nodes that are listed one by one where something keeps them from a job.
 const LISTED: usize = 64;
+/// Nodes that are named with a job because their results were wrong: as many as fit a line.
+const CAUGHT: usize = 4;
 
 pub(crate) fn count(number: impl TryInto<u32>) -> u32 {
     number.try_into().unwrap_or(u32::MAX)
@@ -42,10 +44,21 @@ pub(crate) fn summary(job: &JobView, order: &Submission, names: &Names) -> JobSu
         running: count(job.running),
         promised: count(job.promised),
         verified: (job.verified > 0).then(|| job.verified.into()),
+        verified_of: (job.verified > 0).then_some(job.verified_of),
+        wrong: (job.wrong > 0).then(|| wrong(job)),
         replicas: replicas(order.replicas),
         fuel: Fuel(job.fuel),
         price: Amount(job.spent),
         escrow: Amount(job.locked),
+    }
+}
+
+fn wrong(job: &JobView) -> Wrong {
+    let caught = job.caught.iter().take(CAUGHT);
+    Wrong {
+        results: count(job.wrong),
+        of: count(job.compared),
+        providers: caught.map(|node| (*node).into()).collect(),
     }
 }
 

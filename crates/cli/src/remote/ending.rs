@@ -4,7 +4,7 @@ use std::path::Path;
 
 use opensky_api::{
     Class, Ending, EndingKind, GuestError, JobId, JobResult, JobState, JobSummary, ReceiptId,
-    Replicas,
+    Replicas, Wrong,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Exit, foreign,
     report::{self, group},
-    term::{self, BAD, DIM, GOOD, NOTE, PLAIN},
+    term::{self, BAD, DIM, GOOD, NOTE, PLAIN, WARN},
 };
 
 /// The exit code that goes with an ending: a guest's result is as it is for `opensky run`.
@@ -92,6 +92,7 @@ pub fn text(
         rows.push(("outcome", sentence(ending, error)));
         rows.extend(place(job, ending));
     }
+    rows.extend(wrong(job, at));
     let parts = result.map_or(&[][..], |result| &result.parts);
     if !parts.is_empty() {
         let len = parts.iter().map(|part| part.len.value()).sum();
@@ -119,6 +120,22 @@ pub fn place(job: &JobSummary, ending: &Ending) -> Option<(&'static str, String)
     detail.map(|detail| ("where", foreign::message(detail)))
 }
 
+/// The results that were wrong, whose they were, and how to know more.
+fn wrong(job: &JobSummary, at: &At) -> Option<(&'static str, String)> {
+    let results = wrong_results(job.wrong.as_ref()?);
+    Some(("wrong", format!("{results}: {}", of_job(job, "why", at))))
+}
+
+/// As in `1 of 3 results, from p-040g208104`.
+pub fn wrong_results(wrong: &Wrong) -> String {
+    let providers: Vec<_> = wrong.providers.iter().map(|node| node.short()).collect();
+    let (results, of) = (wrong.results, term::count(wrong.of.into(), "result"));
+    format!(
+        "{WARN}{results} of {of}{PLAIN}, from {}",
+        providers.join(" ")
+    )
+}
+
 fn of_job(job: &JobSummary, command: &str, at: &At) -> String {
     let command = format!("job {command} {}", job.job.short());
     format!("{NOTE}{}{PLAIN}", hint::command(at, &command))
@@ -132,8 +149,8 @@ fn next(job: &JobSummary, receipt: Option<ReceiptId>, at: &At) -> (&'static str,
     }
 }
 
-/// The line with the figures: fuel, price, how well it is verified, and the receipt. Of a job that ended
-/// without a result nothing is verified, whatever became of its units.
+/// The line with the figures: fuel, price, how many agree of how many that were asked, and the receipt. Of
+/// a job that ended without a result nothing is verified, whatever became of its units.
 pub fn figures(job: &JobSummary, receipt: Option<ReceiptId>) -> String {
     let mut parts = vec![
         format!("fuel {}", group(job.fuel.0)),
@@ -148,7 +165,10 @@ pub fn figures(job: &JobSummary, receipt: Option<ReceiptId>) -> String {
         Replicas::Auto => " (auto)",
         Replicas::Exactly(_) => "",
     };
-    parts.extend(verified.map(|agreed| format!("verified {agreed}/{agreed}{by_choice}")));
+    parts.extend(verified.map(|agreed| {
+        let of = job.verified_of.unwrap_or(agreed);
+        format!("verified {agreed}/{of}{by_choice}")
+    }));
     parts.extend(receipt.map(|receipt| format!("receipt {}", receipt.short())));
     parts.join(" · ")
 }
@@ -205,7 +225,7 @@ mod tests {
     #[test]
     fn last_line_has_the_figures() {
         let mut job = ended(EndingKind::Result(Class::Ok), None);
-        job.verified = Some(2);
+        (job.verified, job.verified_of) = (Some(2), Some(2));
         let result = JobResult {
             job: job.job,
             ending: job.ending.clone().expect("it has ended"),
@@ -227,15 +247,39 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("job receipt"), "{shown}");
-        (job.verified, job.replicas) = (Some(1), Replicas::Auto);
+        (job.verified, job.verified_of) = (Some(1), Some(1));
+        job.replicas = Replicas::Auto;
         let shown = figures(&job, None);
         assert!(shown.ends_with("verified 1/1 (auto)"), "{shown}");
     }
 
     #[test]
+    fn who_did_not_agree_is_counted_and_whoever_was_wrong_is_named() {
+        let mut job = ended(EndingKind::Result(Class::Ok), None);
+        (job.verified, job.verified_of) = (Some(2), Some(3));
+        job.wrong = Some(Wrong {
+            results: 1,
+            of: 3,
+            providers: vec![samples::node(2)],
+        });
+        expect_test::expect![[r#"
+            |   outcome  ok
+            |   wrong    1 of 3 results, from p-081040g208: opensky job why j-040g208104
+            |   why      opensky job why j-040g208104
+            |   fuel 123 456 789 · Gfuel 0.123 · price 1.5 µSKY · verified 2/3
+        "#]]
+        .assert_eq(&samples::screen(&text(
+            &job,
+            None,
+            Vec::new(),
+            &At::default(),
+        )));
+    }
+
+    #[test]
     fn nothing_is_verified_of_a_job_without_a_result() {
         let mut job = ended(EndingKind::Expired, Some("the deadline came first"));
-        job.verified = Some(3);
+        (job.verified, job.verified_of) = (Some(3), Some(3));
         let shown = figures(&job, None);
         assert!(!shown.contains("verified"), "{shown}");
         job.ending = None;

@@ -58,7 +58,7 @@ pub enum Presence {
 
 /// What comes to whoever waits.
 enum News {
-    Event(JobEvent),
+    Event(Box<JobEvent>),
     Away,
     Lost(ClientError),
 }
@@ -104,11 +104,11 @@ pub fn follow(
         }
         match news.recv_timeout(TICK) {
             Ok(News::Event(event)) => {
-                let ended = match &event {
+                let ended = match &*event {
                     JobEvent::End(job) => Some(job.clone()),
                     _ => None,
                 };
-                screen.hear(event);
+                screen.hear(*event);
                 if let Some(job) = ended {
                     return Ok(Followed::Ended(Box::new(job)));
                 }
@@ -202,7 +202,7 @@ fn tell(
     for event in node.client()?.watch(&job.into())? {
         let event = event?;
         patience.renew();
-        if news.send(News::Event(event)).is_err() {
+        if news.send(News::Event(Box::new(event))).is_err() {
             return Ok(());
         }
     }

@@ -23,6 +23,8 @@ pub(super) fn job(state: JobState) -> JobSummary {
         running: 1,
         promised: 0,
         verified: None,
+        verified_of: None,
+        wrong: None,
         replicas: Replicas::Exactly(2),
         fuel: Fuel(123_456_789),
         price: Amount(1_500_000),

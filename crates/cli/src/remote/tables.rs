@@ -58,8 +58,7 @@ pub fn jobs(jobs: &[JobSummary], now: Time) -> String {
             ending::state(job),
             format!("{}/{}", job.units_done, job.units),
             job.price.rounded(),
-            job.verified
-                .map_or_else(|| "-".into(), |agreed| agreed.to_string()),
+            verified(job),
             from_now(job.submitted, now),
         ]
     };
@@ -76,6 +75,14 @@ pub fn jobs(jobs: &[JobSummary], now: Time) -> String {
         ],
         &rows,
     )
+}
+
+/// How many agree on the unit that fewest agree on, of how many.
+fn verified(job: &JobSummary) -> String {
+    match (job.verified, job.verified_of) {
+        (None, _) => "-".into(),
+        (Some(agreed), of) => format!("{agreed}/{}", of.unwrap_or(agreed)),
+    }
 }
 
 /// Offers, the cheapest first.

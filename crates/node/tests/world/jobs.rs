@@ -287,6 +287,9 @@ async fn liar() {
     let caught = units[0].seats.iter().filter(|seat| seat.node == liar.key());
     let caught: Vec<&str> = caught.map(|seat| seat.state.as_str()).collect();
     assert_eq!(caught, ["had another result than the others"]);
+    let view = requester.job(job).await.unwrap();
+    assert_eq!((view.verified, view.verified_of), (2, 3));
+    assert_eq!((view.wrong, view.caught), (1, [liar.key()].into()));
     for node in &honest {
         until("honest nodes are paid", async || earned(node).await > 0).await;
     }

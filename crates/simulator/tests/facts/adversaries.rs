@@ -111,6 +111,36 @@ fn whoever_says_that_its_output_is_longer_is_caught_and_gets_nothing() {
 }
 
 #[test]
+fn job_says_how_many_of_those_it_asked_agree_and_who_was_wrong() {
+    let mut order = single(1);
+    (order.replicas, order.replica_cap) = (Replicas::Fixed(3), 6);
+    let world = run(
+        world(3, Weather::CALM, &[Honest, Liar(1), Honest]),
+        vec![order.clone()],
+    );
+    ends(&world, &order, Ending::Done);
+    let id = order.id(&world.nodes[0].who);
+    let job = world.nodes[0].participant.job(&id).unwrap();
+    assert_eq!((job.verified, job.verified_of), (2, 3));
+    assert_eq!((job.wrong, job.compared), (1, 3));
+    assert_eq!(job.caught, [world.nodes[2].who.node].into());
+}
+
+#[test]
+fn result_of_fewer_than_were_asked_is_not_said_to_be_of_as_many() {
+    let mut order = single(1);
+    (order.replicas, order.replica_cap) = (Replicas::Fixed(3), 6);
+    let world = run(
+        world(3, Weather::CALM, &[Honest, Honest]),
+        vec![order.clone()],
+    );
+    ends(&world, &order, Ending::Deadline);
+    let id = order.id(&world.nodes[0].who);
+    let job = world.nodes[0].participant.job(&id).unwrap();
+    assert_eq!((job.verified, job.verified_of, job.wrong), (2, 3, 0));
+}
+
+#[test]
 fn claim_for_another_result_than_the_agreed_one_is_objected_to() {
     let orders: Vec<_> = (1..20).map(single).collect();
     let world = run(haunted(Honest, &[Honest, Honest, Liar(1), Honest]), orders);

@@ -123,8 +123,12 @@ fn text(job: &Job) -> String {
         ("price", summary.price.to_string()),
         held(job, now),
     ]);
-    let agree =
-        |agreed: u32| format!("on each result at least {agreed} of those who were asked agree");
-    rows.extend(summary.verified.map(|agreed| ("verified", agree(agreed))));
+    rows.extend(summary.verified.map(|agreed| {
+        let of = summary.verified_of.unwrap_or(agreed);
+        let agree = format!("{agreed}/{of} agree on the result that fewest agree on");
+        ("verified", agree)
+    }));
+    let wrong = summary.wrong.as_ref();
+    rows.extend(wrong.map(|wrong| ("wrong", ending::wrong_results(wrong))));
     term::columns(rows)
 }
