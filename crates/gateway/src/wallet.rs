@@ -4,7 +4,7 @@ use axum::extract::State;
 use opensky_api::{Amount, Cursor, Entry, EntryKind, JobId, Page, Time, Wallet};
 use opensky_protocol::{
     Account, Digest,
-    ledger::{Event, Fact, Status},
+    ledger::{Event, Fact, Rejection, Status},
 };
 
 use crate::{
@@ -109,6 +109,7 @@ fn entries(event: &Event, account: &Account) -> Vec<Entry> {
     };
     match &event.status {
         Status::Pending => Vec::new(),
+        Status::Rejected { fee: 0, reason } if is_said_again(*reason) => Vec::new(),
         Status::Rejected { fee, reason } => vec![Entry {
             fee: own_fee(*fee),
             note: Some(reason.to_string()),
@@ -129,6 +130,7 @@ fn entries(event: &Event, account: &Account) -> Vec<Entry> {
                 Some(first) => first.fee = own_fee(*fee),
                 None if *fee > 0 && event.account == *account => entries.push(Entry {
                     fee: Amount(*fee),
+                    note: Some("the ledger took its fee, and nothing else changed".into()),
                     ..blank(EntryKind::Noted)
                 }),
                 None => {}
@@ -136,6 +138,15 @@ fn entries(event: &Event, account: &Account) -> Vec<Entry> {
             entries
         }
     }
+}
+
+/// Whether a node asks for such a thing again and again by itself: that it was not done another time is
+/// no news.
+fn is_said_again(reason: Rejection) -> bool {
+    matches!(
+        reason,
+        Rejection::Phase | Rejection::Dropped | Rejection::EscrowTaken | Rejection::Claimed
+    )
 }
 
 /// What a fact is to an account.
@@ -179,12 +190,14 @@ impl Told {
         }
     }
 
-    /// `None` if it is another account's affair.
+    /// `None` if it is another account's affair, or moved nothing: a voucher that brings no more than those
+    /// before it, an escrow that was used up.
     fn of(fact: &Fact, account: &Account) -> Option<Self> {
         if !fact.accounts().contains(account) {
             return None;
         }
         Some(match *fact {
+            Fact::Paid { amount: 0, .. } | Fact::Refunded { amount: 0, .. } => return None,
             Fact::Made { amount, .. } => Self::new(EntryKind::Given, amount),
             Fact::Transferred { from, to, amount } if to == *account => {
                 Self::new(EntryKind::Received, amount).with(from)
@@ -212,16 +225,21 @@ impl Told {
             Fact::Refunded { escrow, amount, .. } => {
                 Self::new(EntryKind::Refunded, amount).job(escrow)
             }
-            Fact::Closed { escrow, .. } => Self::noted("the job's escrow is closed").job(escrow),
-            Fact::NotPaid { escrow, reason, .. } => {
-                Self::noted(format_args!("a voucher was not paid: {reason}")).job(escrow)
+            Fact::Closed { escrow, .. } => {
+                let what = "the job is over: what providers do not claim of its money comes back";
+                Self::noted(what).job(escrow)
             }
-            Fact::NotFiled { escrow, reason, .. } => {
-                Self::noted(format_args!("a claim by evidence was not taken: {reason}")).job(escrow)
-            }
+            Fact::NotPaid { escrow, reason, .. } => Self::noted(format_args!(
+                "what the requester promised was not paid: {reason}"
+            ))
+            .job(escrow),
+            Fact::NotFiled { escrow, reason, .. } => Self::noted(format_args!(
+                "the evidence for a unit was not taken: {reason}"
+            ))
+            .job(escrow),
             Fact::Filed { escrow, amount, .. } => Self {
                 amount,
-                ..Self::noted("claimed by evidence").job(escrow)
+                ..Self::noted("claimed with evidence, since the requester did not pay").job(escrow)
             },
             Fact::Settled { escrow, .. } | Fact::Resolved { escrow, .. } => {
                 Self::noted("claims by evidence are settled").job(escrow)
@@ -250,4 +268,106 @@ impl Told {
 
 fn short(node: opensky_protocol::NodeKey) -> String {
     opensky_api::NodeId::from(node).short()
+}
+
+#[cfg(test)]
+mod tests {
+    use opensky_protocol::NodeKey;
+
+    use super::*;
+
+    const OWN: Account = Account([1; 32]);
+    const OTHER: Account = Account([2; 32]);
+    const JOB: Digest = Digest([3; 32]);
+
+    fn told(status: Status) -> Vec<Entry> {
+        let event = Event {
+            sequence: 1,
+            at: 1_000,
+            intent: Digest([4; 32]),
+            account: OWN,
+            status,
+        };
+        entries(&event, &OWN)
+    }
+
+    fn paid(amount: u128) -> Fact {
+        Fact::Paid {
+            escrow: JOB,
+            payer: OWN,
+            operator: OTHER,
+            amount,
+        }
+    }
+
+    #[test]
+    fn what_moved_nothing_is_left_out() {
+        let facts = vec![
+            paid(0),
+            paid(5),
+            Fact::Refunded {
+                escrow: JOB,
+                payer: OWN,
+                amount: 0,
+            },
+        ];
+        let entries = told(Status::Final { fee: 0, facts });
+        let amounts: Vec<_> = entries.iter().map(|entry| entry.amount).collect();
+        assert_eq!(amounts, [Amount(5)]);
+        let again = told(Status::Rejected {
+            fee: 0,
+            reason: Rejection::Phase,
+        });
+        assert_eq!(again, []);
+    }
+
+    #[test]
+    fn what_cost_a_fee_is_told_with_what_it_was() {
+        let facts = vec![paid(0)];
+        for status in [
+            Status::Final { fee: 7, facts },
+            Status::Rejected {
+                fee: 7,
+                reason: Rejection::Phase,
+            },
+            Status::Rejected {
+                fee: 7,
+                reason: Rejection::Balance,
+            },
+        ] {
+            let entries = told(status);
+            assert_eq!(entries.len(), 1);
+            assert_eq!(entries[0].fee, Amount(7));
+            let note = entries[0].note.as_ref().expect("it says what it was");
+            assert!(!note.contains("escrow's life"), "{note}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_about_a_job_names_it() {
+        let facts = vec![
+            Fact::Opened {
+                escrow: JOB,
+                payer: OWN,
+                requester: NodeKey(OWN.0),
+                amount: 9,
+                deadline: 2_000,
+            },
+            paid(5),
+            Fact::Closed {
+                escrow: JOB,
+                payer: OWN,
+                until: 3_000,
+            },
+            Fact::Refunded {
+                escrow: JOB,
+                payer: OWN,
+                amount: 4,
+            },
+        ];
+        let entries = told(Status::Final { fee: 0, facts });
+        assert_eq!(entries.len(), 4);
+        let job = Some(JobId::new(JOB));
+        assert!(entries.iter().all(|entry| entry.job == job), "{entries:?}");
+    }
 }

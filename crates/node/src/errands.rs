@@ -276,6 +276,13 @@ impl Runner {
     }
 
     async fn close_escrow(self: Arc<Self>, job: Digest) {
+        // One that has ended with its deadline is not closed any more: to ask for that costs a fee.
+        if let Ok(Some(escrow)) = self.books.escrow(job).await
+            && escrow.ends() <= self.clock.now()
+        {
+            let state = EscrowState::Closed;
+            return self.tell(Event::Escrow { job, state }).await;
+        }
         match self.teller.call(Call::Close { escrow: job }).await {
             // It is closed, was closed, or is over anyway.
             Ok(_) | Err(TellerError::Rejected(_)) => {

@@ -1,6 +1,7 @@
 //! An account: what it has, and what happened to it.
 
-use opensky_api::{Amount, Entry, EntryKind, Ledger, Time, Wallet};
+use opensky_api::{Amount, Entry, EntryKind, Hex, Ledger, NodeId, Time, Wallet};
+use opensky_protocol::Digest;
 
 use super::{moment::from_now, tables::table};
 use crate::{
@@ -44,21 +45,31 @@ pub fn history(entries: &[Entry], now: Time) -> String {
     let row = |entry: &Entry| {
         let about = [
             entry.job.map(|job| job.short()),
-            entry
-                .with
-                .map(|account| format!("{:.12}", account.to_string())),
+            entry.with.map(|account| other(entry.kind, account)),
             (entry.fee != Amount(0)).then(|| format!("fee {}", entry.fee.rounded())),
             entry.note.as_deref().map(foreign::name),
         ];
         vec![
             from_now(entry.at, now),
             kind(entry.kind).to_owned(),
-            entry.amount.to_string(),
+            match entry.amount {
+                Amount(0) => "-".into(),
+                amount => amount.to_string(),
+            },
             about.into_iter().flatten().collect::<Vec<_>>().join("  "),
         ]
     };
     let rows: Vec<_> = entries.iter().map(row).collect();
     table(&["when", "what", "amount", "about"], &rows)
+}
+
+/// Whose the other account is: it answers for the node whose key it is, if for no other.
+fn other(kind: EntryKind, account: Hex) -> String {
+    let node = NodeId::new(Digest(account.0)).short();
+    match kind {
+        EntryKind::Received | EntryKind::Earned => format!("from {node}"),
+        _ => format!("to {node}"),
+    }
 }
 
 fn kind(kind: EntryKind) -> &'static str {
@@ -84,10 +95,36 @@ fn kind(kind: EntryKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use opensky_api::Hex;
+    use opensky_api::JobId;
 
     use super::*;
     use crate::remote::samples;
+
+    #[test]
+    fn history_names_jobs_and_others_as_they_are_named_elsewhere() {
+        let entry = |kind, amount, with: Option<u8>, note: Option<&str>| Entry {
+            at: Time::saturating(0),
+            kind,
+            amount: Amount(amount),
+            fee: Amount(0),
+            with: with.map(|account| Hex([account; 32])),
+            job: Some(JobId::new(Digest([1; 32]))),
+            note: note.map(str::to_owned),
+        };
+        let entries = [
+            entry(EntryKind::Noted, 0, None, Some("the job is over")),
+            entry(EntryKind::Paid, 1_500_000, Some(2), None),
+            entry(EntryKind::Earned, 2_000_000, Some(3), None),
+        ];
+        let text = history(&entries, Time::saturating(60_000));
+        expect_test::expect![[r#"
+            |   when      what    amount    about
+            |   60 s ago  noted   -         j-040g208104  the job is over
+            |   60 s ago  paid    1.5 µSKY  j-040g208104  to p-081040g208
+            |   60 s ago  earned  2 µSKY    j-040g208104  from p-0c1g60r30c
+        "#]]
+        .assert_eq(&samples::screen(&text));
+    }
 
     #[test]
     fn money_of_ended_jobs_is_told_with_the_time_when_it_comes_back() {

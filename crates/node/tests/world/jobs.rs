@@ -33,6 +33,10 @@ pub fn trials() -> Vec<Trial> {
         ),
         trial("a liar is outvoted and not paid", liar),
         trial("what a liar claims is objected to", liar_claims),
+        trial(
+            "a job that is too late asks nothing of the ledger",
+            too_late,
+        ),
         trial("a job survives its requester's restart", requester_restarts),
         trial("a job survives its providers' restart", providers_restart),
         trial("a job waits for a ledger that is away", ledger_restarts),
@@ -193,8 +197,7 @@ async fn one_unit() {
     until("it says that nobody asks for more", quiet).await;
     for node in [&requester, &one] {
         let told = node.history(u64::MAX, 100).await.unwrap();
-        let rejected = |event: &Event| matches!(event.status, Status::Rejected { .. });
-        assert!(!told.iter().any(rejected), "{told:?}");
+        assert!(!told.iter().any(is_rejected), "{told:?}");
     }
     let paid = async || requester.status().await.turnover.unwrap().spent;
     assert_eq!(paid().await, view.spent);
@@ -323,6 +326,35 @@ async fn liar_claims() {
     };
     until("the requester has objected", objected).await;
     assert_eq!(earned(&liar).await, 0);
+}
+
+fn is_rejected(event: &Event) -> bool {
+    matches!(event.status, Status::Rejected { .. })
+}
+
+async fn too_late() {
+    let mut world = World::new(launcher());
+    let _ledger = world.ledger().await;
+    let _one = world.provider("one").await;
+    let requester = world.requester("requester").await;
+    offers(&requester, 1).await;
+    let plan = Plan::Single(Box::new(letters(&requester)));
+    let mut late = wish(plan.clone(), 2);
+    late.time = Duration::from_secs(3);
+    let job = requester.submit(late).await.unwrap();
+    let over = async || {
+        let view = requester.job(job).await.expect("the job is known");
+        view.state == JobState::Over(Ending::Deadline)
+    };
+    until("the deadline has come", over).await;
+
+    // The ledger is asked for one thing after the other.
+    let mut next = wish(plan, 1);
+    next.nonce = [2; 16];
+    let next = requester.submit(next).await.unwrap();
+    done(&requester, next).await;
+    let told = requester.history(u64::MAX, 100).await.unwrap();
+    assert!(!told.iter().any(is_rejected), "{told:?}");
 }
 
 async fn requester_restarts() {

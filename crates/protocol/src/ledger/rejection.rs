@@ -57,7 +57,7 @@ pub enum Rejection {
     #[error("the deadline is over")]
     Deadline,
     /// It is too early or too late in the escrow's life for that.
-    #[error("it is not the time for that in the escrow's life")]
+    #[error("it is too early or too late for that in a job")]
     Phase,
     /// The voucher is signed by somebody who may not spend the escrow.
     #[error("the voucher is not of the escrow's requester")]
