@@ -104,6 +104,9 @@ pub struct JobSummary {
     pub fuel: Fuel,
     /// What is owed to providers so far, all replicas counted.
     pub price: Amount,
+    /// The most that turns which somebody is at can still add to that.
+    #[serde(default)]
+    pub price_under_way: Amount,
     /// What was set aside for it.
     pub escrow: Amount,
 }

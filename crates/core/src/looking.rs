@@ -121,6 +121,7 @@ fn view(job: &Job) -> JobView {
         promised: live().filter(|seat| seat.has_committed()).count() as u64,
         locked: job.progress.locked,
         spent: job.spent,
+        reserved: job.reserved,
         fuel: agreements().map(|agreement| agreement.fuel).sum(),
         verified,
         verified_of,

@@ -31,6 +31,8 @@ pub struct JobView {
     pub locked: u128,
     /// What has been earned of it.
     pub spent: u128,
+    /// The most that turns which somebody is at can still cost of it.
+    pub reserved: u128,
     /// Fuel of all units that have a result.
     pub fuel: u64,
     /// The fewest operators that agreed on a unit's result, of all units that have one.

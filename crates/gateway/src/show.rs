@@ -49,6 +49,7 @@ pub(crate) fn summary(job: &JobView, order: &Submission, names: &Names) -> JobSu
         replicas: replicas(order.replicas),
         fuel: Fuel(job.fuel),
         price: Amount(job.spent),
+        price_under_way: Amount(job.reserved),
         escrow: Amount(job.locked),
     }
 }

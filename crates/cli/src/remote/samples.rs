@@ -8,7 +8,7 @@ use opensky_api::{
 };
 use opensky_protocol::Digest;
 
-pub(super) fn job(state: JobState) -> JobSummary {
+pub(crate) fn job(state: JobState) -> JobSummary {
     JobSummary {
         job: JobId::new(Digest([1; 32])),
         state,
@@ -28,12 +28,13 @@ pub(super) fn job(state: JobState) -> JobSummary {
         replicas: Replicas::Exactly(2),
         fuel: Fuel(123_456_789),
         price: Amount(1_500_000),
+        price_under_way: Amount(0),
         escrow: Amount(2_000_000_000),
     }
 }
 
 /// What was asked for, nothing left out.
-pub(super) fn spec(plan: Plan) -> JobSpec {
+pub(crate) fn spec(plan: Plan) -> JobSpec {
     JobSpec {
         program: Hex([2; 32]),
         world: World::MapReduce,
@@ -66,7 +67,7 @@ pub(super) fn spec(plan: Plan) -> JobSpec {
     }
 }
 
-pub(super) fn unit(stage: Stage, index: u32, state: UnitState) -> Unit {
+pub(crate) fn unit(stage: Stage, index: u32, state: UnitState) -> Unit {
     Unit {
         unit: UnitId::new(Digest([5; 32])),
         index,
@@ -85,11 +86,11 @@ fn map_of<T>(key: &str, value: T) -> BTreeMap<String, T> {
     BTreeMap::from([(key.to_owned(), value)])
 }
 
-pub(super) fn node(number: u8) -> NodeId {
+pub(crate) fn node(number: u8) -> NodeId {
     NodeId::new(Digest([number; 32]))
 }
 
-pub(super) fn turn(provider: u8, state: &str) -> Turn {
+pub(crate) fn turn(provider: u8, state: &str) -> Turn {
     Turn {
         provider: node(provider),
         operator: Hex([provider; 32]),
@@ -100,12 +101,12 @@ pub(super) fn turn(provider: u8, state: &str) -> Turn {
 }
 
 /// What a terminal without colours shows.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
 /// Its lines as an `expect!` can hold them: behind a margin, without blanks at their ends.
-pub(super) fn screen(text: &str) -> String {
+pub(crate) fn screen(text: &str) -> String {
     let margin = |line: &str| format!("| {}\n", line.trim_end());
     plain(text).lines().map(margin).collect()
 }
