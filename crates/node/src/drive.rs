@@ -61,7 +61,7 @@ enum Next {
 }
 
 impl Driver {
-    /// Runs until nobody can wish for anything any more, or rows cannot be written.
+    /// Runs until nobody can wish for anything or does errands any more, or rows cannot be written.
     pub async fn run(mut self, mut ears: Ears) -> Result<(), RowsError> {
         let turns = Arc::new(Semaphore::new(1));
         loop {
@@ -79,8 +79,8 @@ impl Driver {
                 }
             };
             // Nobody closes it.
-            self.pass_on(turn.ok()).await?;
-            if next == Next::End {
+            let passed = self.pass_on(turn.ok()).await?;
+            if next == Next::End || passed == Next::End {
                 return Ok(());
             }
         }
@@ -128,7 +128,7 @@ impl Driver {
     }
 
     /// Hands in rows, and passes on what follows them. Waits while too much is under way.
-    async fn pass_on(&mut self, turn: Option<OwnedSemaphorePermit>) -> Result<(), RowsError> {
+    async fn pass_on(&mut self, turn: Option<OwnedSemaphorePermit>) -> Result<Next, RowsError> {
         let mut errands = Errands {
             durable: None,
             effects: Vec::new(),
@@ -148,19 +148,23 @@ impl Driver {
                     turn: None,
                 },
             );
-            self.send(before).await?;
+            if self.send(before).await == Next::End {
+                return Ok(Next::End);
+            }
         }
         errands.turn = turn;
-        self.send(errands).await
+        Ok(self.send(errands).await)
     }
 
-    async fn send(&self, errands: Errands) -> Result<(), RowsError> {
+    async fn send(&self, errands: Errands) -> Next {
         if errands.durable.is_none() && errands.effects.is_empty() {
-            return Ok(());
+            return Next::GoOn;
         }
-        // Who runs errands ends only when rows cannot be written.
-        let sent = self.errands.send(errands).await;
-        sent.map_err(|_| RowsError::Stopped)
+        // Who runs errands ends with the node, or has said itself that rows cannot be written.
+        match self.errands.send(errands).await {
+            Ok(()) => Next::GoOn,
+            Err(_) => Next::End,
+        }
     }
 }
 
@@ -183,5 +187,60 @@ impl Wishes {
         let look: Look = Box::new(move |participant| drop(answer.send(look(participant))));
         self.0.send(Wish::Look(look)).await.ok()?;
         answered.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opensky_core::{Identity, Policy};
+    use opensky_protocol::{Account, Digest, NodeKey};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{
+        config::{Config, LedgerConfig},
+        machine,
+        nearby::PATIENCE,
+    };
+
+    fn participant() -> Participant {
+        let who = Identity {
+            node: NodeKey([1; 32]),
+            operator: Account([1; 32]),
+            ledger: Digest([2; 32]),
+        };
+        let new = Participant::restore(who, Policy::default(), [3; 32], [].into_iter());
+        new.expect("there are no rows")
+    }
+
+    /// When a node ends, its tasks end one after the other, and some are at something still.
+    #[tokio::test]
+    async fn driver_whose_errands_nobody_runs_any_more_ends_and_blames_nobody() {
+        let folder = tempfile::tempdir().expect("there is a disk");
+        let rows = Rows::open(&folder.path().join("rows")).expect("the folder is new");
+        let (errands, runner) = mpsc::channel(1);
+        let driver = Driver {
+            participant: participant(),
+            clock: Clock::default(),
+            rows: Arc::new(rows),
+            errands,
+            metrics: Metrics::new(),
+        };
+        let (wish, wishes) = mpsc::channel(1);
+        let (_local, local) = mpsc::channel(1);
+        let (_remote, remote) = mpsc::channel(1);
+        let ears = Ears {
+            wishes,
+            local,
+            remote,
+        };
+        drop(runner);
+        let config = Config::new(folder.path(), LedgerConfig::Here(Default::default()));
+        let terms = machine::terms(&config, 1_000_000);
+        let offer = Wish::Event(Event::Capacity(Box::new(terms)));
+        wish.send(offer).await.expect("the driver listens");
+        let ended = timeout(PATIENCE, driver.run(ears)).await;
+        let ended = ended.expect("it ends in time");
+        assert!(ended.is_ok(), "{ended:?}");
     }
 }
