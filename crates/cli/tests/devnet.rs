@@ -76,6 +76,7 @@ fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
     encrypted(&person);
     hello(&person);
     failing(&person);
+    unrunnable(&person);
     waiting(&person);
     census(&person);
     logs(&person);
@@ -266,6 +267,28 @@ fn failing(person: &Session) {
         assert_eq!(here.2, there.2, "the files of {program}");
         assert_eq!(here.2.is_empty(), program != files);
     }
+}
+
+/// A program that no machine can run has no result, and it is said on whose machines it failed.
+fn unrunnable(person: &Session) {
+    person.write("deep.wat", wat("(drop (call $recurse))"));
+    let order = [
+        "job",
+        "run",
+        "deep.wat",
+        "--input",
+        "name",
+        "--profile",
+        "0",
+    ];
+    let ran = person.opensky(&[&order[..], &["--replicas", "2"]].concat());
+    let reason = "the call stack was exhausted";
+    ran.is(5, &["cannot be run", reason]);
+    let why = ran.stderr.split("opensky job why ").nth(1);
+    let job = why.and_then(|why| why.split_whitespace().next());
+    let why = person.opensky(&["job", "why", job.expect("it says how to know why")]);
+    let hosts = format!("{reason}, on machines of 2 operators");
+    why.is(0, &[&hosts, &format!("failed: {reason}")]);
 }
 
 /// The files in a folder below that one, with what is in them.

@@ -179,6 +179,14 @@ fn silent(job: &JobView, why: &opensky_core::Why) -> String {
     }
 }
 
+/// How many machines failed at that unit in that way: each is another operator's.
+fn failed_alike(units: &[UnitView], index: u32, reason: &str) -> usize {
+    let unit = units.iter().find(|unit| unit.index == index);
+    let states = unit.into_iter().flat_map(|unit| &unit.seats);
+    let failed = states.filter_map(|seat| seat.state.strip_prefix("failed: "));
+    failed.filter(|why| *why == reason).count()
+}
+
 /// Why a job is where it is, in one sentence.
 fn sentence(job: &JobView, why: &opensky_core::Why, units: &[UnitView]) -> String {
     let (fit, all) = (fit(why), why.nodes.len());
@@ -188,6 +196,12 @@ fn sentence(job: &JobView, why: &opensky_core::Why, units: &[UnitView]) -> Strin
             match units.iter().find_map(|unit| short_of(Some(unit))) {
                 Some(short) => format!("the job has ended: {ending}; {short}"),
                 None => format!("the job has ended: {ending}"),
+            }
+        }
+        JobState::Over(ending @ Ending::Unrunnable { index, reason }) => {
+            match failed_alike(units, *index, reason) {
+                0 => format!("the job has ended: {ending}"),
+                hosts => format!("the job has ended: {ending}, on machines of {hosts} operators"),
             }
         }
         JobState::Over(ending) => format!("the job has ended: {ending}"),
