@@ -4,13 +4,17 @@ use std::{
     collections::BTreeMap,
     io,
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use opensky_network::{BlobReader, Blobs, FetchError, Network, Sink};
 use opensky_protocol::{Digest, NodeKey};
 use opensky_storage::{Blob, Receiving, Store, StoreError};
 use tokio::{
+    sync::OwnedMutexGuard,
     task::{block_in_place, spawn_blocking},
     time::{Instant, timeout_at},
 };
@@ -37,8 +41,38 @@ pub enum BringError {
     Thread,
 }
 
+/// Bytes that may still be taken in, of blobs that may come at the same time.
+#[derive(Debug)]
+pub(crate) struct Allowance(AtomicU64);
+
+impl Allowance {
+    /// So many, in all.
+    pub fn of(bytes: u64) -> Self {
+        Self(AtomicU64::new(bytes))
+    }
+
+    fn left(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes a blob of that length from it, or nothing.
+    fn take(&self, digest: Digest, length: u64) -> Result<(), FetchError> {
+        let rest = |left: u64| left.checked_sub(length);
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        taken.map(drop).map_err(|limit| FetchError::TooLong {
+            digest,
+            length,
+            limit,
+        })
+    }
+}
+
 /// Whoever wants the same blob waits for its turn.
 type Turns = BTreeMap<Digest, Arc<tokio::sync::Mutex<()>>>;
+/// Somebody's turn, until the last of those who act in it is done.
+type Turn = Arc<OwnedMutexGuard<()>>;
 
 /// The store, and the way in and out of it. Cheap to clone.
 #[derive(Clone)]
@@ -70,66 +104,73 @@ impl Depot {
         sources: &[NodeKey],
         limit: u64,
     ) -> Result<(), BringError> {
-        let fetch = async {
-            let mut parcel = self.parcel(digest);
+        let fetch = async |turn: Turn| {
+            let mut parcel = self.parcel(digest, None);
             let fetched = network.fetch(digest, sources, &mut parcel, limit).await;
-            self.put_in(parcel, fetched.map(drop)).await
+            self.put_in(parcel, fetched.map(drop), turn).await
         };
         self.in_turn(digest, fetch).await
     }
 
     /// The same for strangers, from whomever they name, until a time: then, and where nobody gives it,
     /// nothing of it takes room here. If this is dropped it does, until whoever keeps the blob lets it
-    /// go.
+    /// go. Its bytes are taken from `allowance` once, also if it is here already.
     pub async fn bring_until(
         &self,
         until: Instant,
         network: &Network,
         digest: Digest,
         sources: &[NodeKey],
-        limit: u64,
+        allowance: &Allowance,
     ) -> Result<(), BringError> {
-        let fetch = async {
-            let mut parcel = self.parcel(digest);
-            let fetch = network.fetch(digest, sources, &mut parcel, limit);
+        let mut is_taken = false;
+        let fetch = async |turn: Turn| {
+            is_taken = true;
+            let mut parcel = self.parcel(digest, Some(allowance));
+            let fetch = network.fetch(digest, sources, &mut parcel, allowance.left());
             let fetched = match timeout_at(until, fetch).await {
                 Ok(fetched) => fetched.map(drop).map_err(BringError::from),
                 Err(_) => Err(BringError::Late),
             };
-            let put = self.put_in(parcel, fetched).await;
+            let put = self.put_in(parcel, fetched, turn.clone()).await;
             if put.is_err() {
-                self.discard(digest).await;
+                self.discard(digest, turn).await;
             }
             put
         };
-        self.in_turn(digest, fetch).await
+        self.in_turn(digest, fetch).await?;
+        if !is_taken {
+            allowance.take(digest, self.store.len(&digest)?)?;
+        }
+        Ok(())
     }
 
-    /// Does it unless the blob is here, with nobody else who does.
+    /// Does it unless the blob is here, with nobody else who does. If this is dropped, what it has begun on
+    /// the disk keeps its turn until it is done.
     async fn in_turn(
         &self,
         digest: Digest,
-        fetch: impl Future<Output = Result<(), BringError>>,
+        fetch: impl AsyncFnOnce(Turn) -> Result<(), BringError>,
     ) -> Result<(), BringError> {
         if self.store.has(&digest) {
             return Ok(());
         }
         let turn = self.lock().entry(digest).or_default().clone();
-        let alone = turn.lock().await;
+        let turn: Turn = Arc::new(turn.lock_owned().await);
         let brought = match self.store.has(&digest) {
             true => Ok(()),
-            false => fetch.await,
+            false => fetch(turn.clone()).await,
         };
-        drop(alone);
         drop(turn);
         self.lock().retain(|_, turn| Arc::strong_count(turn) > 1);
         brought
     }
 
-    fn parcel(&self, digest: Digest) -> Parcel {
+    fn parcel<'a>(&self, digest: Digest, allowance: Option<&'a Allowance>) -> Parcel<'a> {
         Parcel {
             store: self.store.clone(),
             digest,
+            allowance,
             receiving: None,
             failed: None,
         }
@@ -138,24 +179,33 @@ impl Depot {
     /// Gives a blob that has come its name.
     async fn put_in(
         &self,
-        parcel: Parcel,
+        parcel: Parcel<'_>,
         fetched: Result<(), impl Into<BringError>>,
+        turn: Turn,
     ) -> Result<(), BringError> {
         let digest = parcel.digest;
         if let Some(error) = parcel.failed {
-            return Err(error.into());
+            return Err(error);
         }
         fetched.map_err(Into::into)?;
         let Some(receiving) = parcel.receiving else {
             return Err(StoreError::Missing(digest).into());
         };
-        let finished = spawn_blocking(|| receiving.finish()).await;
+        let finish = move || {
+            let _turn = turn;
+            receiving.finish()
+        };
+        let finished = spawn_blocking(finish).await;
         Ok(finished.map_err(|_| BringError::Thread)??)
     }
 
-    async fn discard(&self, digest: Digest) {
+    async fn discard(&self, digest: Digest, turn: Turn) {
         let store = self.store.clone();
-        let discarded = spawn_blocking(move || store.discard_part(&digest)).await;
+        let discard = move || {
+            let _turn = turn;
+            store.discard_part(&digest)
+        };
+        let discarded = spawn_blocking(discard).await;
         if !matches!(discarded, Ok(Ok(_))) {
             tracing::warn!(%digest, ?discarded, "what came of a blob was not removed");
         }
@@ -190,24 +240,31 @@ impl BlobReader for Open {
 }
 
 /// A blob on its way into the store.
-struct Parcel {
+struct Parcel<'a> {
     store: Arc<Store>,
     digest: Digest,
+    /// What its bytes are taken from, if they are counted.
+    allowance: Option<&'a Allowance>,
     receiving: Option<Receiving>,
-    /// What the store said when it would not go on.
-    failed: Option<StoreError>,
+    /// Why it is not taken in.
+    failed: Option<BringError>,
 }
 
-impl Parcel {
-    fn fail(&mut self, error: StoreError) -> io::Error {
+impl Parcel<'_> {
+    fn fail(&mut self, error: impl Into<BringError>) -> io::Error {
+        let error = error.into();
         let text = error.to_string();
         self.failed = Some(error);
         io::Error::other(text)
     }
 }
 
-impl Sink for Parcel {
+impl Sink for Parcel<'_> {
     fn begin(&mut self, length: u64) -> io::Result<Vec<Range<u64>>> {
+        let allowed = self.allowance.map(|left| left.take(self.digest, length));
+        if let Some(Err(error)) = allowed {
+            return Err(self.fail(error));
+        }
         // What came before is read again to be found, which may take long.
         let receiving = block_in_place(|| self.store.receive(&self.digest, length));
         let receiving = match receiving {

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    depot::{BringError, Depot, LARGEST_PROGRAM},
+    depot::{Allowance, BringError, Depot, LARGEST_PROGRAM},
     keepsake::{For, Keepsakes},
     tasks::Tasks,
 };
@@ -110,8 +110,6 @@ enum PinError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Rows(#[from] RowsError),
-    #[error("it has {len} bytes, and {said} were said")]
-    Longer { len: u64, said: u64 },
 }
 
 impl Pins {
@@ -252,13 +250,10 @@ impl Pins {
         } = &self.0.tools;
         keepsakes.keep_for(For::Pin(blob), vec![blob])?;
         let until = Instant::now() + self.0.longest;
-        let brought = depot.bring_until(until, network, blob, sources, pin.len);
+        let said = Allowance::of(pin.len);
+        let brought = depot.bring_until(until, network, blob, sources, &said);
         brought.await?;
-        // It may have been here, for something else.
         let len = depot.store().len(&blob)?;
-        if len > pin.len {
-            return Err(PinError::Longer { len, said: pin.len });
-        }
         let pin = Pin { len, ..pin };
         // What was handed in before is durable then too.
         rows.submit(vec![row(&blob, Some(&pin))])?.await?;

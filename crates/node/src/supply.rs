@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use opensky_network::{FetchError, Network};
+use futures::{StreamExt, TryStreamExt, stream};
+use opensky_network::Network;
 use opensky_protocol::{Abort, Digest, NodeKey, Refusal, Work};
 use opensky_storage::StoreError;
 use tokio::{
@@ -16,19 +17,24 @@ use tokio::{
 };
 
 use crate::{
-    depot::{BringError, Depot, LARGEST_PROGRAM},
+    depot::{Allowance, BringError, Depot, LARGEST_PROGRAM},
     keepsake::{For, Keepsakes},
     pins::Pins,
 };
 
-/// Units whose inputs are brought at the same time; each may hold some megabytes.
+/// Blobs that are brought at the same time; each may hold some megabytes.
 const BRINGING: usize = 64;
 /// Those of one requester: enough for its sources, and three others still get in beside it.
 const OF_ONE: usize = 16;
+/// Those of one unit: enough that round trips to small ones overlap.
+const TOGETHER: usize = 4;
 /// How long all that a unit needs may take to come: this, for others that come from the same source at
 /// the same time, and so many bytes of inputs in each second beyond it.
 const GRACE: Duration = Duration::from_secs(600);
 const SLOWEST: u64 = 16 << 10;
+
+/// What one blob that is brought takes of the room for all.
+type Room<'a> = (OwnedSemaphorePermit, SemaphorePermit<'a>);
 
 /// Where units get what they need from.
 pub(crate) struct Supply {
@@ -90,37 +96,42 @@ impl Supply {
     /// for its job; gives up what takes too long. May be dropped when nobody wants them any more.
     pub async fn bring(&self, needs: &Needs<'_>) -> Result<(), NoRun> {
         let _room = self.room(needs.requester).await;
+        let program = needs.work.program;
         let inputs: BTreeSet<Digest> = needs.work.inputs.values().copied().collect();
-        let all = inputs.iter().copied().chain([needs.work.program]);
+        let kept = inputs.iter().copied().chain([program]);
         let kept = self
             .keepsakes
-            .keep_for(For::Turns(needs.job), all.collect());
+            .keep_for(For::Turns(needs.job), kept.collect());
         kept.map_err(|error| Abort::Internal(error.to_string()))?;
         let until = Instant::now() + GRACE + Duration::from_secs(needs.input_len / SLOWEST);
-        let (mut left, mut brought) = (needs.input_len, BTreeSet::new());
-        for (name, digest) in &needs.work.inputs {
-            // One that has two names is here once.
-            if brought.insert(*digest) {
-                left -= self.take(needs, until, (name, *digest), left).await?;
-            }
-        }
-        let program = needs.work.program;
-        self.take(needs, until, ("the program", program), LARGEST_PROGRAM)
-            .await?;
+        let paid = Allowance::of(needs.input_len);
+        let largest = Allowance::of(LARGEST_PROGRAM);
+        let mut named = BTreeSet::new();
+        // One that has two names comes once.
+        let inputs = needs.work.inputs.iter();
+        let inputs = inputs.filter(|(_, digest)| named.insert(**digest));
+        let inputs = inputs.map(|(name, digest)| (name.as_str(), *digest, &paid));
+        let all = inputs.chain([("the program", program, &largest)]);
+        let all: Vec<_> = all.map(|blob| self.take(needs, until, blob)).collect();
+        let beside = self.room_beside(needs.requester, all.len().min(TOGETHER) - 1);
+        let brought = stream::iter(all).buffer_unordered(1 + beside.len());
+        brought.try_collect::<()>().await?;
         self.pins.note_use(&program);
         Ok(())
     }
 
-    /// Brings one blob of at most so many bytes. How many it has.
+    /// Brings one blob, if it is not more than is allowed.
     async fn take(
         &self,
         needs: &Needs<'_>,
         until: Instant,
-        (name, digest): (&str, Digest),
-        limit: u64,
-    ) -> Result<u64, NoRun> {
-        let taken = self.fetch(until, digest, needs.sources, limit).await;
-        taken.map_err(|error| {
+        (name, digest, allowance): (&str, Digest, &Allowance),
+    ) -> Result<(), NoRun> {
+        let (network, sources) = (&self.network, needs.sources);
+        let taken = self
+            .depot
+            .bring_until(until, network, digest, sources, allowance);
+        taken.await.map_err(|error| {
             tracing::warn!(%digest, name, %error, "an input did not come");
             let missing = || Abort::MissingInput(name.to_owned());
             match &error {
@@ -130,46 +141,31 @@ impl Supply {
         })
     }
 
-    async fn fetch(
-        &self,
-        until: Instant,
-        digest: Digest,
-        sources: &[NodeKey],
-        limit: u64,
-    ) -> Result<u64, BringError> {
-        self.depot
-            .bring_until(until, &self.network, digest, sources, limit)
-            .await?;
-        // It may have been here, whoever took it in.
-        let length = self.depot.store().len(&digest)?;
-        if length > limit {
-            let error = FetchError::TooLong {
-                digest,
-                length,
-                limit,
-            };
-            return Err(error.into());
-        }
-        Ok(length)
-    }
-
     /// Waits for room: first among the requester's own, so that no others wait with it.
-    async fn room(
-        &self,
-        requester: NodeKey,
-    ) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
-        let own = {
-            let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-            // Whoever has nothing under way is forgotten.
-            each.retain(|_, room| Arc::strong_count(room) > 1);
-            let own = each.entry(requester);
-            own.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)))
-                .clone()
-        };
+    async fn room(&self, requester: NodeKey) -> Option<Room<'_>> {
         // Nobody closes them.
-        let own = own.acquire_owned().await.ok()?;
+        let own = self.own(requester).acquire_owned().await.ok()?;
         let all = self.all.acquire().await.ok()?;
         Some((own, all))
+    }
+
+    /// Room for so many more, as far as there is some now.
+    fn room_beside(&self, requester: NodeKey, most: usize) -> Vec<Room<'_>> {
+        let own = self.own(requester);
+        let one = || {
+            let own = own.clone().try_acquire_owned().ok()?;
+            Some((own, self.all.try_acquire().ok()?))
+        };
+        std::iter::from_fn(one).take(most).collect()
+    }
+
+    fn own(&self, requester: NodeKey) -> Arc<Semaphore> {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever has nothing under way is forgotten.
+        each.retain(|_, room| Arc::strong_count(room) > 1);
+        let own = each.entry(requester);
+        own.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)))
+            .clone()
     }
 }
 
@@ -181,7 +177,10 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::nearby::{Nearby, PATIENCE, until};
+    use crate::{
+        depot::BringError,
+        nearby::{Nearby, PATIENCE, until},
+    };
 
     fn work(inputs: &[(&str, Digest)], program: Digest) -> Work {
         let named = |(name, digest): &(&str, Digest)| ((*name).to_owned(), *digest);
@@ -212,6 +211,16 @@ mod tests {
             Self { nearby, supply }
         }
 
+        fn needs<'a>(&'a self, work: &'a Work, input_len: u64) -> Needs<'a> {
+            Needs {
+                job: Digest([1; 32]),
+                work,
+                input_len,
+                sources: std::slice::from_ref(&self.nearby.source),
+                requester: NodeKey([1; 32]),
+            }
+        }
+
         async fn bring(&self, work: &Work, input_len: u64) -> Result<(), NoRun> {
             self.bring_for(NodeKey([1; 32]), work, input_len).await
         }
@@ -223,11 +232,9 @@ mod tests {
             input_len: u64,
         ) -> Result<(), NoRun> {
             let needs = Needs {
-                job: Digest([1; 32]),
-                work,
-                input_len,
                 sources: &[self.nearby.source; 64],
                 requester,
+                ..self.needs(work, input_len)
             };
             let brought = timeout(PATIENCE, self.supply.bring(&needs)).await;
             brought.expect("it ends in time")
@@ -251,13 +258,14 @@ mod tests {
         assert_eq!(place.bring(&alone, (1 << 20) - 1).await, missing("a"));
         assert_eq!(store.used(), free, "nothing of it takes room");
 
-        // The second one has what the first one leaves.
+        // One of them has what the other one leaves.
         let both = work(&[("a", one), ("b", two)], program);
-        assert_eq!(place.bring(&both, len - 1).await, missing("b"));
-        assert!(store.has(&one) && !store.has(&two));
+        let is_missing = |brought| brought == missing("a") || brought == missing("b");
+        assert!(is_missing(place.bring(&both, len - 1).await));
+        assert!(!(store.has(&one) && store.has(&two)));
         assert_eq!(place.bring(&both, len).await, Ok(()));
         // What is here already counts too.
-        assert_eq!(place.bring(&both, len - 1).await, missing("b"));
+        assert!(is_missing(place.bring(&both, len - 1).await));
         // Under two names it counts once.
         let twice = work(&[("a", one), ("b", one)], program);
         assert_eq!(place.bring(&twice, 1 << 20).await, Ok(()));
@@ -284,10 +292,30 @@ mod tests {
         let store = place.nearby.depot.store().clone();
         let free = store.used();
         let until = Instant::now() + Duration::from_secs(3);
-        let sources = [place.nearby.source];
-        let fetched = place.supply.fetch(until, digest, &sources, 4 << 20).await;
+        let (sources, allowance) = ([place.nearby.source], Allowance::of(4 << 20));
+        let network = &place.nearby.network;
+        let depot = &place.nearby.depot;
+        let fetched = depot.bring_until(until, network, digest, &sources, &allowance);
+        let fetched = fetched.await;
         assert!(matches!(fetched, Err(BringError::Late)), "{fetched:?}");
         assert_eq!(store.used(), free, "what came of it takes room");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn blobs_of_one_unit_come_beside_one_that_does_not() {
+        let place = Arc::new(Place::new(&[b"silent", b"input", PROGRAM]).await);
+        let [silent, input, program] = [&b"silent"[..], b"input", PROGRAM].map(Digest::of);
+        place.nearby.gate.shut(silent);
+        let work = work(&[("a", silent), ("b", input)], program);
+        let bringing = tokio::spawn({
+            let place = place.clone();
+            async move { place.supply.bring(&place.needs(&work, 100)).await }
+        });
+        let store = place.nearby.depot.store();
+        let are_here = async || store.has(&input) && store.has(&program);
+        until("the others are here", are_here).await;
+        assert_eq!(place.supply.all.available_permits(), BRINGING - 3);
+        bringing.abort();
     }
 
     #[tokio::test(flavor = "multi_thread")]
