@@ -1,4 +1,4 @@
-//! Where a result is not believed yet, or not any more: more operators are asked than would agree.
+//! Where a result is not believed yet, or not any more: more operators are asked.
 
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -24,35 +24,49 @@ use crate::{
 const PANEL: u8 = 7;
 
 impl Broker {
-    /// How many results are to be compared before `key` is believed, if it is not: where nothing is known of
-    /// those who agree on it and somebody else disagrees, or where somebody who is tested does. Of two
-    /// strangers who outvote a third one nobody knows who is wrong. So many are asked that these can outvote
-    /// them, if there are so many, and money for all of them.
+    /// How many results are to be compared before `key` is believed, if somebody has another: as many as it
+    /// takes that those who agree could be outvoted, or to make up for those who do not. Only so many that
+    /// there are operators for all of them, and money.
     pub(crate) fn panel(&self, job: &Job, index: u32, key: Digest, now: Time) -> Option<u8> {
         let unit = &job.units[&index];
         let keys = unit.keys();
         let agreeing = keys.iter().filter(|said| **said == key).count();
-        let wanted = outvoting(agreeing, job)?;
-        let more = usize::from(wanted).saturating_sub(keys.len());
         let is_decided = unit.audit == Audit::Doubted || agreeing == keys.len();
-        if is_decided || more == 0 || !job.wants(index) {
+        if is_decided || !job.wants(index) {
             return None;
         }
+        let sizes = [
+            self.outvoters(job, unit, key),
+            substitutes(job, unit, agreeing),
+        ];
+        let more = |wanted: &u8| usize::from(*wanted).saturating_sub(keys.len());
+        let sizes = sizes.into_iter().flatten();
+        let sizes =
+            sizes.filter(|wanted| more(wanted) > 0 && self.can_be(job, unit, more(wanted), now));
+        sizes.max()
+    }
+
+    /// How many results it takes to outvote those who agree on `key`, where nothing is known of these, or
+    /// where somebody who is tested has another. Of two strangers who outvote a third one nobody knows who
+    /// is wrong.
+    fn outvoters(&self, job: &Job, unit: &Unit, key: Digest) -> Option<u8> {
         let is_known = |seat: &Seat| {
             let known = self.standings.of(&seat.operator, job.profile());
             known.is_some_and(|known| known.row >= self.policy.probation)
         };
         let is_tested = matches!(unit.again, Again::Canary | Again::Remake);
-        let mut agreeing = unit.seats.iter().filter(|seat| seat.voice() == Some(key));
-        if !is_tested && agreeing.any(is_known) {
-            return None;
-        }
+        let agreeing = || unit.seats.iter().filter(|seat| seat.voice() == Some(key));
+        let is_told_by_strangers = is_tested || !agreeing().any(is_known);
+        outvoting(agreeing().count(), job).filter(|_| is_told_by_strangers)
+    }
+
+    /// Whether so many more operators could have a turn at a unit, and be paid.
+    fn can_be(&self, job: &Job, unit: &Unit, more: usize, now: Time) -> bool {
         let each = job.worst_seat(&job.order.price, unit.input_len);
         let others = self.others(job, unit);
         let others = others.filter(|listing| Market::load(listing, now) != Some(Unfit::Resting));
         let others: BTreeSet<&Account> = others.map(|listing| &listing.offer.operator).collect();
-        let can_be = others.len() >= more && each.saturating_mul(more as u128) <= job.left();
-        can_be.then_some(wanted)
+        others.len() >= more && each.saturating_mul(more as u128) <= job.left()
     }
 
     /// Offers of operators who have had no turn at a unit and could have one, had they room.
@@ -175,6 +189,14 @@ impl Broker {
                 .for_each(|index| self.reopen(id, *index, Again::Doubt, at));
         }
     }
+}
+
+/// How many results it takes that as many agree as were asked for, if so many are paid for: somebody else
+/// for each who does not.
+fn substitutes(job: &Job, unit: &Unit, agreeing: usize) -> Option<u8> {
+    let lacks = usize::from(job.first_replicas()).checked_sub(agreeing)?;
+    let wanted = u8::try_from(unit.keys().len() + lacks).ok();
+    wanted.filter(|wanted| *wanted <= job.order.replica_cap)
 }
 
 /// How many results it takes to outvote so many that are wrong, if so many are paid for.

@@ -127,6 +127,25 @@ fn job_says_how_many_of_those_it_asked_agree_and_who_was_wrong() {
 }
 
 #[test]
+fn as_many_agree_as_were_asked_where_somebody_else_can_be() {
+    let orders = (1..12).map(|nonce| Submission {
+        replicas: Replicas::Fixed(3),
+        replica_cap: 6,
+        ..single(nonce)
+    });
+    let orders: Vec<_> = orders.collect();
+    let providers = [Honest, Liar(1), Honest, Honest];
+    let world = run(world(3, Weather::CALM, &providers), orders.clone());
+    let jobs = orders.iter().map(|order| {
+        let id = order.id(&world.nodes[0].who);
+        world.nodes[0].participant.job(&id).unwrap()
+    });
+    let jobs: Vec<_> = jobs.collect();
+    assert!(jobs.iter().all(|job| job.verified == 3), "{jobs:?}");
+    assert!(jobs.iter().any(|job| job.wrong > 0));
+}
+
+#[test]
 fn result_of_fewer_than_were_asked_is_not_said_to_be_of_as_many() {
     let mut order = single(1);
     (order.replicas, order.replica_cap) = (Replicas::Fixed(3), 6);
