@@ -230,6 +230,7 @@ fn wish(plan: Plan, number: usize) -> Wish {
     Wish {
         nonce: (number as u128).to_le_bytes(),
         plan,
+        deployment: None,
         price: PriceTerms {
             dispatch: 2_000,
             per_gfuel: 2_000_000,

@@ -99,6 +99,8 @@ pub struct Submission {
     pub nonce: [u8; 16],
     /// What is to be run.
     pub plan: Plan,
+    /// The deployment that it was named by, if it was: of several that name one program.
+    pub deployment: Option<Digest>,
     /// Bytes of the program.
     pub program_len: u64,
     /// Bytes of each input that the plan names.

@@ -56,7 +56,7 @@ impl Table {
     /// The table's name in storage.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Submissions => "submissions 1",
+            Self::Submissions => "submissions 2",
             Self::Jobs => "jobs 1",
             Self::Units => "units 1",
             Self::Results => "results 1",

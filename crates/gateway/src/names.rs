@@ -67,7 +67,12 @@ pub(crate) fn no_deployment(desk: &Desk, name: &DeploymentRef) -> Fault {
 }
 
 /// What programs are called, where they are deployed as far as this node knows.
-pub(crate) struct Names(BTreeMap<Digest, String>);
+pub(crate) struct Names {
+    /// By the deployment.
+    deployed: BTreeMap<Digest, String>,
+    /// By the program.
+    programs: BTreeMap<Digest, String>,
+}
 
 impl Names {
     /// As things are now. Where a program has several names one of the node's own comes first.
@@ -75,20 +80,23 @@ impl Names {
         let own = desk.node.key();
         let mut known = desk.node.deployments();
         known.sort_by_cached_key(|known| (known.publisher != own, known.id()));
-        let mut names = BTreeMap::new();
+        let (mut deployed, mut programs) = (BTreeMap::new(), BTreeMap::new());
         for known in known {
+            let id = known.id();
             let name = match known.publisher == own {
                 true => known.name,
                 false => format!("{}/{}", NodeId::from(known.publisher).short(), known.name),
             };
-            names.entry(known.program).or_insert(name);
+            deployed.insert(id, name.clone());
+            programs.entry(known.program).or_insert(name);
         }
-        Self(names)
+        Self { deployed, programs }
     }
 
-    /// The name of a program, if it has one.
-    pub(crate) fn of(&self, program: &Digest) -> Option<String> {
-        self.0.get(program).cloned()
+    /// The name of the deployment that a program was named by, or else one that the program has.
+    pub(crate) fn of(&self, program: &Digest, named_by: Option<&Digest>) -> Option<String> {
+        let said = named_by.and_then(|id| self.deployed.get(id));
+        said.or_else(|| self.programs.get(program)).cloned()
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn summary(job: &JobView, order: &Submission, names: &Names) -> JobSu
         state: state(&job.state),
         ending: ending.map(shown_ending),
         program: (*program(&order.plan)).into(),
-        name: names.of(program(&order.plan)),
+        name: names.of(program(&order.plan), order.deployment.as_ref()),
         submitted: time(job.created),
         deadline: time(job.deadline),
         ended: (job.ended.0 > 0).then(|| time(job.ended)),

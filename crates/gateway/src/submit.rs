@@ -38,7 +38,7 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
     if is_said_again && let Some((job, order)) = desk.node.job_of(nonce).await {
         return Ok(json(&Submitted {
             job: Some(JobId::new(job)),
-            quote: quote(&desk, &order, named(&desk, &request))?,
+            quote: quote(&desk, &order).await?,
         }));
     }
     let deployment = match &request.program {
@@ -60,8 +60,7 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
     };
     let order = desk.node.order(wish.clone()).map_err(refusal::of_submit)?;
     can_pay(&desk, &order)?;
-    let found_by = deployment.map(|found| DeploymentId::new(found.id()));
-    let quote = quote(&desk, &order, found_by)?;
+    let quote = quote(&desk, &order).await?;
     let job = match is_dry {
         true => None,
         false => Some(desk.node.submit(wish).await.map_err(refusal::of_submit)?),
@@ -89,14 +88,6 @@ fn nonce(request: &JobRequest) -> Result<[u8; 16], Fault> {
     Ok(nonce)
 }
 
-/// The deployment that a request names, as far as that can still be told.
-fn named(desk: &Desk, request: &JobRequest) -> Option<DeploymentId> {
-    match &request.program {
-        ProgramRef::Deployment(name) => names::id(desk, name).ok().map(DeploymentId::new),
-        ProgramRef::Digest(_) => None,
-    }
-}
-
 async fn wish(
     desk: &Desk,
     request: JobRequest,
@@ -114,6 +105,7 @@ async fn wish(
     let cap = cap.or_else(|| manifest.and_then(|manifest| manifest.price));
     Ok(Wish {
         nonce,
+        deployment: deployment.map(Deployment::id),
         price: cap.unwrap_or_else(|| market_cap(desk)),
         max_total: request.max_price.map(|most| most.0),
         replicas,
@@ -160,15 +152,11 @@ fn middle(prices: impl Iterator<Item = u128>) -> Option<u128> {
 }
 
 /// What a job would be, and what it can cost.
-fn quote(
-    desk: &Desk,
-    order: &Submission,
-    deployment: Option<DeploymentId>,
-) -> Result<Quote, Fault> {
+async fn quote(desk: &Desk, order: &Submission) -> Result<Quote, Fault> {
     let (units, escrow) = ask_a_stranger(desk, order)?;
     Ok(Quote {
         spec: show::spec(order),
-        deployment,
+        deployment: order.deployment.map(DeploymentId::new),
         units,
         escrow: Amount(escrow),
         warnings: warnings(desk, order),

@@ -46,6 +46,8 @@ pub struct Wish {
     pub nonce: [u8; 16],
     /// What is to be run.
     pub plan: Plan,
+    /// The deployment that names the program, if one does.
+    pub deployment: Option<Digest>,
     /// The cap of each price.
     pub price: PriceTerms,
     /// The most that the whole job may cost; `None` is whatever the plan needs at worst.
@@ -176,6 +178,7 @@ impl Node {
         Ok(Submission {
             nonce: wish.nonce,
             plan: wish.plan,
+            deployment: wish.deployment,
             program_len,
             lengths,
             price: wish.price,

@@ -110,6 +110,7 @@ fn order(nonce: u64, plan: Plan, inputs: Vec<Digest>) -> Submission {
     Submission {
         nonce: bytes(nonce),
         plan,
+        deployment: None,
         program_len: 1_000,
         lengths: inputs.into_iter().map(|input| (input, 1_000)).collect(),
         price: ASK,

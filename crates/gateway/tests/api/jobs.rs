@@ -32,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
                 set_aside(client);
                 map_reduce(client);
                 said_again(client, &deployed);
+                named(client);
                 encrypted(client);
                 says(client);
                 fails(client);
@@ -341,6 +342,30 @@ fn map_reduce(client: &Client) {
     assert_eq!((second.items.len(), second.next), (1, None));
 }
 
+/// Of several deployments of one program a job has the name of the one that it was run by.
+fn named(client: &Client) {
+    for name in ["letters-2", "aleph"] {
+        let request = DeploymentRequest {
+            name: name.into(),
+            program: put(client, JOB),
+            limits: Default::default(),
+            profile: None,
+            replicas: None,
+            price: None,
+            about: String::new(),
+            pins: None,
+        };
+        client.deploy(&request).expect("deployed");
+    }
+    for name in ["letters", "letters-2", "aleph"] {
+        let program = ProgramRef::Deployment(name.parse().expect("a name"));
+        let request = JobRequest::new(program, Plan::One { input: None });
+        let job = client.submit(&request).expect("taken on").job;
+        let job = client.job(&job.expect("a job").into()).expect("the job");
+        assert_eq!(job.summary.name.as_deref(), Some(name));
+    }
+}
+
 /// What came out is readable, what is kept is not, and the key can be had.
 fn encrypted(client: &Client) {
     let program = ProgramRef::Digest(put(client, FILES));
@@ -504,7 +529,7 @@ fn asked_of_too_many(client: &Client, program: &ProgramRef) {
         panic!("there is no such deployment");
     };
     let help = problem.help.expect("a help");
-    assert_eq!(help, "this node has deployed letters");
+    assert_eq!(help, "this node has deployed aleph, letters, letters-2");
 }
 
 /// The job of a request that ends with that class.

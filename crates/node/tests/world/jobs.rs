@@ -70,6 +70,7 @@ pub fn wish(plan: Plan, replicas: u8) -> Wish {
     Wish {
         nonce: [1; 16],
         plan,
+        deployment: None,
         price: PriceTerms {
             dispatch: 1_000_000,
             per_gfuel: 1_000_000_000,
