@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Fuel, Hex, NodeId, Prices, Time};
+use crate::{Amount, Bytes, Fuel, Hex, NodeId, Prices, Time};
 
 /// A provider's offer, and what this node knows of the provider.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct Offer {
     pub own: bool,
     /// What it asks.
     pub ask: Prices,
+    /// What a requester that has not paid it yet may owe it: a unit that can cost more is not run.
+    pub credit: Amount,
     /// What there is.
     pub capacity: Capacity,
     /// Units that it would take on at once; 0 is a provider that is busy.

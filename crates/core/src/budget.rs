@@ -1,10 +1,11 @@
 //! What a job may cost, has cost and can still cost.
 
-use opensky_protocol::{Account, Digest, JobPlan, PriceTerms, Ticket};
+use opensky_protocol::{Account, Digest, JobPlan, Ticket};
 
 use crate::{
     event::{Identity, Plan, Replicas},
     job::Job,
+    need::Run,
     policy::Policy,
     purse::Purse,
     unit::Unit,
@@ -36,10 +37,9 @@ impl Job {
         }
     }
 
-    /// What one run of a unit may cost at most.
-    pub(crate) fn worst_seat(&self, ask: &PriceTerms, input_len: u64) -> u128 {
-        let ask = ask.capped(&self.order.price);
-        ask.worst_case(self.limits(), input_len)
+    /// One run of a unit whose inputs have so many bytes together.
+    pub(crate) fn run(&self, input_len: u64) -> Run {
+        Run::of(&self.order, input_len)
     }
 
     /// Pays a turn, once.

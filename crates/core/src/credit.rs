@@ -73,19 +73,18 @@ impl Credits {
     /// Whether a turn that can cost so much may be run for a requester now, beside what runs.
     pub(crate) fn may_run(&self, requester: &NodeKey, price: u128) -> bool {
         let Some(credit) = self.each.get(requester) else {
-            return true;
+            return price <= self.max_unpaid;
         };
         let all = credit.unpaid().saturating_add(credit.running);
-        all == 0 || all.saturating_add(price) <= self.limit(&credit.record)
+        all.saturating_add(price) <= self.limit(&credit.record)
     }
 
     /// Whether such a turn could be run, were it the only one.
     pub(crate) fn may_order(&self, requester: &NodeKey, price: u128) -> bool {
         let Some(credit) = self.each.get(requester) else {
-            return true;
+            return price <= self.max_unpaid;
         };
-        let unpaid = credit.unpaid();
-        unpaid == 0 || unpaid.saturating_add(price) <= self.limit(&credit.record)
+        credit.unpaid().saturating_add(price) <= self.limit(&credit.record)
     }
 
     /// Whether a requester owes half of what it may.
@@ -200,7 +199,8 @@ mod tests {
     #[test]
     fn who_has_paid_may_owe_as_much_more() {
         let mut credits = Credits::new(100);
-        assert!(credits.may_run(&ADA, 1_000), "one turn, whatever it costs");
+        assert!(credits.may_run(&ADA, 100) && credits.may_order(&ADA, 100));
+        assert!(!credits.may_run(&ADA, 101) && !credits.may_order(&ADA, 101));
         credits.weigh(ADA, JOB, Weight::default(), done(60));
         assert!(credits.may_run(&ADA, 40) && !credits.may_run(&ADA, 41));
         credits.weigh(ADA, JOB, done(60), Weight::default());

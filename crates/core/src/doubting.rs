@@ -11,10 +11,8 @@ use crate::{
     job::Job,
     judge::{Verdict, judge},
     judging::Release,
-    market::{Listing, Market},
+    market::Listing,
     moment::Moment,
-    need::Unfit,
-    room::Room,
     row::Stored,
     time::Time,
     unit::{Again, Audit, Seat, SeatState, Stage, Unit},
@@ -62,21 +60,20 @@ impl Broker {
 
     /// Whether so many more operators could have a turn at a unit, and be paid.
     fn can_be(&self, job: &Job, unit: &Unit, more: usize, now: Time) -> bool {
-        let each = job.worst_seat(&job.order.price, unit.input_len);
+        let each = job.run(unit.input_len).worst(&job.order.price);
         let others = self.others(job, unit);
-        let others = others.filter(|listing| Market::load(listing, now) != Some(Unfit::Resting));
+        let others = others.filter(|listing| !listing.rests(now));
         let others: BTreeSet<&Account> = others.map(|listing| &listing.offer.operator).collect();
         others.len() >= more && each.saturating_mul(more as u128) <= job.left()
     }
 
     /// Offers of operators who have had no turn at a unit and could have one, had they room.
     pub(crate) fn others(&self, job: &Job, unit: &Unit) -> impl Iterator<Item = &Listing> {
-        let (seated, room) = (unit.seated(), Room::of(job.limits(), unit.input_len));
+        let (seated, run) = (unit.seated(), job.run(unit.input_len));
         let listings = self.market.listings().map(|(_, listing)| listing);
         listings.filter(move |listing| {
             !seated.contains(&listing.offer.operator)
-                && self.market.fit(&job.need, listing).is_ok()
-                && listing.holds(room).is_ok()
+                && self.market.fits(&job.need, &run, listing).is_ok()
         })
     }
 

@@ -134,6 +134,9 @@ impl Broker {
         job.set_aside.clear();
         job.shown.clear();
         let pool = job.pool;
+        for (operator, purse) in &job.purses {
+            self.market.paid(*operator, purse.total);
+        }
         let seats = job.all_units().flat_map(|(_, unit)| &unit.seats);
         let nodes: BTreeSet<NodeKey> = seats.map(|seat| seat.node).collect();
         nodes.into_iter().for_each(|node| at.to(node).over.push(id));

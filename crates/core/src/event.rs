@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use opensky_protocol::{
-    Abort, Account, Capacity, Digest, JobSpec, NodeKey, Offer, Outputs, PriceTerms, Profile,
-    Refusal, Signature, Statement, Transcript, Turn, Verified, Work, WorkError,
+    Abort, Account, Capacity, Digest, JobPlan, JobSpec, Limits, NodeKey, Offer, Outputs,
+    PriceTerms, Profile, Refusal, Signature, Statement, Transcript, Turn, Verified, Work,
+    WorkError,
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
@@ -176,6 +177,39 @@ impl Submission {
     pub fn id(&self, who: &Identity) -> Digest {
         let named = (who.node, who.ledger, self.nonce, &self.plan);
         Digest::derive("opensky order 1", &named)
+    }
+
+    /// How many bytes the largest unit that is known takes in.
+    pub fn largest_input(&self) -> u64 {
+        let length = |digest: &Digest| self.lengths.get(digest).copied().unwrap_or(0);
+        let sum = |all: &mut dyn Iterator<Item = u64>| all.fold(0, u64::saturating_add);
+        let spec = match &self.plan {
+            Plan::Single(work) => return sum(&mut work.inputs.values().map(length)),
+            Plan::Job(spec) => spec,
+        };
+        let planned = match &spec.plan {
+            JobPlan::MapReduce { shards, .. } => shards.iter().map(length).max().unwrap_or(0),
+            JobPlan::Stepper { input, .. } => length(input),
+        };
+        sum(&mut spec.inputs.values().map(length)).saturating_add(planned)
+    }
+}
+
+impl Plan {
+    /// The rules of execution.
+    pub fn profile(&self) -> &Profile {
+        match self {
+            Self::Single(work) => &work.profile,
+            Self::Job(spec) => &spec.profile,
+        }
+    }
+
+    /// What each unit may use.
+    pub fn limits(&self) -> &Limits {
+        match self {
+            Self::Single(work) => &work.limits,
+            Self::Job(spec) => &spec.limits,
+        }
     }
 }
 

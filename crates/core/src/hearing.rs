@@ -9,6 +9,7 @@ use crate::{
     broker::Broker,
     draw::Purpose,
     moment::Moment,
+    need::Unfit,
     paying::say_refused,
     phase::Ending,
     row::Stored,
@@ -41,7 +42,7 @@ impl Broker {
             return;
         };
         if seat.is_live() && !seat.has_committed() {
-            self.market.rest(&from, at.now, &self.policy, at.alarms);
+            self.rest(&from, why.into(), at);
             self.lose(turn, index, Over::Refused(why), at);
         }
     }
@@ -57,7 +58,7 @@ impl Broker {
         if let Abort::MissingInput(name) = why {
             let job = self.jobs.get(&turn.job);
             let maker = job.and_then(|job| job.maker(index, name));
-            self.market.rest(&from, at.now, &self.policy, at.alarms);
+            self.rest(&from, Unfit::Lacked, at);
             self.lose(turn, index, Over::Lacked, at);
             // Whoever should have it is gone, or cannot be reached: somebody else makes it anew. If
             // that is this node, it was away, and says nothing about the unit.
@@ -394,6 +395,11 @@ impl Broker {
         self.market.released(&node, at.now);
         self.queue(turn.job);
         self.advance(turn.job, index, at);
+    }
+
+    /// Leaves a provider alone for a while.
+    pub(crate) fn rest(&mut self, node: &NodeKey, why: Unfit, at: &mut Moment<'_>) {
+        self.market.rest(node, why, at.now, &self.policy, at.alarms);
     }
 
     /// Says again how a turn ended, to somebody who has not heard it.

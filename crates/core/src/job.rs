@@ -66,13 +66,7 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn new(id: Digest, order: Submission, progress: Progress) -> Self {
-        let (profile, limits) = terms(&order.plan);
-        let need = Need {
-            profile: profile.clone(),
-            memory: limits.memory,
-            price: order.price,
-            require: order.require.clone(),
-        };
+        let need = Need::of(&order);
         Self {
             id,
             progress,
@@ -102,11 +96,11 @@ impl Job {
     }
 
     pub(crate) fn profile(&self) -> &Profile {
-        terms(&self.order.plan).0
+        self.order.plan.profile()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
-        terms(&self.order.plan).1
+        self.order.plan.limits()
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -486,12 +480,5 @@ impl Job {
             self.times.remove(0);
         }
         self.times.push(millis);
-    }
-}
-
-fn terms(plan: &Plan) -> (&Profile, &Limits) {
-    match plan {
-        Plan::Single(work) => (&work.profile, &work.limits),
-        Plan::Job(spec) => (&spec.profile, &spec.limits),
     }
 }

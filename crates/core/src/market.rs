@@ -6,9 +6,8 @@ use opensky_protocol::{Account, Digest, NodeKey, Offer};
 
 use crate::{
     alarm::{Alarm, Alarms},
-    need::{Need, Unfit},
+    need::{Need, Run, Unfit},
     policy::Policy,
-    room::Room,
     time::{Time, back_off, millis},
 };
 
@@ -24,8 +23,8 @@ pub(crate) struct Listing {
     pub(crate) flying: u32,
     /// How many of them it may have: grows while it is quick, shrinks when it is not.
     pub(crate) window: u32,
-    /// Until when it is left alone.
-    pub(crate) rest: Time,
+    /// Until when it is left alone, and why.
+    pub(crate) rest: (Time, Unfit),
     /// How often in a row it was busy or gone.
     pub(crate) strikes: u8,
     /// When it was first found not to answer, since it was last heard of.
@@ -39,18 +38,9 @@ impl Listing {
         u32::from(self.offer.capacity.cores.max(1)).saturating_mul(policy.depth)
     }
 
-    /// Whether it is large enough for such a run.
-    pub(crate) fn holds(&self, room: Room) -> Result<(), Unfit> {
-        let capacity = &self.offer.capacity;
-        let (has, needs) = (capacity.memory, room.memory);
-        if has < needs {
-            return Err(Unfit::Memory { has, needs });
-        }
-        let (has, needs) = (capacity.disk, room.disk);
-        match has < needs {
-            true => Err(Unfit::Disk { has, needs }),
-            false => Ok(()),
-        }
+    /// Whether it is left alone.
+    pub(crate) fn rests(&self, now: Time) -> bool {
+        self.rest.0 > now
     }
 
     /// For how many seconds it has not answered, if it does not.
@@ -61,7 +51,7 @@ impl Listing {
     /// Whether it would take one more.
     fn is_ready(&self, now: Time) -> bool {
         let has_room = self.offer.free > 0 || self.flying > 0;
-        has_room && self.flying < self.window && self.rest <= now && self.offer.expires > now.0
+        has_room && self.flying < self.window && !self.rests(now) && self.offer.expires > now.0
     }
 }
 
@@ -100,6 +90,9 @@ pub(crate) struct Market {
     /// All of them, by when their offers came.
     heard: BTreeSet<(Time, NodeKey)>,
     excluded: BTreeMap<Account, Time>,
+    /// What operators have earned from this node's jobs that are over, as far as it remembers these. They
+    /// let it owe as much more.
+    paid: BTreeMap<Account, u128>,
     pools: BTreeMap<Digest, Pool>,
 }
 
@@ -110,7 +103,7 @@ pub(crate) struct Search<'a> {
     /// Operators that had a turn.
     pub(crate) seated: &'a [Account],
     /// What one run takes.
-    pub(crate) room: Room,
+    pub(crate) run: Run,
 }
 
 impl Market {
@@ -121,6 +114,7 @@ impl Market {
             listings: BTreeMap::new(),
             heard: BTreeSet::new(),
             excluded: BTreeMap::new(),
+            paid: BTreeMap::new(),
             pools: BTreeMap::new(),
         }
     }
@@ -160,7 +154,7 @@ impl Market {
                 listing.offer = offer;
                 // Whoever offers again is there, and says itself what it takes.
                 listing.silent = None;
-                listing.rest = listing.rest.min(now);
+                listing.rest.0 = listing.rest.0.min(now);
                 listing.window = listing.window.clamp(1, listing.most(policy));
             }
             None if is_full || offer.expires <= now.0 => return,
@@ -171,7 +165,7 @@ impl Market {
                     heard: now,
                     flying: 0,
                     window,
-                    rest: Time::default(),
+                    rest: (Time::default(), Unfit::Busy),
                     strikes: 0,
                     silent: None,
                     latency: 0,
@@ -276,7 +270,7 @@ impl Market {
     }
 
     /// Why that offer does not do for any unit of that need, whatever its load.
-    pub(crate) fn fit(&self, need: &Need, listing: &Listing) -> Result<(), Unfit> {
+    fn fit(&self, need: &Need, listing: &Listing) -> Result<(), Unfit> {
         need.fits(&listing.offer, &self.ledger)?;
         if listing.offer.operator == self.own {
             return Err(Unfit::Own);
@@ -285,6 +279,23 @@ impl Market {
             true => Err(Unfit::Excluded),
             false => Ok(()),
         }
+    }
+
+    /// Why that offer does not do for that run of a unit of that need, whatever its load.
+    pub(crate) fn fits(&self, need: &Need, run: &Run, listing: &Listing) -> Result<(), Unfit> {
+        self.fit(need, listing)?;
+        self.is_large_enough(run, &listing.offer)
+    }
+
+    fn is_large_enough(&self, run: &Run, offer: &Offer) -> Result<(), Unfit> {
+        let paid = self.paid.get(&offer.operator);
+        run.fits(offer, paid.copied().unwrap_or_default())
+    }
+
+    /// An operator has earned so much from a job that is over.
+    pub(crate) fn paid(&mut self, operator: Account, amount: u128) {
+        let paid = self.paid.entry(operator).or_default();
+        *paid = paid.saturating_add(amount);
     }
 
     /// Of the providers that have room some are drawn, and of the best of these one. `score` is less
@@ -303,7 +314,7 @@ impl Market {
         let drawn = looked_at.filter_map(|node| {
             let listing = self.listings.get(node)?;
             let is_seated = search.seated.contains(&listing.offer.operator);
-            let does = !is_seated && listing.holds(search.room).is_ok();
+            let does = !is_seated && self.is_large_enough(&search.run, &listing.offer).is_ok();
             does.then_some((score(listing), *node))
         });
         let mut best: Vec<_> = drawn.take(policy.considered).collect();
@@ -353,13 +364,20 @@ impl Market {
     }
 
     /// It was busy or gone: it is left alone for a while.
-    pub(crate) fn rest(&mut self, node: &NodeKey, now: Time, policy: &Policy, alarms: &mut Alarms) {
+    pub(crate) fn rest(
+        &mut self,
+        node: &NodeKey,
+        why: Unfit,
+        now: Time,
+        policy: &Policy,
+        alarms: &mut Alarms,
+    ) {
         if let Some(listing) = self.listings.get_mut(node) {
             let span = back_off(policy.rest, policy.longest_rest, listing.strikes);
             listing.strikes = listing.strikes.saturating_add(1);
-            listing.rest = now.after(span);
+            listing.rest = (now.after(span), why);
             listing.window = listing.flying.max(1);
-            alarms.set(Alarm::Rest(*node), listing.rest);
+            alarms.set(Alarm::Rest(*node), listing.rest.0);
         }
         self.changed(node, now);
     }
@@ -367,7 +385,7 @@ impl Market {
     /// It does not answer: it is left alone for a while.
     pub(crate) fn miss(&mut self, node: &NodeKey, now: Time, policy: &Policy, alarms: &mut Alarms) {
         self.unheard(node, now);
-        self.rest(node, now, policy, alarms);
+        self.rest(node, Unfit::Silent { seconds: 0 }, now, policy, alarms);
     }
 
     /// It has not answered yet.
@@ -412,7 +430,7 @@ impl Market {
     /// Why a provider that does has no room, if it has none.
     pub(crate) fn load(listing: &Listing, now: Time) -> Option<Unfit> {
         match () {
-            () if listing.rest > now => Some(Unfit::Resting),
+            () if listing.rests(now) => Some(listing.rest.1.clone()),
             () if !listing.is_ready(now) => Some(Unfit::Busy),
             () => None,
         }
@@ -421,7 +439,7 @@ impl Market {
 
 #[cfg(test)]
 mod tests {
-    use opensky_protocol::{Capacity, PriceTerms, Profile};
+    use opensky_protocol::{Capacity, Limits, PriceTerms, Profile};
 
     use super::*;
 
@@ -440,6 +458,7 @@ mod tests {
             sequence: 1,
             expires: 1_000_000,
             ask: ASK,
+            credit: 10,
             capacity: Capacity {
                 cores: 2,
                 memory: 1_000,
@@ -486,13 +505,25 @@ mod tests {
         }
 
         fn pick(&self, draw: u64, seated: &[Account]) -> Option<u8> {
+            self.pick_for(0, draw, seated)
+        }
+
+        /// Who gets a unit that may use so much fuel.
+        fn pick_for(&self, fuel: u64, draw: u64, seated: &[Account]) -> Option<u8> {
+            let limits = Limits {
+                fuel,
+                memory: 1_000,
+                output: 1_000,
+                log: 0,
+            };
             let search = Search {
                 pool: &self.pool,
                 draw,
                 seated,
-                room: Room {
-                    memory: 1_000,
-                    disk: 1_000,
+                run: Run {
+                    limits,
+                    input_len: 0,
+                    cap: ASK,
                 },
             };
             let price = |listing: &Listing| listing.offer.ask.per_gfuel;
@@ -561,9 +592,13 @@ mod tests {
         place.market.committed(&second, 1, Time(0), &place.policy);
         assert_eq!(place.pick(0, &both[..1]), Some(2));
 
-        place
-            .market
-            .rest(&second, Time(0), &place.policy, &mut place.alarms);
+        place.market.rest(
+            &second,
+            Unfit::Busy,
+            Time(0),
+            &place.policy,
+            &mut place.alarms,
+        );
         assert_eq!(place.pick(0, &both[..1]), None, "it rests");
         let later = Time(0).after(place.policy.rest);
         place.market.released(&second, later);
@@ -589,13 +624,30 @@ mod tests {
         market.miss(&node, Time(5_000), policy, alarms);
         assert_eq!(silent(market), Some(8));
         market.heard_of(&node);
-        market.rest(&node, Time(6_000), policy, alarms);
+        market.rest(&node, Unfit::Busy, Time(6_000), policy, alarms);
         assert_eq!(silent(market), None, "it has answered: it is busy");
         market.miss(&node, Time(7_000), policy, alarms);
         let mut again = offer(1);
         again.sequence = 2;
         market.offer(again, Time(8_000), policy, alarms, |_| false);
         assert_eq!(silent(market), None);
+    }
+
+    #[test]
+    fn nobody_is_asked_for_a_unit_that_can_cost_more_than_it_lets_a_requester_owe() {
+        let mut generous = offer(2);
+        generous.credit = 20;
+        let mut place = Place::new([offer(1), generous]);
+        let second = [Account([2; 32])];
+        assert_eq!(place.pick_for(0, 0, &second), Some(1));
+        let gfuel = 1_000_000_000;
+        for draw in 0..10 {
+            assert_eq!(place.pick_for(gfuel, draw, &[]), Some(2));
+        }
+        assert_eq!(place.pick_for(gfuel, 0, &second), None);
+        assert_eq!(place.pick_for(2 * gfuel, 0, &[]), None);
+        place.market.paid(Account([1; 32]), 20);
+        assert_eq!(place.pick_for(2 * gfuel, 0, &[]), Some(1), "it was paid");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opensky_protocol::{Digest, Offer, PriceTerms, Profile, codec};
+use opensky_protocol::{Digest, Limits, Offer, PriceTerms, Profile, Refusal, codec};
 use parity_scale_codec::Encode;
+
+use crate::{event::Submission, room::Room};
 
 /// What a provider has to have for any unit of a job.
 #[derive(Clone, PartialEq, Eq, Debug, Encode)]
@@ -43,6 +45,14 @@ pub enum Unfit {
         /// Bytes.
         needs: u64,
     },
+    /// It lets a requester owe less than one unit can cost.
+    #[error("it lets a requester owe {has}, and a unit may cost {needs}")]
+    Credit {
+        /// Coins.
+        has: u128,
+        /// Coins.
+        needs: u128,
+    },
     /// It asks more than the job gives.
     #[error("it asks more than the price cap")]
     Price,
@@ -61,18 +71,39 @@ pub enum Unfit {
     /// It has as many units as it takes.
     #[error("it is busy")]
     Busy,
-    /// It has just refused or failed.
-    #[error("it is left alone for a moment")]
-    Resting,
     /// It was asked, and nothing was heard of it since.
     #[error("it has not answered for {seconds} s")]
     Silent {
         /// For so long.
         seconds: u64,
     },
+    /// It could not get what a unit takes in.
+    #[error("it could not get an input")]
+    Lacked,
+    /// It did not take the last unit that it was asked for.
+    #[error("it refused: {0}")]
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Unfit {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::Busy,
+            other => Self::Refused(other),
+        }
+    }
 }
 
 impl Need {
+    pub(crate) fn of(order: &Submission) -> Self {
+        Self {
+            profile: order.plan.profile().clone(),
+            memory: order.plan.limits().memory,
+            price: order.price,
+            require: order.require.clone(),
+        }
+    }
+
     pub(crate) fn id(&self) -> Digest {
         Digest::of(&codec::encode(self))
     }
@@ -95,6 +126,52 @@ impl Need {
         match lacking {
             Some((name, _)) => Err(Unfit::Label(name.clone())),
             None => Ok(()),
+        }
+    }
+}
+
+/// What one run of a unit needs of a provider, beyond what all of the job's units do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) limits: Limits,
+    /// Bytes of all inputs together.
+    pub(crate) input_len: u64,
+    /// The cap of each price.
+    pub(crate) cap: PriceTerms,
+}
+
+impl Run {
+    /// Of a job's units, one whose inputs have so many bytes together.
+    pub(crate) fn of(order: &Submission, input_len: u64) -> Self {
+        Self {
+            limits: *order.plan.limits(),
+            input_len,
+            cap: order.price,
+        }
+    }
+
+    /// The most that it may cost where so much is asked.
+    pub(crate) fn worst(&self, ask: &PriceTerms) -> u128 {
+        let ask = ask.capped(&self.cap);
+        ask.worst_case(&self.limits, self.input_len)
+    }
+
+    /// Whether an offer is large enough for it, of somebody who was `paid` so much.
+    pub(crate) fn fits(&self, offer: &Offer, paid: u128) -> Result<(), Unfit> {
+        let room = Room::of(&self.limits, self.input_len);
+        let (has, needs) = (offer.capacity.memory, room.memory);
+        if has < needs {
+            return Err(Unfit::Memory { has, needs });
+        }
+        let (has, needs) = (offer.capacity.disk, room.disk);
+        if has < needs {
+            return Err(Unfit::Disk { has, needs });
+        }
+        let has = offer.credit.saturating_add(paid);
+        let needs = self.worst(&offer.ask);
+        match has < needs {
+            true => Err(Unfit::Credit { has, needs }),
+            false => Ok(()),
         }
     }
 }

@@ -34,6 +34,7 @@ impl Worker {
             sequence: self.sequence,
             expires: at.now.after(self.policy.offer_life).0,
             ask: terms.ask,
+            credit: self.policy.max_unpaid,
             capacity: terms.capacity,
             free,
             speed: terms.speed,

@@ -14,7 +14,6 @@ use crate::{
     moment::Moment,
     phase::Ending,
     rebuilding::Renewed,
-    room::Room,
     row::Stored,
     standing::Standings,
     time::millis,
@@ -246,7 +245,7 @@ impl Broker {
             return Placed::Ended;
         }
         let offer = &listing.offer;
-        let reserved = job.worst_seat(&offer.ask, unit.input_len);
+        let reserved = job.run(unit.input_len).worst(&offer.ask);
         if reserved > job.left() {
             if !job.is_in_progress() {
                 let ending = job.out_of_money();
@@ -316,7 +315,7 @@ impl Broker {
                 .draws
                 .number(Purpose::Seat, &(id, unit.id, unit.seats.len() as u32)),
             seated: &unit.seated(),
-            room: Room::of(job.limits(), unit.input_len),
+            run: job.run(unit.input_len),
         };
         // Where a host has failed, somebody who is known tells more than a stranger.
         let has_failed = unit.seats.iter().any(Seat::has_failed);

@@ -104,9 +104,9 @@ pub struct Policy {
     /// node has ever done for one requester, no more than `max_unpaid` and what that requester has paid
     /// remains unpaid. Counted are results, also those that were let go without being looked at,
     /// vouchers and evidence until the ledger has paid them, what was run of turns that were stopped, and
-    /// what runs, at the most that it can cost. One turn that can cost more than all that is run if
-    /// nothing is owed: then the bound is what that turn costs. Requesters are told apart by their node
-    /// keys, and work that is lost with this node's own process is its own loss.
+    /// what runs, at the most that it can cost. A turn that can cost more than all that is not run; offers
+    /// say what this is, so that nobody asks for one. Requesters are told apart by their node keys, and
+    /// work that is lost with this node's own process is its own loss.
     pub max_unpaid: u128,
     /// Worker: whether orders wait until the ledger has shown the escrow that pays for them. Where it
     /// is not asked, nothing bounds what requesters may owe.

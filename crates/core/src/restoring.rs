@@ -163,6 +163,9 @@ impl Broker {
         match &job.progress.phase {
             Phase::Funding => alarms.set(Alarm::Escrow(id), at_once),
             Phase::Over { escrow, .. } => {
+                for (operator, purse) in &job.purses {
+                    self.market.paid(*operator, purse.total);
+                }
                 if *escrow == Closing::Asked {
                     alarms.set(Alarm::Escrow(id), at_once);
                 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use opensky_protocol::{Account, Digest, NodeKey};
 
 use crate::{
+    broker::Broker,
+    event::Submission,
     job::Job,
     market::{Listing, Market},
-    need::Unfit,
+    need::{Need, Run, Unfit},
     participant::Participant,
-    room::Room,
     time::Time,
 };
 
@@ -53,11 +54,12 @@ pub struct NodeWhy {
     pub unfit: Option<Unfit>,
 }
 
-impl Why {
-    /// How many nodes each reason keeps away; of those that lack memory or disk, what the largest has.
-    pub fn summary(&self) -> Vec<(Unfit, usize)> {
+impl NodeWhy {
+    /// How many nodes each reason keeps away; of those that lack memory, disk or trust, what the largest
+    /// has.
+    pub fn summary(nodes: &[Self]) -> Vec<(Unfit, usize)> {
         let mut reasons: BTreeMap<u8, (Unfit, usize)> = BTreeMap::new();
-        for unfit in self.nodes.iter().filter_map(|node| node.unfit.clone()) {
+        for unfit in nodes.iter().filter_map(|node| node.unfit.clone()) {
             let (worst, count) = reasons.entry(rank(&unfit)).or_insert((unfit.clone(), 0));
             *count += 1;
             *worst = worst.clone().max(unfit);
@@ -72,14 +74,16 @@ fn rank(unfit: &Unfit) -> u8 {
         Unfit::Profile => 1,
         Unfit::Memory { .. } => 2,
         Unfit::Disk { .. } => 3,
-        Unfit::Price => 4,
-        Unfit::Label(_) => 5,
-        Unfit::Own => 6,
-        Unfit::Excluded => 7,
-        Unfit::Seated => 8,
-        Unfit::Silent { .. } => 9,
-        Unfit::Resting => 10,
-        Unfit::Busy => 11,
+        Unfit::Credit { .. } => 4,
+        Unfit::Price => 5,
+        Unfit::Label(_) => 6,
+        Unfit::Own => 7,
+        Unfit::Excluded => 8,
+        Unfit::Seated => 9,
+        Unfit::Silent { .. } => 10,
+        Unfit::Lacked => 11,
+        Unfit::Busy => 12,
+        Unfit::Refused(why) => 13 + *why as u8,
     }
 }
 
@@ -92,10 +96,9 @@ impl Participant {
         let unit = first.and_then(|index| job.units.get(&index));
         let (seated, input) =
             unit.map_or_else(Default::default, |unit| (unit.seated(), unit.input_len));
-        let room = Room::of(job.limits(), input);
+        let run = job.run(input);
         let look = |listing: &Listing| -> Result<(), Unfit> {
-            broker.market.fit(&job.need, listing)?;
-            listing.holds(room)?;
+            broker.market.fits(&job.need, &run, listing)?;
             if seated.contains(&listing.offer.operator) {
                 return Err(Unfit::Seated);
             }
@@ -105,17 +108,12 @@ impl Participant {
                 (Some(unfit), None) => Err(unfit),
             }
         };
-        let nodes = broker.market.listings().map(|(node, listing)| NodeWhy {
-            node: *node,
-            operator: listing.offer.operator,
-            unfit: look(listing).err(),
-        });
         let waiting = job.lacking.len() as u64 + u64::from(job.fresh().is_some());
         Some(Why {
             waiting,
             unit: first,
-            money: (job.left(), job.worst_seat(&job.order.price, input)),
-            nodes: nodes.collect(),
+            money: (job.left(), run.worst(&job.order.price)),
+            nodes: broker.each_node(look),
             silent: self.silent_turns(job, now),
         })
     }
@@ -137,5 +135,24 @@ impl Participant {
             })
         });
         silent.collect()
+    }
+
+    /// What is in the way of a job like that, node by node, whatever the load of each: of the largest of
+    /// its units, as far as they are known.
+    pub fn lacks(&self, order: &Submission) -> Vec<NodeWhy> {
+        let broker = self.broker();
+        let (need, run) = (Need::of(order), Run::of(order, order.largest_input()));
+        broker.each_node(|listing| broker.market.fits(&need, &run, listing))
+    }
+}
+
+impl Broker {
+    fn each_node(&self, look: impl Fn(&Listing) -> Result<(), Unfit>) -> Vec<NodeWhy> {
+        let nodes = self.market.listings().map(|(node, listing)| NodeWhy {
+            node: *node,
+            operator: listing.offer.operator,
+            unfit: look(listing).err(),
+        });
+        nodes.collect()
     }
 }

@@ -135,7 +135,7 @@ pub(crate) async fn why(State(desk): State<Desk>, Named(job): Named, page: Paged
         left: opensky_api::Amount(why.money.0),
         turn_price: opensky_api::Amount(why.money.1),
         fit: show::count(fit(&why)),
-        needs: show::needs(&why),
+        needs: show::needs(&why.nodes),
         nodes: show::passed(&why),
         units: fill(page.entries, shown, after),
     }))
@@ -224,8 +224,8 @@ fn sentence(job: &JobView, why: &opensky_core::Why, units: &[UnitView]) -> Strin
             "what is left of the money does not pay for one more provider".into()
         }
         JobState::Running if fit == 0 => {
-            let need = match show::needs(why).first() {
-                Some(need) => format!("{} of {} nodes: {}", need.nodes, need.of, need.reason),
+            let need = match show::needs(&why.nodes).first() {
+                Some(need) => show::need_text(need),
                 None => "no provider is free".into(),
             };
             let need = match short_of(waiting) {

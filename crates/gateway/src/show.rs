@@ -5,7 +5,7 @@ use opensky_api::{
     NodeId, Passed, Plan as Shown, Replicas, Stage, Time, Turn, Unit, UnitId, UnitState,
     World as Called, Wrong,
 };
-use opensky_core::{self as core, JobView, Plan, SeatView, Submission, Unfit, UnitView};
+use opensky_core::{self as core, JobView, NodeWhy, Plan, SeatView, Submission, Unfit, UnitView};
 use opensky_node::Unpinned;
 use opensky_protocol::{Class, JobPlan, NodeKey, Offer, Work, World, names};
 
@@ -302,9 +302,9 @@ const UNANSWERED: &str = "has not answered";
 
 /// What keeps nodes from a job: how many each reason, the most frequent first, and last those
 /// that have done their part.
-pub(crate) fn needs(why: &core::Why) -> Vec<Need> {
-    let of = count(why.nodes.len());
-    let mut summary = why.summary();
+pub(crate) fn needs(nodes: &[NodeWhy]) -> Vec<Need> {
+    let of = count(nodes.len());
+    let mut summary = NodeWhy::summary(nodes);
     let is_theirs = |unfit: &Unfit| matches!(unfit, Unfit::Seated | Unfit::Own);
     summary.sort_by_key(|(unfit, nodes)| (is_theirs(unfit), std::cmp::Reverse(*nodes)));
     let need = |(unfit, nodes): (Unfit, usize)| Need {
@@ -313,6 +313,11 @@ pub(crate) fn needs(why: &core::Why) -> Vec<Need> {
         reason: reason(&unfit),
     };
     summary.into_iter().map(need).collect()
+}
+
+/// As in `4 of 4 nodes: it is busy`.
+pub(crate) fn need_text(need: &Need) -> String {
+    format!("{} of {} nodes: {}", need.nodes, need.of, need.reason)
 }
 
 /// The nodes that something keeps from a job.
@@ -331,6 +336,7 @@ fn own_reason(unfit: &Unfit) -> String {
     match unfit {
         Unfit::Memory { has, .. } => format!("it has {} of memory", size(*has)),
         Unfit::Disk { has, .. } => format!("it has {} of disk", size(*has)),
+        Unfit::Credit { has, .. } => format!("it lets one requester owe {}", Amount(*has)),
         other => other.to_string(),
     }
 }
@@ -350,6 +356,12 @@ fn reason(unfit: &Unfit) -> String {
                 "needs {} of disk, the largest has {}",
                 size(*needs),
                 size(*has)
+            )
+        }
+        Unfit::Credit { has, needs } => {
+            let (has, needs) = (Amount(*has), Amount(*needs));
+            format!(
+                "one requester may owe {has} at most, and one unit may cost {needs}: give a lower --fuel"
             )
         }
         other => other.to_string(),
@@ -390,6 +402,7 @@ pub(crate) fn offer(offer: &Offer, own: &NodeKey) -> opensky_api::Offer {
         operator: offer.operator.into(),
         own: offer.node == *own,
         ask: offer.ask.into(),
+        credit: Amount(offer.credit),
         capacity: offer.capacity.into(),
         free: offer.free,
         speed: Fuel(offer.speed),

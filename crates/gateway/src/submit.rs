@@ -10,10 +10,10 @@ use opensky_api::{
     Amount, Code, DeploymentId, JobId, JobRequest, ProgramRef, Quote, Replicas, Submitted,
 };
 use opensky_core::{
-    Effect, Event, Identity, Participant, Plan, Policy, Replicas as Wanted, Submission,
+    Effect, Event, Identity, NodeWhy, Participant, Policy, Replicas as Wanted, Submission, Unfit,
 };
 use opensky_node::{Privacy, Wish};
-use opensky_protocol::{Account, Deployment, Digest, JobPlan, Limits, Offer, PriceTerms};
+use opensky_protocol::{Account, Deployment, Digest, Offer, PriceTerms};
 
 use crate::{
     answer::{Answer, Fault, Json, json},
@@ -159,7 +159,7 @@ async fn quote(desk: &Desk, order: &Submission) -> Result<Quote, Fault> {
         deployment: order.deployment.map(DeploymentId::new),
         units,
         escrow: Amount(escrow),
-        warnings: warnings(desk, order),
+        warnings: warnings(desk, order).await,
     })
 }
 
@@ -172,22 +172,34 @@ fn offers(desk: &Desk) -> Vec<Offer> {
 }
 
 /// What may keep a job from a result.
-fn warnings(desk: &Desk, order: &Submission) -> Vec<String> {
-    let operators: BTreeSet<Account> = offers(desk).iter().map(|offer| offer.operator).collect();
-    let known = operators.len();
-    let asked = usize::from(at_first(order));
-    let warning = match (order.replicas, known) {
-        (Wanted::Auto, 0) => "no provider is known: the job waits for one".into(),
-        (Wanted::Fixed(_), 0..) if asked > known => format!(
-            "{asked} asked, {} known: each unit waits for more of them until the deadline",
-            match known {
-                1 => "1 operator".into(),
-                known => format!("{known} operators"),
-            }
-        ),
-        _ => return Vec::new(),
-    };
-    vec![warning]
+async fn warnings(desk: &Desk, order: &Submission) -> Vec<String> {
+    let mut nodes = desk.node.lacks(order.clone()).await.unwrap_or_default();
+    nodes.retain(|node| node.unfit != Some(Unfit::Own));
+    let does = |node: &&NodeWhy| node.unfit.is_none();
+    let operators: BTreeSet<Account> = nodes
+        .iter()
+        .filter(does)
+        .map(|node| node.operator)
+        .collect();
+    let (asked, known) = (usize::from(at_first(order)), operators.len());
+    if known >= asked {
+        return Vec::new();
+    }
+    if nodes.is_empty() && order.replicas == Wanted::Auto {
+        return vec!["no provider is known: the job waits for one".into()];
+    }
+    let needs = show::needs(&nodes);
+    let mut warnings: Vec<String> = needs.iter().map(show::need_text).collect();
+    if known > 0 || nodes.is_empty() {
+        let operators = match known {
+            1 => "1 operator".into(),
+            known => format!("{known} operators"),
+        };
+        warnings.push(format!(
+            "{asked} asked, {operators} can run it: each unit waits for more of them until the deadline"
+        ));
+    }
+    warnings
 }
 
 /// Operators that are asked for each unit, if all agree and are believed.
@@ -204,11 +216,11 @@ fn can_pay(desk: &Desk, order: &Submission) -> Result<(), Fault> {
     let Some(most) = order.max_total else {
         return Ok(());
     };
-    let (limits, input) = largest_unit(order);
+    let (limits, input) = (order.plan.limits(), order.largest_input());
     let mut cheapest: BTreeMap<Account, u128> = BTreeMap::new();
     for offer in offers(desk) {
         if offer.ask.is_within(&order.price) {
-            let price = offer.ask.worst_case(&limits, input);
+            let price = offer.ask.worst_case(limits, input);
             let least = cheapest.entry(offer.operator).or_insert(price);
             *least = price.min(*least);
         }
@@ -233,22 +245,6 @@ fn can_pay(desk: &Desk, order: &Submission) -> Result<(), Fault> {
     );
     let help = "lower the limit with --fuel, or give more with --max-price";
     Err(Fault::new(Code::Refused, what).help(help))
-}
-
-/// What each unit may use, and how many bytes the largest that is known takes in.
-fn largest_unit(order: &Submission) -> (Limits, u64) {
-    let length = |digest: &Digest| order.lengths.get(digest).copied().unwrap_or(0);
-    let sum = |all: &mut dyn Iterator<Item = u64>| all.fold(0, u64::saturating_add);
-    let spec = match &order.plan {
-        Plan::Single(work) => return (work.limits, sum(&mut work.inputs.values().map(length))),
-        Plan::Job(spec) => spec,
-    };
-    let planned = match &spec.plan {
-        JobPlan::MapReduce { shards, .. } => shards.iter().map(length).max().unwrap_or(0),
-        JobPlan::Stepper { input, .. } => length(input),
-    };
-    let named = sum(&mut spec.inputs.values().map(length));
-    (spec.limits, named.saturating_add(planned))
 }
 
 /// What the core would set aside: told by a participant that is made for this question, and knows

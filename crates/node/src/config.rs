@@ -71,8 +71,9 @@ pub struct Price {
     /// For a GiB of input or output. Default: 1,000,000.
     pub per_gib: Coins,
     /// What a requester that has not paid yet may owe. It is all that a new one can cost; one that has
-    /// paid may owe as much more as it has paid. Default: the price of 1,000 units and of 1,000 x 10^9
-    /// fuel, which is about a quarter of an hour of one core.
+    /// paid may owe as much more as it has paid. A unit that can cost more is not run, and the offer says
+    /// so. Default: the price of 1,000 units and of 1,000 x 10^9 fuel, which is about a quarter of an hour of
+    /// one core.
     pub max_unpaid: Option<Coins>,
 }
 

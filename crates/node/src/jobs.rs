@@ -6,8 +6,8 @@ use std::{
 };
 
 use opensky_core::{
-    Event, JobView, Participant, Plan, Replicas, Standing, Submission, Time, UnitView, Why,
-    WorkerView,
+    Event, JobView, NodeWhy, Participant, Plan, Replicas, Standing, Submission, Time, UnitView,
+    Why, WorkerView,
 };
 use opensky_protocol::{
     Account, ContentKey, Digest, NodeKey, PriceTerms, Profile, Reply, Request, Reveal,
@@ -296,6 +296,11 @@ impl Node {
     pub async fn why(&self, id: Digest) -> Option<Why> {
         let now = Time(self.0.clock.now());
         self.0.wishes.look(move |core| core.why(&id, now)).await?
+    }
+
+    /// What would be in the way of a job like that, node by node, whatever the load of each.
+    pub async fn lacks(&self, order: Submission) -> Option<Vec<NodeWhy>> {
+        self.0.wishes.look(move |core| core.lacks(&order)).await
     }
 
     /// What is known of an operator from the jobs of this node, by profile.

@@ -436,6 +436,7 @@ mod tests {
                 per_gfuel: 0,
                 per_gib: 0,
             },
+            credit: 0,
             capacity: Capacity {
                 cores: 1,
                 memory: 1,

@@ -96,8 +96,8 @@ pub enum Refusal {
     /// What it has taken on from the escrow may cost all that is in it.
     #[error("the escrow may be used up by what it has taken on already")]
     Committed,
-    /// The requester owes it as much as it lets that requester owe.
-    #[error("the requester owes it too much")]
+    /// With what the turn may cost the requester would owe it more than it lets that requester owe.
+    #[error("it does not let the requester owe it so much")]
     Owed,
 }
 

@@ -34,6 +34,8 @@ pub struct Offer {
     pub expires: u64,
     /// What it asks.
     pub ask: PriceTerms,
+    /// What a requester that has not paid it yet may owe it. One that has may owe as much more.
+    pub credit: u128,
     /// What there is.
     pub capacity: Capacity,
     /// Units that it would take on at once; 0 is a provider that is busy.

@@ -206,8 +206,7 @@ impl World {
             for (place, requester) in self.nodes.iter().enumerate() {
                 let (unpaid, paid) = self.debt(place, &node.who.operator);
                 let requester = requester.who.node;
-                let limit = self.policy.max_unpaid.saturating_add(paid);
-                let bound = limit.max(self.laws.dearest(&requester));
+                let bound = self.policy.max_unpaid.saturating_add(paid);
                 if unpaid > bound {
                     return Err(Broken::TooMuchUnpaid {
                         operator: node.who.operator,

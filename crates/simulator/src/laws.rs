@@ -139,11 +139,6 @@ impl Laws {
         self.worth.of(job, operator).map(|(_, run)| run.right).sum()
     }
 
-    /// The most that any one of a requester's turns could cost, in a thorough world.
-    pub(crate) fn dearest(&self, requester: &NodeKey) -> u128 {
-        self.worth.dearest(requester)
-    }
-
     /// An honest requester says that these are paid, for the first time or again.
     fn pays(&mut self, operator: Account, turns: &[Turn]) {
         for turn in turns {

@@ -8,7 +8,7 @@ use crate::{
     character::Character,
     dice::Dice,
     laws::Broken,
-    orders,
+    orders::{self, ASK, LIMITS},
     trace::Trace,
     weather::Weather,
     world::{BEGIN, World},
@@ -160,14 +160,16 @@ fn weather(dice: &mut Dice) -> Weather {
     }
 }
 
-/// In most worlds a requester that has not paid yet may owe a few units at most. This has dice of its own, or
-/// all else would be another for each seed.
+/// In most worlds a requester that has not paid yet may owe a few units at most, and one at least. This has
+/// dice of its own, or all else would be another for each seed.
 fn policy(seed: u64) -> Policy {
     let mut dice = Dice::new(seed ^ 0xdeb7);
     let usual = Policy::default();
+    // Inputs of a unit are far below what this is for.
+    let dearest = ASK.worst_case(&LIMITS, 1 << 30);
     let max_unpaid = match dice.happens(300) {
         true => usual.max_unpaid,
-        false => u128::from(dice.below(40_000)),
+        false => u128::from(dice.below(40_000)).max(dearest),
     };
     Policy {
         max_unpaid,

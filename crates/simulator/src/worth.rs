@@ -32,17 +32,6 @@ impl Worth {
         self.orders.insert(turn, order);
     }
 
-    /// The most that any one of a requester's turns could cost.
-    pub fn dearest(&self, requester: &NodeKey) -> u128 {
-        let orders = self.orders.values();
-        let own = orders.filter(|(ticket, _)| ticket.requester == *requester);
-        let worst = own.map(|(ticket, ask)| {
-            let ask = ask.capped(&ticket.price);
-            ask.worst_case(&ticket.limits, ticket.input_len)
-        });
-        worst.max().unwrap_or_default()
-    }
-
     /// How many results of the turn's unit are paid for at most.
     pub fn cap(&self, turn: &Turn) -> Option<u8> {
         let (ticket, _) = self.orders.get(turn)?;

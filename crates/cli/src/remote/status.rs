@@ -131,7 +131,7 @@ mod tests {
         let digits = "0".repeat(64);
         let offer = serde_json::json!({
             "provider": id, "operator": digits, "profiles": ["1"], "free": 1, "speed": "1000000000",
-            "capacity": { "cores": 1, "memory": 1 << 30, "disk": 0, "uplink": 0 },
+            "credit": "1001000000", "capacity": { "cores": 1, "memory": 1 << 30, "disk": 0, "uplink": 0 },
             "ask": { "dispatch": "0", "per_gfuel": "0", "per_gib": "0" },
             "labels": {}, "expires": 0, "own": true,
         });

@@ -254,6 +254,7 @@ mod tests {
                 per_gfuel: Amount(per_gfuel),
                 per_gib: Amount(1_000_000),
             },
+            credit: Amount(1_001_000_000),
             capacity: Capacity {
                 cores: 2,
                 memory: bytes,

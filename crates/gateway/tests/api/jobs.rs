@@ -37,6 +37,7 @@ pub fn trials() -> Vec<Trial> {
                 says(client);
                 fails(client);
                 priced(client);
+                too_dear_to_be_owed(client);
                 asked_of_too_many(client, &deployed);
                 given_up(client);
             });
@@ -482,6 +483,36 @@ fn priced(client: &Client) {
     }
     request.max_price = Some(opensky_api::Amount(2 * one.0));
     ended(client, &request, opensky_api::Class::Ok);
+}
+
+/// A unit that may cost more than anybody lets a requester owe: that is said before, and nobody is asked.
+fn too_dear_to_be_owed(client: &Client) {
+    let program = ProgramRef::Digest(put(client, JOB));
+    let mut request = JobRequest::new(program, Plan::One { input: None });
+    request.limits.fuel = Some(opensky_api::Fuel(u64::MAX));
+    request.dry_run = true;
+    let offers = client.offers(&PageQuery::default()).expect("offers");
+    assert!(offers.items.iter().all(|offer| offer.credit.0 > 0));
+    let said = "2 of 2 nodes: one requester may owe ";
+    let warnings = client.submit(&request).expect("a quote").quote.warnings;
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with(said),
+        "{warnings:?}"
+    );
+    assert!(warnings[0].ends_with("give a lower --fuel"), "{warnings:?}");
+    request.dry_run = false;
+    let submitted = client.submit(&request).expect("taken on");
+    assert_eq!(submitted.quote.warnings, warnings);
+    let job = submitted.job.expect("a job").into();
+    let why = || {
+        let page = PageQuery::default();
+        client.why(&job, &page).expect("an explanation")
+    };
+    until("it says what is in the way", || {
+        why().sentence == warnings[0]
+    });
+    assert!(why().units.items.iter().all(|unit| unit.turns.is_empty()));
+    client.cancel(&job).expect("ended");
 }
 
 /// More operators than there are: that is said before, while the job waits, and afterwards.

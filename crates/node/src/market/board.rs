@@ -187,6 +187,7 @@ mod tests {
                 per_gfuel: 1,
                 per_gib: 1,
             },
+            credit: 0,
             capacity: Capacity {
                 cores: 1,
                 memory: 1,

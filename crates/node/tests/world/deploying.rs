@@ -116,6 +116,7 @@ fn offer(secret: &SecretKey) -> Signed<Offer> {
             per_gfuel: 1,
             per_gib: 1,
         },
+        credit: 0,
         capacity: Capacity {
             cores: 1,
             memory: 1,

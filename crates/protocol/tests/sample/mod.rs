@@ -142,6 +142,7 @@ pub fn offer() -> Offer {
             per_gfuel: 2,
             per_gib: 3,
         },
+        credit: 5,
         capacity: Capacity {
             cores: 2,
             memory: 1 << 34,

@@ -2,16 +2,21 @@
 
 use opensky_core::{
     Checked, Effect, Ending, Event, Funding, Outgoing, Participant, Policy, Row, Submission, Time,
+    Unfit,
 };
 use opensky_protocol::{
-    Commit, Digest, Message, NodeKey, Order, Refusal, Summons, Turn, Work, ledger::Terms,
+    Commit, Digest, Message, NodeKey, Order, Refusal, SecretKey, Summons, Turn, Work, ledger::Terms,
 };
 use opensky_simulator::{
     BEGIN, Character, Weather, World, guest,
     orders::{self, ASK, LIMITS, map_reduce},
 };
 
-use crate::{HOUR, MONEY, ends, haunted_by, run, unsigned, worker_with};
+use crate::{
+    HOUR, MONEY,
+    desk::{Desk, orders_to},
+    ends, haunted_by, run, unsigned, worker_with,
+};
 
 use Character::{Drainer, Honest};
 
@@ -54,7 +59,7 @@ fn requester_that_empties_its_escrows_costs_each_provider_no_more_than_it_may_ow
 
 #[test]
 fn new_requester_that_pays_gets_all_its_work_done() {
-    for max_unpaid in [0, worst(), 3 * worst()] {
+    for max_unpaid in [worst(), 3 * worst()] {
         let policy = owing(max_unpaid);
         let mut world = World::new(2, Weather::CALM, policy, Terms::DEVELOPMENT);
         world.laws.is_thorough = true;
@@ -66,6 +71,46 @@ fn new_requester_that_pays_gets_all_its_work_done() {
         let world = run(world, vec![order.clone()]);
         ends(&world, &order, Ending::Done);
     }
+}
+
+#[test]
+fn job_whose_units_can_cost_more_than_anybody_lets_it_owe_asks_nobody_and_says_why() {
+    let mut world = World::new(2, Weather::CALM, owing(worst() - 1), Terms::DEVELOPMENT);
+    world.laws.is_thorough = true;
+    world.join(Honest, None, MONEY);
+    for _ in 0..3 {
+        world.join(Honest, Some(orders::terms()), MONEY);
+    }
+    let job = world.submit(0, orders::single(1));
+    let later = Time(BEGIN.0 + HOUR / 60);
+    world.run(later).unwrap();
+    let requester = &world.nodes[0].participant;
+    let why = requester.why(&job, later).unwrap();
+    let unfit: Vec<_> = why.nodes.iter().map(|node| node.unfit.clone()).collect();
+    let credit = Unfit::Credit {
+        has: worst() - 1,
+        needs: worst(),
+    };
+    assert_eq!(unfit, vec![Some(credit); 3]);
+    let turns = requester
+        .units(&job)
+        .into_iter()
+        .flat_map(|unit| unit.seats);
+    assert_eq!(turns.count(), 0);
+}
+
+#[test]
+fn provider_that_refuses_has_answered() {
+    let provider = SecretKey::from_seed(&[1; 32]);
+    let mut desk = Desk::open(1);
+    desk.finds(&provider);
+    let draft = orders_to(desk.says(), &provider).remove(0);
+    let turn = Turn::from(&draft.assignment);
+    let refusal = Message::Refuse(vec![(turn, Refusal::Owed)]);
+    desk.is_told(provider.node(), refusal);
+    let why = desk.broker.why(&desk.job, BEGIN).unwrap();
+    let unfit = why.nodes[0].unfit.clone();
+    assert_eq!(unfit, Some(Unfit::Refused(Refusal::Owed)));
 }
 
 const REQUESTER: NodeKey = NodeKey([2; 32]);

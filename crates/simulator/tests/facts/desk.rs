@@ -100,6 +100,7 @@ impl Desk {
             sequence: 1,
             expires: u64::MAX,
             ask: terms.ask,
+            credit: u128::MAX,
             capacity,
             free: capacity.cores,
             speed: terms.speed,

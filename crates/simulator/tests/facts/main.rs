@@ -11,8 +11,8 @@ mod settling;
 mod showing;
 
 use opensky_core::{
-    Checked, Effect, Ending, Escrows, Event, Funding, Identity, JobState, Outgoing, Participant,
-    Plan, Policy, Replicas, Row, Submission, Time,
+    Checked, Effect, Ending, Escrows, Event, Funding, Identity, JobState, NodeWhy, Outgoing,
+    Participant, Plan, Policy, Replicas, Row, Submission, Time,
 };
 use opensky_protocol::{
     Assignment, Digest, JobPlan, Message, NodeKey, Order, Output, Outputs, Refusal, Seal, Signed,
@@ -337,7 +337,7 @@ fn provider_that_died_does_not_hold_a_job_up_as_long_as_it_might_have_run() {
     let Plan::Single(work) = &mut order.plan else {
         unreachable!("it is one unit");
     };
-    work.limits.fuel = 1_000_000_000_000;
+    work.limits.fuel = 900_000_000_000;
     let mut world = world(12, Weather::CALM, &[Slow(60_000)]);
     world.submit(0, order.clone());
     world.leave(1, 2_000, None);
@@ -385,7 +385,7 @@ fn why_names_what_is_in_the_way() {
         has: 4 << 30,
         needs: 200 << 30,
     };
-    assert_eq!(why.summary(), [(lacks, 4)]);
+    assert_eq!(NodeWhy::summary(&why.nodes), [(lacks, 4)]);
     assert_eq!(why.waiting, 1);
 }
 
