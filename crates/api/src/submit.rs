@@ -64,7 +64,7 @@ pub struct JobRequest {
     /// The cap of each price; twice what is asked in the middle of the market where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Prices>,
-    /// How long the job may take, from now on; an hour where it is left out.
+    /// How long the job may take, from now on: 30 days at most, and an hour where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
     /// Labels that a provider must have, each with one of these values. Nobody checks what providers
@@ -79,6 +79,9 @@ pub struct JobRequest {
     /// Whether to say only what would be done, and its price.
     #[serde(default)]
     pub dry_run: bool,
+    /// Of a dry run: blobs that the node need not have, and how long they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<Blob>,
     /// Makes the request safe to repeat: for as long as the node remembers the job, the same request with
     /// the same nonce is that job, and nothing is paid twice. Without one, each request is a job of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +89,9 @@ pub struct JobRequest {
 }
 
 impl JobRequest {
+    /// How long a job may take at most: what is set aside for it comes back that late at the latest.
+    pub const LONGEST: Span = Span::saturating(30 * 24 * 3_600_000);
+
     /// A job of which everything but this is left out.
     pub fn new(program: ProgramRef, plan: Plan) -> Self {
         Self {
@@ -107,6 +113,7 @@ impl JobRequest {
             require: BTreeMap::new(),
             encrypt: false,
             dry_run: false,
+            blobs: Vec::new(),
             nonce: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
 };
 
@@ -61,18 +61,18 @@ pub struct Unit {
     /// What to call, where the program exports several.
     #[arg(long, value_enum)]
     pub world: Option<Family>,
-    /// Map-reduce: how many partitions, and so reduce units.
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub partitions: std::num::NonZeroU32,
+    /// Map-reduce: how many partitions, and so reduce units [default: 1].
+    #[arg(long, value_name = "N")]
+    pub partitions: Option<NonZeroU32>,
     /// Map-reduce: cut the inputs into shards of this many lines.
     #[arg(long, value_name = "N", conflicts_with = "shard_bytes")]
     pub shard_lines: Option<NonZeroUsize>,
     /// Map-reduce: cut the inputs into shards of at most this size.
     #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
     pub shard_bytes: Option<u64>,
-    /// Stepper: steps of one unit.
-    #[arg(long, value_name = "N", default_value = "1000")]
-    pub steps: std::num::NonZeroU32,
+    /// Stepper: steps of one unit [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub steps: Option<NonZeroU32>,
     /// The rules of execution: in 1 the program counts its fuel itself; in 0 the engine does, to
     /// compare with [default: 1].
     #[arg(long, value_name = "ID", value_parser = value::profile)]
@@ -146,6 +146,27 @@ impl Unit {
     /// How inputs become shards.
     pub fn cut(&self) -> Result<Cut, Problem> {
         Cut::new(self.shard_lines, self.shard_bytes)
+    }
+
+    /// Reduce units of a map-reduce job.
+    pub fn partitions(&self) -> u32 {
+        self.partitions.map_or(1, NonZeroU32::get)
+    }
+
+    /// Steps of one unit of a stepper.
+    pub fn steps(&self) -> u32 {
+        self.steps.map_or(1_000, NonZeroU32::get)
+    }
+
+    /// A flag that only map-reduce has, if one is given.
+    pub fn map_reduce_flag(&self) -> Option<&'static str> {
+        let given = [
+            ("--shard-lines", self.shard_lines.is_some()),
+            ("--shard-bytes", self.shard_bytes.is_some()),
+            ("--partitions", self.partitions.is_some()),
+        ];
+        let given = given.into_iter().find(|(_, is_given)| *is_given);
+        given.map(|(flag, _)| flag)
     }
 
     /// The work of a program that is one unit. What it is about goes to the store.
@@ -233,7 +254,7 @@ impl Unit {
             let input = add(main.into_iter().next().unwrap_or_default())?;
             return Ok(JobPlan::Stepper {
                 input,
-                steps: self.steps.get(),
+                steps: self.steps(),
             });
         }
         let cut = self.cut()?;
@@ -248,7 +269,7 @@ impl Unit {
         let finish = entry == Entry::MapReduce { finish: true };
         Ok(JobPlan::MapReduce {
             shards,
-            partitions: self.partitions.get(),
+            partitions: self.partitions(),
             finish,
         })
     }
@@ -300,6 +321,26 @@ pub struct Given {
     pub named: BTreeMap<String, Vec<u8>>,
 }
 
+/// Refuses a flag of something else than what is called: it would say nothing.
+fn check_flags(unit: &Unit, entry: Entry) -> Result<(), Problem> {
+    let of_map = unit.map_reduce_flag().map(|flag| (flag, "map-reduce"));
+    let of_stepper = unit.steps.map(|_| ("--steps", "a stepper"));
+    let stray = match entry {
+        Entry::MapReduce { .. } => of_stepper,
+        Entry::Stepper => of_map,
+        Entry::Job | Entry::Command => of_map.or(of_stepper),
+    };
+    let Some((flag, of)) = stray else {
+        return Ok(());
+    };
+    let called = entry.name();
+    Err(
+        Problem::usage(format!("{flag} is for {of}, and this is a {called}")).help(format!(
+            "leave {flag} out, or run a program that exports {of}"
+        )),
+    )
+}
+
 /// Checks that the inputs can be those of what is called. None is read yet.
 pub fn check_inputs(unit: &Unit, entry: Entry) -> Result<(), Problem> {
     match (entry, unit.input.len()) {
@@ -313,6 +354,7 @@ pub fn check_inputs(unit: &Unit, entry: Entry) -> Result<(), Problem> {
                 .help("give --input once; more files go in with --in NAME=FILE"));
         }
     }
+    check_flags(unit, entry)?;
     let mut seen = BTreeSet::new();
     for (name, _) in &unit.named {
         if name == names::INPUT {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use opensky_api::{Amount, Replicas};
+use opensky_api::{Amount, JobRequest, Replicas};
 use opensky_executor::Rules;
 use opensky_protocol::{ContentKey, Digest};
 
@@ -70,6 +70,18 @@ pub fn span(text: &str) -> Result<Duration, String> {
     millis
         .map(Duration::from_millis)
         .ok_or_else(|| format!("`{text}` is no length of time: write 90s, 10m, 2h or 1d"))
+}
+
+/// How long a job may take.
+pub fn deadline(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from(JobRequest::LONGEST);
+    match span(text)? {
+        long if long > longest => Err(format!(
+            "`{text}` is too long: a job may take {}d at most",
+            longest.as_secs() / (24 * 3_600)
+        )),
+        span => Ok(span),
+    }
 }
 
 /// The most that something may cost: an amount, and not nothing.
@@ -173,6 +185,13 @@ mod tests {
             assert!(span(text).is_err(), "{text}");
         }
         assert!(span("0s").is_err_and(|error| error.contains("no time at all")));
+        assert_eq!(deadline("30d"), Ok(Duration::from_secs(30 * 24 * 3_600)));
+        for text in ["31d", "999999999h"] {
+            assert!(
+                deadline(text).is_err_and(|error| error.contains("30d at most")),
+                "{text}"
+            );
+        }
         assert_eq!(price("5 mSKY"), Ok(Amount(5_000_000_000)));
         for text in ["0", "0SKY", "0.0 mSKY"] {
             assert!(

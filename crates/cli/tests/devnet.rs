@@ -190,10 +190,14 @@ fn waiting(person: &Session) {
             .opensky(&["job", "cancel", job])
             .is(0, &["cancelled"]);
     }
-    let dry = [&order[..], &["--replicas", "255", "--dry-run"]].concat();
+    let dry = [&order[..], &["--replicas", "64", "--dry-run"]].concat();
     person
         .opensky(&dry)
-        .is(0, &["255 asked, 3 operators known"]);
+        .is(0, &["64 asked, ", "operators can run it"]);
+    let dry = [&order[..], &["--replicas", "65", "--dry-run"]].concat();
+    person
+        .opensky(&dry)
+        .refuses(3, &["no unit is run by more than 64 operators"]);
     let poor = [&order[..], &["--max-price", "1pSKY"]].concat();
     person
         .opensky(&poor)
@@ -218,11 +222,73 @@ fn hello(person: &Session) {
     there.is(0, &["fuel", "Gfuel", "price", "verified 2/", "receipt r-"]);
     assert_eq!(here.stdout, there.stdout);
     person.opensky(&["verify", "r"]).is(0, &["match"]);
-    let dry = ["-v", "job", "run", &hello, "--input", "name", "--dry-run"];
-    let words = ["at most", "job", "replicas", "the node has an input"];
-    person.opensky(&dry).is(0, &words);
+    let given = ["-v", "job", "run", &hello, "--input", "name"];
+    person.opensky(&given).is(0, &["the node has a blob"]);
+    let full = fs::File::create("/dev/full").expect("every Linux has it");
+    let given = ["job", "run", &hello, "--input", "name"];
+    let undelivered = Ran::of(person.command(&given).stdout(full));
+    undelivered.is(4, &["No space left", "opensky job result j-"]);
+    person
+        .opensky(&["job", "list", "--limit", "0"])
+        .refuses(2, &["1 or more"]);
+    rehearsed(person);
     let failing = person.opensky(&["job", "run", &hello, "--input", "/dev/null"]);
     failing.is(1, &["err"]);
+}
+
+/// A dry run tells what would be, of however many shards, and leaves nothing anywhere.
+fn rehearsed(person: &Session) {
+    let census = example("unsafe-census");
+    let lines: String = (0..20_000)
+        .map(|at| format!("line {at} of many\n"))
+        .collect();
+    person.write("many", &lines);
+    let dry = [
+        "-v",
+        "job",
+        "run",
+        &census,
+        "-i",
+        "many",
+        "--shard-lines",
+        "1",
+        "--dry-run",
+    ];
+    let ran = person.opensky(&dry);
+    ran.is(0, &["20000 shards", "at most", "replicas"]);
+    assert!(!ran.stderr.contains("the node has"), "{}", ran.stderr);
+    assert!(
+        !is_kept(&person.data(), b"line 19999 of many"),
+        "it keeps a shard"
+    );
+    let hello = example("hello");
+    for (flag, number) in [
+        ("--shard-lines", "1"),
+        ("--partitions", "4"),
+        ("--steps", "9"),
+    ] {
+        for command in [&["run"][..], &["job", "run"]] {
+            let plain = [command, &[&hello, "--input", "name", flag, number]].concat();
+            person
+                .opensky(&plain)
+                .refuses(2, &[flag, "leave", "help: "]);
+        }
+    }
+    let late = ["job", "run", &hello, "--deadline", "999999999h"];
+    person.opensky(&late).refuses(2, &["30d at most"]);
+    let dear = [
+        "job",
+        "run",
+        &hello,
+        "--input",
+        "name",
+        "--fuel",
+        "1200G",
+        "--dry-run",
+    ];
+    person
+        .opensky(&dear)
+        .is(0, &[" of 3 nodes: one requester may owe", "--fuel"]);
 }
 
 /// A program that fails gives, says and ends with what it does here.

@@ -107,6 +107,9 @@ impl Broker {
         if replicas == 0 || replicas > cap {
             return Err(Refused::Replicas { replicas, cap });
         }
+        if usize::from(replicas) > self.policy.attempts {
+            return Err(Refused::Seats(self.policy.attempts));
+        }
         match &order.plan {
             Plan::Single(work) => work.check()?,
             Plan::Job(spec) => spec.check()?,

@@ -157,6 +157,9 @@ pub enum Refused {
         /// As given.
         cap: u8,
     },
+    /// More replicas are asked for than one unit has turns.
+    #[error("no unit is run by more than {0} operators")]
+    Seats(usize),
     /// The length of an input is not said.
     #[error("the length of input {0} is not known")]
     Length(Digest),

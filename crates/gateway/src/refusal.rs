@@ -60,7 +60,7 @@ pub(crate) fn of_core(refused: Refused) -> Fault {
     match refused {
         Refused::Price => fault.help("set `max_price`, or a lower cap of each price"),
         Refused::Busy(_) => fault.help("wait until one has ended"),
-        Refused::Replicas { .. } => fault.help("ask for fewer `replicas`"),
+        Refused::Replicas { .. } | Refused::Seats(_) => fault.help("ask for fewer `replicas`"),
         _ => fault,
     }
 }

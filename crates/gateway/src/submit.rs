@@ -41,14 +41,15 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
             quote: quote(&desk, &order).await?,
         }));
     }
+    check(&request)?;
     let deployment = match &request.program {
         ProgramRef::Deployment(name) => Some(names::deployment(&desk, name).await?),
         ProgramRef::Digest(_) => None,
     };
-    if request.max_price.is_some_and(|most| most.0 == 0) {
-        let what = "`max_price` is 0, and providers are paid";
-        return Err(Fault::new(Code::Invalid, what).help("give the most that the job may cost"));
-    }
+    let told = request.blobs.iter();
+    let told = told
+        .map(|blob| (blob.digest.into(), blob.len.value()))
+        .collect();
     let wish = wish(&desk, request, nonce, deployment.as_ref()).await?;
     let wish = match is_dry {
         true => wish,
@@ -58,7 +59,10 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
             .await
             .map_err(refusal::of_submit)?,
     };
-    let order = desk.node.order(wish.clone()).map_err(refusal::of_submit)?;
+    let order = desk
+        .node
+        .order(wish.clone(), &told)
+        .map_err(refusal::of_submit)?;
     can_pay(&desk, &order)?;
     let quote = quote(&desk, &order).await?;
     let job = match is_dry {
@@ -69,6 +73,27 @@ pub(crate) async fn submit(State(desk): State<Desk>, Json(request): Json<JobRequ
         job: job.map(JobId::new),
         quote,
     }))
+}
+
+/// Refuses what makes no sense whatever is run.
+fn check(request: &JobRequest) -> Result<(), Fault> {
+    if request.max_price.is_some_and(|most| most.0 == 0) {
+        let what = "`max_price` is 0, and providers are paid";
+        return Err(Fault::new(Code::Invalid, what).help("give the most that the job may cost"));
+    }
+    if !request.blobs.is_empty() && !request.dry_run {
+        let what = "`blobs` says what a dry run is about, and this is none";
+        return Err(Fault::new(Code::Invalid, what).help("put the blobs there, and leave it out"));
+    }
+    let longest = JobRequest::LONGEST;
+    if request.deadline.is_some_and(|span| span > longest) {
+        let what = format!(
+            "a job may take {} ms at most, which is 30 days",
+            longest.value()
+        );
+        return Err(Fault::new(Code::Invalid, what).help("give a `deadline` that is nearer"));
+    }
+    Ok(())
 }
 
 /// What tells the job from others for the same. It follows from the request's own nonce and the whole

@@ -157,23 +157,32 @@ impl Node {
 /// Jobs.
 impl Node {
     /// What the core would be told, if the wish were submitted now. Nothing is done: what is to be
-    /// encrypted is still under its old name, and as long as it will be.
+    /// encrypted is still under its old name, and as long as it will be. Blobs whose lengths are `told`
+    /// need not be here.
     ///
     /// # Errors
     /// [`SubmitError::Missing`].
-    pub fn order(&self, wish: Wish) -> Result<Submission, SubmitError> {
+    pub fn order(
+        &self,
+        wish: Wish,
+        told: &BTreeMap<Digest, u64>,
+    ) -> Result<Submission, SubmitError> {
         let store = self.0.depot.store();
+        let length = |digest: &Digest| match told.get(digest) {
+            Some(len) => Ok(*len),
+            None => store.len(digest),
+        };
         let more = match wish.privacy {
             Privacy::Open | Privacy::Encrypted => 0,
             Privacy::Inputs | Privacy::All => ContentKey::OVERHEAD,
         };
         let mut lengths = BTreeMap::new();
         for digest in inputs(&wish.plan) {
-            let len = store.len(digest);
+            let len = length(digest);
             let len = len.map_err(|_| SubmitError::Missing(*digest))?;
             lengths.insert(*digest, len.saturating_add(more));
         }
-        let program_len = store.len(program(&wish.plan)).unwrap_or_default();
+        let program_len = length(program(&wish.plan)).unwrap_or_default();
         let time = u64::try_from(wish.time.as_millis()).unwrap_or(u64::MAX);
         Ok(Submission {
             nonce: wish.nonce,
@@ -198,7 +207,7 @@ impl Node {
     pub async fn submit(&self, wish: Wish) -> Result<Digest, SubmitError> {
         let wish = self.encrypted(wish).await?;
         self.bring_program(program(&wish.plan)).await?;
-        let order = self.order(wish)?;
+        let order = self.order(wish, &BTreeMap::new())?;
         let job = order.id(&self.0.who);
         let needed = inputs(&order.plan).chain([program(&order.plan)]);
         let needed = needed.copied().collect();

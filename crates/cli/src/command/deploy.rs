@@ -11,9 +11,9 @@ use crate::{
     progress::Spinner,
     project::{self, About, Selection, manifest::Manifest},
     remote::{
-        hint, moment,
+        giving, hint, moment,
         reach::{self, At},
-        tables, target,
+        tables,
     },
     request::LIMITS,
     source,
@@ -77,7 +77,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let source = source::load(&file)?;
     local::keep(&local::store()?, &source.bytes)?;
-    let program = target::give(&client, &source.bytes)?;
+    let program = giving::give(&client, &source.bytes)?;
     let request = DeploymentRequest {
         name: name.clone(),
         program,

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     path::{Path, PathBuf},
-    thread,
+    sync::Mutex,
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use opensky_executor::inspect::Entry;
 use opensky_storage::Store;
 
 use super::{
-    keep::Keep,
+    giving::{AT_ONCE, Giving},
     reach,
     target::{self, Target},
 };
@@ -46,8 +46,8 @@ pub struct Order {
     /// The most that the whole job may cost: 5 mSKY, 0.2SKY.
     #[arg(long, value_name = "AMOUNT", value_parser = value::price)]
     pub max_price: Option<Amount>,
-    /// How long the job may take: 90s, 10m, 2h.
-    #[arg(long, value_name = "SPAN", value_parser = value::span)]
+    /// How long the job may take: 90s, 10m, 2h, up to 30d.
+    #[arg(long, value_name = "SPAN", value_parser = value::deadline)]
     pub deadline: Option<Duration>,
     /// Labels that a provider must have; a key given again allows another value. Nobody checks what
     /// providers say of themselves.
@@ -93,15 +93,29 @@ impl Ready {
 impl Order {
     /// Gives the node what the job is about, and makes the request.
     pub fn prepare(&self, client: &Client, store: &Store) -> Result<Ready, Problem> {
-        let world = self.world();
-        let keep = match self.encrypt {
-            true => Keep::Public(store),
-            false => Keep::All(store),
+        let giving = match self.encrypt {
+            true => Giving::Secret(client, store),
+            false => Giving::Kept(client, store),
         };
-        let target = target::find(client, &self.target, world, keep)?;
+        self.make(client, &giving)
+    }
+
+    /// Makes the request of a dry run. Nothing is given to anybody, or kept.
+    pub fn rehearse(&self, client: &Client) -> Result<JobRequest, Problem> {
+        let giving = Giving::Noted(Mutex::default());
+        let ready = self.make(client, &giving)?;
+        Ok(JobRequest {
+            dry_run: true,
+            blobs: giving.noted(),
+            ..ready.request
+        })
+    }
+
+    fn make(&self, client: &Client, giving: &Giving<'_>) -> Result<Ready, Problem> {
+        let target = target::find(client, &self.target, self.world(), giving)?;
         let entry = self.entry(&target);
         request::check_inputs(&self.unit, entry)?;
-        let upload = Upload { client, keep };
+        let upload = Upload(giving);
         let plan = upload.plan(&self.unit, entry)?;
         let inputs = upload.named(&self.unit)?;
         let name = target.name.clone();
@@ -126,8 +140,7 @@ impl Order {
 
     /// What is called. Of a program that nobody here has seen, several inputs are shards.
     fn entry(&self, target: &Target) -> Entry {
-        let cut = self.unit.shard_lines.is_some() || self.unit.shard_bytes.is_some();
-        let many = self.unit.input.len() > 1 || cut;
+        let many = self.unit.input.len() > 1 || self.unit.map_reduce_flag().is_some();
         let map = Entry::MapReduce { finish: false };
         target.entry.unwrap_or(match (self.world(), many) {
             (Some(Family::MapReduce), _) | (None, true) => map,
@@ -213,14 +226,8 @@ fn require(pairs: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
     required
 }
 
-/// Shards that are brought to the node at once: each waits for two disks.
-const AT_ONCE: usize = 16;
-
-/// Brings inputs to the node, and keeps them here as far as they may be.
-struct Upload<'a> {
-    client: &'a Client,
-    keep: Keep<'a>,
-}
+/// Reads inputs, and hands them on.
+struct Upload<'a>(&'a Giving<'a>);
 
 impl Upload<'_> {
     fn plan(&self, unit: &Unit, entry: Entry) -> Result<Plan, Problem> {
@@ -228,11 +235,11 @@ impl Upload<'_> {
         match entry {
             Entry::MapReduce { .. } => Ok(Plan::Map {
                 inputs: self.shards(unit)?,
-                partitions: unit.partitions.get(),
+                partitions: unit.partitions(),
             }),
             Entry::Stepper => Ok(Plan::Steps {
-                input: first()?.map_or_else(|| self.one(&[]), Ok)?,
-                steps: unit.steps.get(),
+                input: first()?.map_or_else(|| self.0.own(&[]), Ok)?,
+                steps: unit.steps(),
             }),
             Entry::Job | Entry::Command => Ok(Plan::One { input: first()? }),
         }
@@ -255,25 +262,11 @@ impl Upload<'_> {
                 let some: Vec<_> = shards.by_ref().take(AT_ONCE).collect();
                 shards::check_room(digests.len() + some.len() - 1)?;
                 bar.set("upload", digests.len(), all);
-                digests.extend(self.together(&some)?);
+                digests.extend(self.0.all(&some)?);
             }
         }
         shards::check_some(digests.len())?;
         Ok(digests)
-    }
-
-    fn together(&self, shards: &[&[u8]]) -> Result<Vec<Hex>, Problem> {
-        thread::scope(|scope| {
-            let mut given = Vec::with_capacity(shards.len());
-            for &shard in shards {
-                given.push(scope.spawn(move || self.one(shard)));
-            }
-            let given = given.into_iter().map(|one| match one.join() {
-                Ok(given) => given,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            given.collect()
-        })
     }
 
     fn named(&self, unit: &Unit) -> Result<BTreeMap<String, Hex>, Problem> {
@@ -282,14 +275,7 @@ impl Upload<'_> {
     }
 
     fn file(&self, file: &Path) -> Result<Hex, Problem> {
-        self.one(&source::read(file, "the input")?)
-    }
-
-    fn one(&self, bytes: &[u8]) -> Result<Hex, Problem> {
-        self.keep.own(bytes)?;
-        let digest = target::give(self.client, bytes)?;
-        tracing::info!(%digest, bytes = bytes.len(), "the node has an input");
-        Ok(digest)
+        self.0.own(&source::read(file, "the input")?)
     }
 }
 

@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
-use opensky_api::{Client, ClientError, Code, Deployment, DeploymentRef, Hex, ProgramRef};
+use opensky_api::{Client, ClientError, Code, Deployment, DeploymentRef, ProgramRef};
 use opensky_executor::{admit, inspect::Entry};
 
-use super::{keep::Keep, reach};
+use super::{giving::Giving, reach};
 use crate::{
     Problem,
     request::{self, Family},
@@ -55,35 +55,29 @@ fn named(text: &OsStr, exists: impl FnOnce(&Path) -> bool) -> Result<Named, Prob
     }
 }
 
-/// Finds it. A file's program is given to the node, and kept here.
+/// Finds it. A file's program goes where the job's blobs do.
 pub fn find(
     client: &Client,
     text: &OsString,
     world: Option<Family>,
-    keep: Keep<'_>,
+    giving: &Giving<'_>,
 ) -> Result<Target, Problem> {
     match named(text, Path::exists)? {
         Named::Path => {
             // Asked first: a project may take a minute to build.
             client.node().map_err(reach::problem)?;
-            of_file(client, Path::new(text), world, keep)
+            of_file(Path::new(text), world, giving)
         }
-        Named::Deployment(name) => of_deployment(client, name, world, keep),
+        Named::Deployment(name) => of_deployment(client, name, world, giving),
     }
 }
 
-fn of_file(
-    client: &Client,
-    file: &Path,
-    world: Option<Family>,
-    keep: Keep<'_>,
-) -> Result<Target, Problem> {
+fn of_file(file: &Path, world: Option<Family>, giving: &Giving<'_>) -> Result<Target, Problem> {
     let source = source::load(file)?;
     let entry = request::entry(&source, world)?;
-    keep.own(&source.bytes)?;
     let name = source.file.file_stem().map(|stem| stem.to_string_lossy());
     let name = name.unwrap_or_default().into_owned();
-    let digest = give(client, &source.bytes)?;
+    let digest = giving.own(&source.bytes)?;
     Ok(Target {
         program: ProgramRef::Digest(digest),
         entry: Some(entry),
@@ -92,22 +86,16 @@ fn of_file(
     })
 }
 
-/// Gives bytes to the node, and answers how they are called there.
-pub fn give(client: &Client, bytes: &[u8]) -> Result<Hex, Problem> {
-    let blob = client.put_blob(bytes, Some(bytes.len() as u64));
-    Ok(blob.map_err(reach::problem)?.digest)
-}
-
 fn of_deployment(
     client: &Client,
     name: DeploymentRef,
     world: Option<Family>,
-    keep: Keep<'_>,
+    giving: &Giving<'_>,
 ) -> Result<Target, Problem> {
     let deployment = client.deployment(&name).map_err(reach::problem)?;
     let entry = match program(client, &deployment)? {
         Some(source) => {
-            keep.deployed(&source.bytes)?;
+            giving.deployed(&source.bytes)?;
             Some(request::entry(&source, world)?)
         }
         None => None,

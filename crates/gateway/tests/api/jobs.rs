@@ -33,6 +33,7 @@ pub fn trials() -> Vec<Trial> {
                 map_reduce(client);
                 said_again(client, &deployed);
                 named(client);
+                rehearsed(client);
                 encrypted(client);
                 says(client);
                 fails(client);
@@ -365,6 +366,53 @@ fn named(client: &Client) {
         let job = client.job(&job.expect("a job").into()).expect("the job");
         assert_eq!(job.summary.name.as_deref(), Some(name));
     }
+}
+
+/// A dry run says exactly what would be, of blobs that the node does not have, and does not get.
+fn rehearsed(client: &Client) {
+    let shards = [b"one".as_slice(), b"two two"];
+    let blob = |bytes: &&[u8]| opensky_api::Blob {
+        digest: Digest::of(bytes).into(),
+        len: opensky_api::Bytes::saturating(bytes.len() as u64),
+    };
+    let blobs: Vec<_> = shards.iter().map(blob).collect();
+    let plan = Plan::Map {
+        inputs: blobs.iter().map(|blob| blob.digest).collect(),
+        partitions: 2,
+    };
+    let mut program = MAP_REDUCE.to_vec();
+    // A custom section: it is another program, which nobody has.
+    program.extend([0, 2, 1, b'x']);
+    let program = Digest::of(&program).into();
+    let mut request = JobRequest::new(ProgramRef::Digest(program), plan.clone());
+    request.world = Some(opensky_api::World::MapReduce);
+    request.dry_run = true;
+    let refused = |request: &JobRequest| match client.submit(request) {
+        Err(ClientError::Problem(problem)) => problem.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        refused(&request),
+        Code::NotFound,
+        "nobody says how long they are"
+    );
+    request.blobs = blobs.clone();
+    let quote = client.submit(&request).expect("a quote").quote;
+    assert_eq!((quote.spec.plan, quote.units), (plan, Some(4)));
+    for digest in blobs.iter().map(|blob| blob.digest).chain([program]) {
+        assert!(client.blob(digest, 0).is_err(), "the node has {digest}");
+    }
+    for blob in &shards {
+        put(client, blob);
+    }
+    request.blobs.clear();
+    let known = client.submit(&request).expect("a quote").quote;
+    assert_eq!(known.escrow, quote.escrow);
+    (request.dry_run, request.blobs) = (false, blobs);
+    assert_eq!(refused(&request), Code::Invalid, "it would be no dry run");
+    request.blobs.clear();
+    request.deadline = Some(opensky_api::Span::saturating(30 * 24 * 3_600_000 + 1));
+    assert_eq!(refused(&request), Code::Invalid, "it would take too long");
 }
 
 /// What came out is readable, what is kept is not, and the key can be had.

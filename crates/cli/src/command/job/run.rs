@@ -35,7 +35,7 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     order: Order,
-    /// Say exactly what would be run, and the most that it can cost.
+    /// Say exactly what would be run, and the most that it can cost. Nothing is given to the node.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -67,10 +67,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     args.places.check()?;
     let node = args.at.find()?;
     let client = node.client().map_err(reach::problem)?;
-    let ready = args.order.prepare(&client, &local::store()?)?;
     if args.dry_run {
-        return dry(&client, ready.request, args.format);
+        return dry(&client, &args.order.rehearse(&client)?, args.format);
     }
+    let ready = args.order.prepare(&client, &local::store()?)?;
     let name = ready.name.clone();
     let signals = Signals::interrupt()?;
     let Some((job, submitted)) = hand_in(client, ready, &args.at, &signals)? else {
@@ -172,9 +172,8 @@ fn unsure(format: Format, at: &At) -> Exit {
     Exit::Interrupted
 }
 
-fn dry(client: &Client, mut request: JobRequest, format: Format) -> anyhow::Result<Exit> {
-    request.dry_run = true;
-    let quote = client.submit(&request).map_err(reach::problem)?.quote;
+fn dry(client: &Client, request: &JobRequest, format: Format) -> anyhow::Result<Exit> {
+    let quote = client.submit(request).map_err(reach::problem)?.quote;
     match format {
         Format::Text => {
             term::to_stdout(&quote::text(&quote))?;
