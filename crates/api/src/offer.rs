@@ -64,7 +64,8 @@ impl From<opensky_protocol::Capacity> for Capacity {
 /// What became of an operator's work for this node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
-    /// Results in a row that were not found wrong.
+    /// Results in a row that were not found wrong, under those rules of execution of which this node knows
+    /// most of the operator's results.
     pub in_a_row: u32,
     /// Results that were wrong, all in all.
     pub wrong: u32,

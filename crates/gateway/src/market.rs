@@ -5,10 +5,10 @@ use opensky_api::{
     Amount, Bookkeeping, Count, Cursor, Fuel, Ledger, Network, NodeStatus, Page, Provider,
     Reachability, Reached, Record, Refusals, Requester,
 };
-use opensky_core::{JobState, WorkerView};
+use opensky_core::{JobState, Standing, WorkerView};
 use opensky_network::Reachability as Known;
 use opensky_node::{Hindrance, Status};
-use opensky_protocol::{Digest, Offer};
+use opensky_protocol::{Digest, Offer, Profile};
 
 use crate::{
     answer::{Answer, Paged, json, no_place},
@@ -141,13 +141,15 @@ fn refusals(work: &WorkerView) -> Vec<Refusals> {
     refusals.collect()
 }
 
-/// What is known of whoever made an offer.
-async fn record(desk: &Desk, offer: &Offer) -> Option<Record> {
-    let standings = desk.node.standing(offer.operator).await;
+/// What is known of an operator, each profile's standing for itself. A row is that of the profile of which
+/// most is known: in the others little was asked of it.
+fn record(standings: &[(Profile, Standing)]) -> Option<Record> {
     let standings = || standings.iter().map(|(_, standing)| standing);
+    let known = |standing: &&Standing| standing.good + standing.soft + standing.wrong;
+    let usual = standings().max_by_key(|standing| (known(standing), standing.row))?;
     let excluded = standings().map(|standing| standing.excluded).max()?;
     Some(Record {
-        in_a_row: standings().map(|standing| standing.row).min()?,
+        in_a_row: usual.row,
         wrong: standings().fold(0, |sum, standing| sum.saturating_add(standing.faults)),
         excluded: (excluded.0 > 0).then(|| show::time(excluded)),
     })
@@ -172,9 +174,8 @@ pub(crate) async fn offers(State(desk): State<Desk>, page: Paged) -> Answer {
     let last = shown.last().filter(|_| rest.len() > shown.len());
     let mut items = Vec::with_capacity(shown.len());
     for offer in shown {
-        let record = record(&desk, offer).await;
         items.push(opensky_api::Offer {
-            record,
+            record: record(&desk.node.standing(offer.operator).await),
             ..show::offer(offer, &own)
         });
     }
@@ -188,4 +189,33 @@ pub(crate) async fn offers(State(desk): State<Desk>, page: Paged) -> Answer {
 pub(crate) async fn metrics(State(desk): State<Desk>) -> Answer {
     let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media)], desk.node.metrics()).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(profile: &str, row: u32, good: u64, wrong: u64) -> (Profile, Standing) {
+        let standing = Standing {
+            row,
+            good,
+            wrong,
+            faults: u32::from(wrong > 0),
+            ..Standing::default()
+        };
+        (Profile::new(profile), standing)
+    }
+
+    #[test]
+    fn row_is_that_of_the_profile_of_which_most_is_known() {
+        let row = |standings: &[_]| record(standings).map(|record| record.in_a_row);
+        assert_eq!(row(&[]), None);
+        let usual = standing("1", 24, 20, 0);
+        let once = standing("0", 1, 1, 0);
+        assert_eq!(row(&[once.clone(), usual.clone()]), Some(24));
+        assert_eq!(row(&[usual.clone(), once]), Some(24));
+        let liar = standing("0", 0, 0, 400);
+        let record = record(&[usual, liar]).expect("it is known");
+        assert_eq!((record.in_a_row, record.wrong), (0, 1));
+    }
 }
