@@ -160,6 +160,10 @@ pub struct JobResult {
     /// The program's own error, or its exit code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<GuestError>,
+    /// Why the program ended where it did not end by itself, such as which limit it reached: as one says who
+    /// ran it. Nobody compares that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// The blobs that the output is made of, in order: one, or one of each partition.
     pub parts: Vec<JobOutput>,
     /// Other outputs: files, and blobs that the program put. At most 4,096 are listed, and no more than 4 MiB

@@ -255,6 +255,7 @@ pub(crate) async fn logs(State(desk): State<Desk>, Named(job): Named, page: Page
     let places: BTreeMap<_, _> = units.iter().map(|unit| (unit.unit, unit)).collect();
     let mut placed: Vec<((u32, u32), Log)> = logs
         .into_iter()
+        .filter(|log| !log.text.is_empty())
         .filter_map(|log| {
             let unit = places.get(&log.turn.unit)?;
             let seat = unit.seats.get(log.turn.attempt as usize)?;

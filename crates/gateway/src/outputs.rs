@@ -48,10 +48,29 @@ pub(crate) async fn result(State(desk): State<Desk>, Named(job): Named) -> Answe
         job: JobId::new(job.id),
         ending: show::shown_ending(ending),
         error,
+        why: why(&desk, job.id, ending).await,
         parts: parts.collect(),
         others: others(&desk, key, found).await?,
         receipt: receipt.map(|bytes| ReceiptId::new(Digest::of(&bytes))),
     }))
+}
+
+/// Why the unit ended that failed, as the one says who was paid most for it.
+async fn why(desk: &Desk, job: Digest, ending: &Ending) -> Option<String> {
+    let Ending::Failed { index, .. } = ending else {
+        return None;
+    };
+    let units = desk.node.units(job).await?;
+    let unit = units.into_iter().find(|unit| unit.index == *index)?;
+    let logs = desk.node.logs(job).await.ok()?.into_iter();
+    let said = logs
+        .filter(|log| log.turn.unit == unit.unit)
+        .filter_map(|log| {
+            let seat = unit.seats.get(log.turn.attempt as usize);
+            let seat = seat.filter(|seat| seat.node == log.provider)?;
+            Some((seat.earned, log.detail?))
+        });
+    said.max_by_key(|(earned, _)| *earned).map(|(_, why)| why)
 }
 
 /// Whether the outputs of a job that ended so were brought here. Of one that was given up units may have

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Logs of own jobs, by turn and who ran it.
-const LOGS: Table = Table::new("logs-1");
+const LOGS: Table = Table::new("logs-2");
 /// Bytes that are kept until they are told; the oldest go first. They do not outlive the process.
 const UNTOLD: usize = 64 << 20;
 
@@ -41,17 +41,19 @@ impl Untold {
     pub fn keep(&self, turn: Turn, run: &Run) {
         let error = run.outputs.get(names::ERROR);
         let error = error.filter(|error| error.len() <= Aside::MAX_ERROR);
-        let mut log = said(run);
-        if log.is_empty() && error.is_none() {
+        let detail = run.detail.as_ref().map(|detail| {
+            let end = detail.floor_char_boundary(Aside::MAX_DETAIL);
+            detail[..end].to_owned()
+        });
+        if run.log.is_empty() && error.is_none() && detail.is_none() {
             return;
         }
-        let logged = log.len() as u64;
-        log.truncate(Aside::MAX_LOG);
         let aside = Aside {
             turn,
-            log,
-            logged,
+            log: run.log[..run.log.len().min(Aside::MAX_LOG)].to_vec(),
+            logged: run.log.len() as u64,
             error: error.cloned(),
+            detail,
         };
         let mut shelf = self.lock();
         shelf.take(&turn);
@@ -100,19 +102,6 @@ impl Untold {
     }
 }
 
-/// What a run logged, and after that where it was trapped, which no result says.
-fn said(run: &Run) -> Vec<u8> {
-    let mut said = run.log.clone();
-    if let Some(detail) = &run.detail {
-        if said.last().is_some_and(|last| *last != b'\n') {
-            said.push(b'\n');
-        }
-        said.extend_from_slice(detail.trim_end().as_bytes());
-        said.push(b'\n');
-    }
-    said
-}
-
 impl Shelf {
     fn take(&mut self, turn: &Turn) {
         if let Some(aside) = self.said.remove(turn) {
@@ -121,7 +110,7 @@ impl Shelf {
     }
 }
 
-/// A log of a unit of an own job.
+/// What one who ran a unit of an own job says of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Log {
     /// The turn.
@@ -132,6 +121,8 @@ pub struct Log {
     pub text: Vec<u8>,
     /// How many bytes it logged.
     pub logged: u64,
+    /// Why the guest ended, where it did not end by itself.
+    pub detail: Option<String>,
 }
 
 /// What is known of a result before it is looked at: whose it is, and its error.
@@ -224,12 +215,14 @@ impl Asides {
         for row in self.0.rows.load(LOGS, &job.0)? {
             let (key, value) = row?;
             let said: Result<(Turn, NodeKey), _> = codec::decode(&key);
-            if let (Ok((turn, provider)), Ok((logged, text))) = (said, codec::decode(&value)) {
+            let value = codec::decode(&value);
+            if let (Ok((turn, provider)), Ok((logged, text, detail))) = (said, value) {
                 logs.push(Log {
                     turn,
                     provider,
                     text,
                     logged,
+                    detail,
                 });
             }
         }
@@ -254,8 +247,8 @@ impl Book {
         {
             self.keep_error(aside.turn.job, error);
         }
-        if !aside.log.is_empty() {
-            let value = codec::encode(&(aside.logged, aside.log));
+        if !aside.log.is_empty() || aside.detail.is_some() {
+            let value = codec::encode(&(aside.logged, aside.log, aside.detail));
             if self.admits(shown, Kind::Log, value.len()) {
                 self.keep_log(shown, value);
             }

@@ -1,6 +1,6 @@
 //! What a provider says of a turn beside its result.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
@@ -19,6 +19,9 @@ pub struct Aside {
     pub logged: u64,
     /// The bytes of the output `error`, if there is one, of at most [`Aside::MAX_ERROR`].
     pub error: Option<Vec<u8>>,
+    /// Why the guest ended where it did not end by itself, such as which limit it reached: at most
+    /// [`Aside::MAX_DETAIL`] bytes, and like the log the provider's word alone.
+    pub detail: Option<String>,
 }
 
 impl Aside {
@@ -26,17 +29,21 @@ impl Aside {
     pub const MAX_LOG: usize = 64 << 10;
     /// Bytes of an error that is told: 256 KiB.
     pub const MAX_ERROR: usize = 256 << 10;
+    /// Bytes of why it ended: 4 KiB.
+    pub const MAX_DETAIL: usize = 4 << 10;
     /// Bytes of logs and errors in one message: 1 MiB. What is beyond that is not told.
     pub const MAX_TOGETHER: usize = 1 << 20;
 
-    /// Whether the log and the error are no longer than they may be.
+    /// Whether its parts are no longer than they may be.
     pub fn is_bounded(&self) -> bool {
         let error = self.error.as_ref().map_or(0, Vec::len);
-        self.log.len() <= Self::MAX_LOG && error <= Self::MAX_ERROR
+        let detail = self.detail.as_ref().map_or(0, String::len);
+        self.log.len() <= Self::MAX_LOG && error <= Self::MAX_ERROR && detail <= Self::MAX_DETAIL
     }
 
-    /// Bytes of the log and the error.
+    /// Bytes of its parts.
     pub fn size(&self) -> usize {
-        self.log.len() + self.error.as_ref().map_or(0, Vec::len)
+        let error = self.error.as_ref().map_or(0, Vec::len);
+        self.log.len() + error + self.detail.as_ref().map_or(0, String::len)
     }
 }

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use opensky_api::{
-    Class, Ending, EndingKind, GuestError, JobId, JobResult, JobState, JobSummary, ReceiptId,
-    Replicas, Wrong,
+    Class, Ending, EndingKind, JobId, JobResult, JobState, JobSummary, ReceiptId, Replicas, Wrong,
 };
 use serde_json::{Value, json};
 
@@ -59,12 +58,14 @@ fn name(kind: EndingKind) -> &'static str {
     }
 }
 
-/// How a job ended, with the reason; of a program's result also in its own words, if it has said some.
-pub fn sentence(ending: &Ending, error: Option<&GuestError>) -> String {
+/// How a job ended, with the reason; of a program's result also in its own words, or of those who ran it, if
+/// there are some.
+pub fn sentence(ending: &Ending, result: Option<&JobResult>) -> String {
     match (ending.kind, &ending.detail) {
         (EndingKind::Result(class), _) => {
-            let error = error.cloned().map(Into::into);
-            report::outcome(class.into(), error.as_ref(), None)
+            let error = result.and_then(|result| result.error.clone());
+            let why = result.and_then(|result| result.why.as_deref());
+            report::outcome(class.into(), error.map(Into::into).as_ref(), why)
         }
         (kind, Some(detail)) if detail != name(kind) => {
             format!("{}: {}", word(ending), foreign::message(detail))
@@ -88,8 +89,7 @@ pub fn text(
 ) -> String {
     let mut rows = Vec::new();
     if let Some(ending) = &job.ending {
-        let error = result.and_then(|result| result.error.as_ref());
-        rows.push(("outcome", sentence(ending, error)));
+        rows.push(("outcome", sentence(ending, result)));
         rows.extend(place(job, ending));
     }
     rows.extend(wrong(job, at));
@@ -230,6 +230,7 @@ mod tests {
             job: job.job,
             ending: job.ending.clone().expect("it has ended"),
             error: None,
+            why: None,
             parts: Vec::new(),
             others: Vec::new(),
             receipt: Some(ReceiptId::new(Digest([9; 32]))),
@@ -296,7 +297,10 @@ mod tests {
         let result = JobResult {
             job: job.job,
             ending: job.ending.clone().expect("it has ended"),
-            error: Some(GuestError::InvalidInput("no name\u{1b}[2J".into())),
+            error: Some(opensky_api::GuestError::InvalidInput(
+                "no name\u{1b}[2J".into(),
+            )),
+            why: None,
             parts: Vec::new(),
             others: Vec::new(),
             receipt: None,

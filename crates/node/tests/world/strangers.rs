@@ -166,6 +166,7 @@ async fn asides() {
             log: log.into(),
             logged: log.len() as u64,
             error: Some(error.clone()),
+            detail: Some("why".into()),
         };
         (reveal(&stranger.secret, &work, turn, &error), aside)
     };

@@ -108,6 +108,7 @@ pub fn requests() -> Vec<Request> {
                 log: b"log".into(),
                 logged: 70_000,
                 error: Some(b"error".into()),
+                detail: Some("why".into()),
             }],
         },
         Request::Deploy(Box::new(
