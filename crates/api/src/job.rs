@@ -100,6 +100,9 @@ pub struct JobSummary {
     pub wrong: Option<Wrong>,
     /// How many operators were to run each unit.
     pub replicas: Replicas,
+    /// Whether only those who run it can read its blobs.
+    #[serde(default)]
+    pub encrypted: bool,
     /// Fuel of all results so far, each unit counted once.
     pub fuel: Fuel,
     /// What is owed to providers so far, all replicas counted.

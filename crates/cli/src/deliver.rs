@@ -10,7 +10,7 @@ use std::{
 use cap_std::fs::Dir;
 use opensky_protocol::Digest;
 
-use crate::{Problem, foreign, paths, source};
+use crate::{Problem, foreign, paths, source, term};
 
 /// What is copied at once.
 const PIECE: usize = 64 << 10;
@@ -50,10 +50,27 @@ pub fn check(
         );
     }
     let output = output.filter(|path| !source::is_dash(path));
-    [output, receipt, out]
-        .into_iter()
-        .flatten()
-        .try_for_each(writable)
+    let mut all = [output, receipt, out].into_iter().flatten();
+    all.try_for_each(writable)?;
+    for (flag, file) in [("--output", output), ("--receipt", receipt)] {
+        file.map_or(Ok(()), |file| has_folder(flag, file))?;
+    }
+    Ok(())
+}
+
+/// Whether the folder of a file is there. It is not made: a name that was mistyped would be.
+fn has_folder(flag: &str, file: &Path) -> Result<(), Problem> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let Some(folder) = folder.filter(|folder| !folder.exists()) else {
+        return Ok(());
+    };
+    let what = format!("{flag}: there is no folder `{}`", folder.display());
+    let make = term::typed(folder);
+    Err(Problem::usage(what).help(format!(
+        "mkdir -p {make} makes it; else choose another place"
+    )))
 }
 
 /// Whether this user may write there, or make what is not there yet.
@@ -180,7 +197,7 @@ pub fn others(dir: &Path, outputs: &BTreeMap<String, Vec<u8>>) -> Result<(), Pro
     all.try_for_each(|(name, bytes)| folder.put(name, bytes.as_slice()))
 }
 
-/// Writes a whole file, with the folders above it. `what` says what it is, in an error.
+/// Writes a whole file, and where it is one of ours the folders above it. `what` says what it is, in an error.
 pub fn file(path: &Path, from: impl Read, what: &str) -> Result<(), Problem> {
     let failed = |error: io::Error| {
         Problem::host(format!("cannot write {what} to `{}`", path.display()))

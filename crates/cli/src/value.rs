@@ -104,6 +104,12 @@ pub fn replicas(text: &str) -> Result<Replicas, String> {
     }
 }
 
+/// How many entries of a list are shown: at least one.
+pub fn limit(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("`{text}` is no number of entries: write 1 or more"))
+}
+
 /// The key to an encrypted job: 64 hexadecimal digits.
 pub fn content_key(text: &str) -> Result<ContentKey, String> {
     let digits: Result<Digest, _> = text.parse();

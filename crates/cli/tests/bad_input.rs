@@ -151,6 +151,10 @@ fn places_that_cannot_take_a_result_are_refused_before_the_run() {
     refused(&["--receipt", "folder"], "is a folder");
     refused(&["--out", "loop.wat"], "is not a folder");
     refused(&["--output", "same", "--receipt", "./same"], "one file");
+    for flag in ["--output", "--receipt"] {
+        refused(&[flag, "no/such"], "no folder `no`");
+    }
+    assert!(!person.folder().join("no").exists());
     for flag in ["--output", "--receipt", "--out"] {
         let below_a_file = person.opensky(&["run", "loop.wat", flag, "loop.wat/x/y"]);
         below_a_file.refuses(4, &["cannot write to `loop.wat/x/y`", "help: "]);

@@ -130,6 +130,7 @@ fn encrypted(person: &Session) {
     };
     assert_eq!(kept(), [false, false], "neither input nor program");
     disclosed(person, &hello, &hidden);
+    person.opensky(&["job", "list"]).is(0, &["encrypted"]);
     person.opensky(&order).is(0, &["verified 2/"]);
     assert_eq!(kept(), [true, true], "what is open is kept, to be checked");
 }
@@ -161,7 +162,7 @@ fn waiting(person: &Session) {
     let label = "3 of 3 nodes: its label `region` is not what is required: opensky job why j-";
     // Whoever was caught with a lie is not asked.
     let short = "of 4 results, and waits for another operator";
-    let known = "4 asked, 3 operators known";
+    let known = "operators can run it: each unit waits";
     let cases: [(&[&str], &[&str]); 2] = [
         (&["--require", "region=mars"], &[label]),
         (&["--replicas", "4"], &[known, short]),

@@ -33,6 +33,7 @@ fn file_names_need_not_be_text() {
         let (from, to) = (person.folder().join(from), person.folder().join(to));
         std::fs::copy(from, to.join(odd())).expect("it is ours");
     }
+    std::fs::create_dir(person.folder().join("receipt")).expect("a folder");
     let folder = |name: &str| person.folder().join(name).join(odd());
     let mut command = person.command(&["run", "--format", "json", "--in"]);
     command
@@ -72,6 +73,7 @@ fn report_gives_no_rate_for_what_was_not_counted() {
 #[test]
 fn line_to_check_a_receipt_can_be_pasted() {
     let person = someone();
+    std::fs::create_dir(person.folder().join("my files")).expect("a folder");
     let run = ["run", "cat.wat", "--receipt", "my files/it's mine"];
     let ran = person.opensky(&run);
     ran.is(0, &[]);

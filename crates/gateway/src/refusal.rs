@@ -72,10 +72,19 @@ pub(crate) fn of_deploy(error: DeployError) -> Fault {
         DeployError::Missing(error) => of_store(error),
         DeployError::NoProvider => Fault::new(Code::Refused, error)
             .help("see that the node is connected to others, with `opensky node status`"),
-        DeployError::NotPinned { ref refused, .. } => {
+        DeployError::NotPinned {
+            pinned,
+            ref refused,
+            ..
+        } => {
             let reasons = reasons(refused);
-            Fault::new(Code::Refused, format!("{error}{reasons}"))
-                .help("try again later, or be content with fewer: `opensky deploy --pins 1`")
+            let fault = Fault::new(Code::Refused, format!("{error}{reasons}"));
+            match pinned {
+                0 => fault.help("try again later"),
+                some => fault.help(format!(
+                    "try again later, or be content with what there is: add --pins {some}"
+                )),
+            }
         }
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn summary(job: &JobView, order: &Submission, names: &Names) -> JobSu
         verified_of: (job.verified > 0).then_some(job.verified_of),
         wrong: (job.wrong > 0).then(|| wrong(job)),
         replicas: replicas(order.replicas),
+        encrypted: order.is_encrypted,
         fuel: Fuel(job.fuel),
         price: Amount(job.spent),
         price_under_way: Amount(job.reserved),

@@ -113,7 +113,7 @@ pub enum DeployError {
     #[error("no provider is known that could pin the program")]
     NoProvider,
     /// Fewer pinned it than have to.
-    #[error("{pinned} of the {wanted} operators that have to pinned the program")]
+    #[error("only {pinned} of {wanted} operators have pinned the program")]
     NotPinned {
         /// How many did.
         pinned: usize,

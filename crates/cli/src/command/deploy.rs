@@ -89,7 +89,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         pins: args.pins,
     };
     let spinner = Spinner::start("waiting for providers to pin it");
-    let deployed = client.deploy(&request).map_err(reach::problem)?;
+    let deployed = client
+        .deploy(&request)
+        .map_err(|error| args.at.problem(error))?;
     drop(spinner);
     match args.format {
         Format::Json => term::json_to_stdout(&serde_json::to_value(&deployed)?)?,

@@ -8,13 +8,14 @@ use crate::{
         tables,
     },
     term::{DIM, Format, PLAIN},
+    value,
 };
 
 /// List who would run work, for how much, and what is known of them
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The most offers to list.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = value::limit)]
     limit: usize,
     /// How to report on stdout.
     #[arg(long, value_enum, default_value_t)]

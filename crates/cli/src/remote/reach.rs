@@ -52,6 +52,30 @@ impl At {
         }
     }
 
+    /// What a request to that node without a good answer means to a person.
+    pub fn problem(&self, error: ClientError) -> Problem {
+        let help = error.help().map(|help| self.complete(help));
+        let problem = problem(error);
+        match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
+    }
+
+    /// What is told, where each command that it quotes talks to the same node.
+    fn complete(&self, told: &str) -> String {
+        let quoted = told.split('`').enumerate().map(|(place, part)| {
+            let is_command = place % 2 == 1 && part.starts_with("opensky ");
+            let typed = if is_command {
+                self.typed()
+            } else {
+                String::new()
+            };
+            format!("{part}{typed}")
+        });
+        quoted.collect::<Vec<_>>().join("`")
+    }
+
     /// What has to be typed after a command so that it talks to the same node.
     pub fn typed(&self) -> String {
         let typed = |folder: &Path| format!(" --node {}", crate::term::typed(folder));

@@ -26,6 +26,7 @@ pub(crate) fn job(state: JobState) -> JobSummary {
         verified_of: None,
         wrong: None,
         replicas: Replicas::Exactly(2),
+        encrypted: false,
         fuel: Fuel(123_456_789),
         price: Amount(1_500_000),
         price_under_way: Amount(0),

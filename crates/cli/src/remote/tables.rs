@@ -48,13 +48,18 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Jobs, the newest first.
 pub fn jobs(jobs: &[JobSummary], now: Time) -> String {
+    let program = |job: &JobSummary| {
+        let name = job.name.as_deref().map(foreign::name);
+        let name = name.unwrap_or_else(|| format!("{:.12}", job.program.to_string()));
+        match job.encrypted {
+            true => format!("{name} {DIM}encrypted{PLAIN}"),
+            false => name,
+        }
+    };
     let row = |job: &JobSummary| {
         vec![
             format!("{NOTE}{}{PLAIN}", job.job.short()),
-            match &job.name {
-                Some(name) => foreign::name(name),
-                None => format!("{:.12}", job.program.to_string()),
-            },
+            program(job),
             ending::state(job),
             format!("{}/{}", job.units_done, job.units),
             job.price.rounded(),
@@ -234,11 +239,12 @@ mod tests {
         let now = Time::saturating(1_060_000);
         let mut named = samples::job(JobState::Running);
         named.name = Some("hello".into());
+        named.encrypted = true;
         let text = jobs(&[samples::job(JobState::Running), named], now);
         expect_test::expect![[r#"
-            |   job           program       state    units  price     verified  submitted
-            |   j-040g208104  020202020202  running  1/2    1.5 µSKY  -         60 s ago
-            |   j-040g208104  hello         running  1/2    1.5 µSKY  -         60 s ago
+            |   job           program          state    units  price     verified  submitted
+            |   j-040g208104  020202020202     running  1/2    1.5 µSKY  -         60 s ago
+            |   j-040g208104  hello encrypted  running  1/2    1.5 µSKY  -         60 s ago
         "#]]
         .assert_eq(&samples::screen(&text));
     }

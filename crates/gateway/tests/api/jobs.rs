@@ -122,8 +122,13 @@ fn deploy(client: &Client) -> ProgramRef {
         panic!("{refused:?}");
     };
     assert_eq!(problem.code, Code::Refused);
-    let detail = "2 of the 5 operators that have to pinned the program, and no others are known";
+    let detail = "only 2 of 5 operators have pinned the program, and no others are known";
     assert_eq!(problem.detail, detail);
+    let help = problem.help.as_deref();
+    assert!(
+        help.is_some_and(|help| help.ends_with("add --pins 2")),
+        "{help:?}"
+    );
     let request = DeploymentRequest {
         pins: None,
         ..request
@@ -573,7 +578,8 @@ fn asked_of_too_many(client: &Client, program: &ProgramRef) {
     let quote = |request: &JobRequest| client.submit(request).expect("a quote").quote;
     assert_eq!(quote(&request).warnings, [""; 0]);
     request.replicas = Some(Replicas::Exactly(3));
-    let warning = "3 asked, 2 operators known: each unit waits for more of them until the deadline";
+    let warning =
+        "3 asked, 2 operators can run it: each unit waits for more of them until the deadline";
     assert_eq!(quote(&request).warnings, [warning]);
     request.dry_run = false;
     let submitted = client.submit(&request).expect("taken on");

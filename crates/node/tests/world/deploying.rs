@@ -255,7 +255,7 @@ async fn refusal() {
     else {
         panic!("{error:?}");
     };
-    assert!(text.starts_with("1 of the 3 operators"), "{text}");
+    assert!(text.starts_with("only 1 of 3 operators"), "{text}");
     refused.sort_unstable();
     let mut expected: Vec<_> = unwilling
         .iter()

@@ -72,14 +72,16 @@ impl HandOut {
         if let Some(result) = &result {
             let spec = self.client.job(&result.job.into());
             let spec = spec.map_err(reach::problem)?.spec;
-            self.outputs(result, &spec)?;
+            self.outputs(result, &spec)
+                .map_err(|problem| self.undelivered(problem))?;
             file = self
                 .places
                 .receipt
                 .as_deref()
                 .filter(|_| result.receipt.is_some());
             if let Some(file) = file {
-                deliver::file(file, receipt(&self.client, self.job.job)?, "the receipt")?;
+                deliver::file(file, receipt(&self.client, self.job.job)?, "the receipt")
+                    .map_err(|problem| self.undelivered(problem))?;
                 check = checking::rows(&self.job, &spec, file, &self.at);
             }
         }
@@ -89,6 +91,15 @@ impl HandOut {
             Format::Json => term::json_to_stderr(&ending::json(job, result, file)),
         }
         Ok(job.ending.as_ref().map_or(Exit::NoResult, ending::exit))
+    }
+
+    /// Not all of it is where it was asked for. The node still has it.
+    fn undelivered(&self, problem: Problem) -> Problem {
+        let again = format!("job result {}", self.job.job.short());
+        let again = hint::command(&self.at, &again);
+        problem.help(format!(
+            "the node keeps what came of the job: choose another place, then: {again}"
+        ))
     }
 
     /// What came out, if the program came to a result at all.

@@ -8,13 +8,14 @@ use crate::{
         tables,
     },
     term::{DIM, Format, PLAIN},
+    value,
 };
 
 /// List the node's jobs, the newest first
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The most jobs to list.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = value::limit)]
     limit: usize,
     /// How to report on stdout.
     #[arg(long, value_enum, default_value_t)]

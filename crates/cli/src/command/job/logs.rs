@@ -14,6 +14,7 @@ use crate::{
         reach::{self, Found, Patience},
     },
     term::{self, DIM, Format, PLAIN, Reader},
+    value,
 };
 
 /// Show what a job's units logged
@@ -28,7 +29,7 @@ pub struct Args {
     #[arg(short, long)]
     follow: bool,
     /// The most logs to show [default: 500, and all with --follow].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value::limit)]
     limit: Option<usize>,
     /// How to report on stdout.
     #[arg(long, value_enum, default_value_t)]

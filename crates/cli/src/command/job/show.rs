@@ -114,6 +114,8 @@ fn text(job: &Job) -> String {
         ),
         ("submitted", moment::from_now(summary.submitted, now)),
     ]);
+    let readers = "only who runs it can read what it is about, and whoever has its key";
+    rows.extend(summary.encrypted.then(|| ("encrypted", readers.into())));
     match summary.ended {
         Some(ended) => rows.push(("ended", moment::from_now(ended, now))),
         None => rows.push(("deadline", moment::from_now(summary.deadline, now))),
