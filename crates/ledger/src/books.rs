@@ -1,10 +1,8 @@
 //! The books: a state machine whose every step is decided by the call and the time alone.
 
-mod bonds;
 mod check;
-mod disputes;
-mod escrows;
 mod money;
+mod state;
 mod upkeep;
 
 use std::ops::Bound;
@@ -19,6 +17,7 @@ use opensky_protocol::{
     ledger::{
         AccountState, Call, Case, Escrow, Fact, Genesis, GenesisError, Intent, NodeState, Operator,
         Purse, Rejection, Status, Tab, Terms,
+        rules::{self, Caller},
     },
 };
 
@@ -86,10 +85,7 @@ impl Books {
 
     /// Whether the signer may ask for this: see [`Call::is_for_nodes`].
     pub fn may_sign(&self, intent: &Intent) -> bool {
-        let node = self.node(&intent.signer);
-        let is_its_node =
-            node.is_some_and(|node| node.operator == intent.account && node.revoked.is_none());
-        intent.is_owners() || (is_its_node && intent.call.is_for_nodes())
+        rules::may_sign(self, &caller(intent), &intent.call)
     }
 
     /// What an account pays for a call that it signs itself, whatever becomes of it.
@@ -144,37 +140,18 @@ impl Books {
     }
 
     fn call(&mut self, intent: &Intent, now: u64) -> Result<Vec<Fact>, Rejection> {
-        let own = &intent.account;
         match &intent.call {
-            Call::Faucet { amount } => self.make(own, *amount),
-            Call::Transfer { to, amount } => self.transfer(own, to, *amount),
-            Call::Certify { consent } => self.certify(own, &consent.value),
-            Call::Revoke { node } => self.revoke(own, node, now),
-            Call::Bond { amount } => self.bond(own, *amount),
-            Call::Unbond { amount } => self.unbond(own, *amount, now),
-            Call::Withdraw => self.withdraw(own, now),
-            Call::OpenEscrow {
-                escrow,
-                requester,
-                amount,
-                deadline,
-            } => {
-                let new = Escrow::new(*own, *requester, *amount, *deadline);
-                self.open_escrow(escrow, new, now)
-            }
-            Call::TopUp { escrow, amount } => self.top_up(own, escrow, *amount, now),
-            Call::Close { escrow } => self.close(intent, escrow, now),
-            Call::Claim { vouchers } => self.claim_all(vouchers, now),
-            Call::Show(showing) => self.show(own, showing, now),
-            Call::Object { escrow, unit } => self.object(own, escrow, unit, now),
-            Call::Resolve {
-                escrow,
-                unit,
-                verdict,
-            } => self.resolve(own, escrow, unit, *verdict, now),
-            Call::Settle { escrow, units } => self.settle_all(escrow, units, now),
-            Call::Refund { escrow } => self.refund(escrow, now),
+            Call::Faucet { amount } => self.make(&intent.account, *amount),
+            Call::Transfer { to, amount } => self.transfer(&intent.account, to, *amount),
+            call => rules::carry_out(self, &caller(intent), call, now),
         }
+    }
+}
+
+fn caller(intent: &Intent) -> Caller {
+    Caller {
+        account: intent.account,
+        signer: intent.signer,
     }
 }
 
@@ -287,25 +264,6 @@ impl Books {
         }
     }
 
-    fn put_operator(&mut self, account: &Account, operator: Operator) {
-        match operator == Operator::default() {
-            true => self.rows.remove(Key::Operator(*account)),
-            false => self.rows.put(Key::Operator(*account), operator),
-        }
-    }
-
-    fn put_escrow(&mut self, id: &Digest, escrow: Escrow) {
-        self.rows.put(Key::Escrow(*id), escrow);
-    }
-
-    fn put_tab(&mut self, escrow: &Digest, operator: &Account, tab: Tab) {
-        self.rows.put(Key::Tab(*escrow, *operator), tab);
-    }
-
-    fn put_case(&mut self, escrow: &Digest, unit: &Digest, case: Case) {
-        self.rows.put(Key::Case(*escrow, *unit), case);
-    }
-
     fn add_to_pot(&mut self, amount: u128) {
         let mut treasury = self.treasury();
         treasury.pot += amount;
@@ -321,26 +279,6 @@ impl Books {
         let mut purse = self.purse(account);
         change(&mut purse, self.terms().existential)?;
         self.put_purse(account, purse);
-        Ok(())
-    }
-
-    /// Moves held money of `from` to what `to` can spend. Either both change or none.
-    fn pay_held(&mut self, from: &Account, to: &Account, amount: u128) -> Result<(), Rejection> {
-        if amount == 0 {
-            return Ok(());
-        }
-        let least = self.terms().existential;
-        let mut payer = self.purse(from);
-        payer.spend(amount)?;
-        if from == to {
-            payer.deposit(amount, least)?;
-            self.put_purse(from, payer);
-            return Ok(());
-        }
-        let mut payee = self.purse(to);
-        payee.deposit(amount, least)?;
-        self.put_purse(from, payer);
-        self.put_purse(to, payee);
         Ok(())
     }
 }

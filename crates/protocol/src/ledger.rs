@@ -1,7 +1,7 @@
 //! What is asked of a ledger, what it answers, and the arithmetic by which every ledger settles.
 //!
 //! Nothing here keeps books: the embedded ledger and the chain's pallets do, each in its own way, and
-//! both work out what is paid to whom with the functions below.
+//! both go by the rule book below.
 
 mod call;
 mod case;
@@ -11,6 +11,7 @@ mod evidence;
 mod operator;
 mod purse;
 mod rejection;
+pub mod rules;
 mod terms;
 mod wire;
 

@@ -1,9 +1,8 @@
-//! What the ledger does by itself when its time has come: it settles what nobody disputes any more, and
-//! gives back what is left. So nobody waits for money because somebody else does not ask.
+//! When the ledger does something by itself.
 
 use opensky_protocol::{
     Account, Digest,
-    ledger::{Call, Escrow, Fact, Phase, Rejection},
+    ledger::{Escrow, Fact, rules},
 };
 
 use super::Books;
@@ -33,7 +32,7 @@ impl Books {
     pub fn tend(&mut self, now: u64) -> Option<Upkeep> {
         while let Some((at, id)) = self.timer().filter(|(at, _)| *at <= now) {
             self.rows.begin();
-            let facts = self.tend_escrow(&id, at).unwrap_or_else(|_| {
+            let facts = rules::tend(self, &id, at).unwrap_or_else(|_| {
                 self.rows.roll_back();
                 self.rows.remove(Key::Timer(at, id));
                 Vec::new()
@@ -56,54 +55,5 @@ impl Books {
             Key::Timer(at, id) => Some((*at, *id)),
             _ => None,
         }
-    }
-
-    /// Has something done for an escrow at that time. One timer too many does no harm.
-    pub(super) fn remind(&mut self, at: u64, id: &Digest) {
-        self.rows.put(Key::Timer(at, *id), ());
-    }
-
-    fn tend_escrow(&mut self, id: &Digest, at: u64) -> Result<Vec<Fact>, Rejection> {
-        let escrow = self.escrow(id).ok_or(Rejection::EscrowUnknown)?;
-        let phase = escrow.phase(at, self.terms());
-        let mut facts = Vec::new();
-        let mut ended = 0;
-        for unit in self.endable(id, phase) {
-            self.settle(id, &unit, phase, &mut facts)?;
-            ended += 1;
-        }
-        if ended == Call::MAX_UNITS {
-            return Ok(facts);
-        }
-        self.rows.remove(Key::Timer(at, *id));
-        let escrow = self.escrow(id).ok_or(Rejection::EscrowUnknown)?;
-        if escrow.cases == 0 && escrow.left() > 0 {
-            facts.extend(self.refund(id, at)?);
-        }
-        if escrow.cases > 0 {
-            self.remind_of_next(id, &escrow, phase);
-        }
-        Ok(facts)
-    }
-
-    /// Units whose case ends in this phase: as many as are settled at once.
-    fn endable(&self, id: &Digest, phase: Phase) -> Vec<Digest> {
-        let units = self.cases(id, None, usize::MAX).into_iter();
-        let ends = |unit: &Digest| {
-            let case = self.case(id, unit);
-            case.is_some_and(|case| case.ending(phase).is_ok())
-        };
-        units.filter(ends).take(Call::MAX_UNITS).collect()
-    }
-
-    fn remind_of_next(&mut self, id: &Digest, escrow: &Escrow, phase: Phase) {
-        let terms = self.terms();
-        let claimed = escrow.ends().saturating_add(terms.claims);
-        let next = match phase {
-            Phase::Open | Phase::Claims => claimed,
-            Phase::Objections => claimed.saturating_add(terms.objections),
-            Phase::Verdicts | Phase::Over => escrow.ends().saturating_add(terms.dispute_horizon()),
-        };
-        self.remind(next, id);
     }
 }
