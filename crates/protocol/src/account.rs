@@ -3,13 +3,24 @@
 use core::fmt;
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{Digest, NodeKey};
 
 /// An account on a ledger: an operator or a requester. Its 32 bytes are a public key; on a
 /// development network that is the key of the node itself.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
 )]
 pub struct Account(pub [u8; 32]);
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{
     Account, Class, Digest, NodeKey, Outputs, PriceTerms, Receipt, Signable, Signature, Signed,
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// The broker's word that this provider shall run the unit now, and will be paid its ask for it.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Assignment {
     /// The unit.
     pub unit: Digest,
@@ -74,7 +75,17 @@ impl Order {
 
 /// A turn at a unit, by name: unit, job and attempt.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode, DecodeWithMemTracking,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
 )]
 pub struct Turn {
     /// The job.
@@ -96,7 +107,7 @@ impl From<&Assignment> for Turn {
 }
 
 /// A provider's promise of a result, before anyone has shown theirs.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Commit {
     /// The turn.
     pub turn: Turn,
@@ -124,7 +135,7 @@ impl Signable for Commit {
 
 /// The broker's word that it has a provider's promise and is to be shown the result. So a ledger knows that
 /// the promise was there before the result could be known, and that the result was wanted.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Summons {
     /// Who wants to see it, and signs: the ticket's requester.
     pub broker: NodeKey,

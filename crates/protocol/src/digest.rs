@@ -4,12 +4,23 @@ use alloc::string::String;
 use core::{fmt, str::FromStr};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::codec;
 
 /// A BLAKE3-256 digest. Printed and parsed as 64 lower-case hexadecimal digits.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
 )]
 pub struct Digest(pub [u8; 32]);
 

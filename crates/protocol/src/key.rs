@@ -9,6 +9,7 @@ use curve25519_dalek::{
 };
 use ed25519_dalek::Signer;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 use sha2::{Digest as _, Sha512};
 use zeroize::Zeroizing;
 
@@ -16,12 +17,22 @@ use crate::Digest;
 
 /// A node's public key: its name on the network and the key its statements are checked with.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
 )]
 pub struct NodeKey(pub [u8; 32]);
 
 /// An ed25519 signature.
-#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Signature(pub [u8; 64]);
 
 /// A node's secret key. Wiped from memory when dropped.

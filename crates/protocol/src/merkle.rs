@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::Digest;
 
@@ -31,7 +32,7 @@ fn parent(pair: &[Digest]) -> Digest {
 }
 
 /// The way from one leaf of a list to the list's root.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct MerklePath {
     /// The leaf's place, from 0.
     pub index: u32,

@@ -1,11 +1,12 @@
 //! Prices, and what a unit costs: the arithmetic that everyone who settles has to agree on.
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::Limits;
 
 /// Prices in the ledger's smallest coin: what a provider asks, or the most that a requester gives.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct PriceTerms {
     /// For taking a unit at all.
     pub dispatch: u128,

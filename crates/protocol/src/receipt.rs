@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{
     Account, Class, Digest, NodeKey, Outputs, Profile, SecretKey, Signature, Signed, Ticket,
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// What a node says that a unit's result is.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Statement {
     /// The unit.
     pub unit: Digest,

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Deref;
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{Digest, MerklePath, NodeKey, SecretKey, Signature, merkle_paths};
 
@@ -18,7 +19,7 @@ pub trait Signable: Encode {
 
 /// What stands beside a value to prove that its signer signed it: the way from the value to the
 /// root over a batch, and the signature of root and length. A batch of one has no way to go.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Seal {
     /// From the value to the root.
     pub path: MerklePath,
@@ -27,7 +28,7 @@ pub struct Seal {
 }
 
 /// A value as it came from somewhere, with a seal that nobody has looked at.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Signed<T> {
     /// What is said.
     pub value: T,

@@ -1,11 +1,12 @@
 //! A ticket: the requester's signed order for a unit. Nothing in it can influence the result.
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{Account, Digest, Limits, NodeKey, PriceTerms, Signable};
 
 /// The requester's order for one unit.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Ticket {
     /// What is to be run.
     pub unit: Digest,

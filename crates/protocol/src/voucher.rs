@@ -2,12 +2,13 @@
 //! job so far.
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{Account, Digest, NodeKey, Signable};
 
 /// The requester's word that a provider has earned so much from an escrow. Cumulative: the one with
 /// the highest total counts, and claiming one twice pays nothing more.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Voucher {
     /// The ledger's genesis hash.
     pub ledger: Digest,

@@ -4,11 +4,14 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::{fmt, iter};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{Class, Digest};
 
 /// The exact rules of execution. Receipts of one profile compare bit for bit.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(
+    Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+)]
 pub struct Profile(String);
 
 impl Profile {
@@ -81,7 +84,7 @@ impl Shard {
 
 /// What a unit may use. A guest that reaches one ends with a result of its own class, never in a
 /// host failure.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Limits {
     /// Fuel, as the profile counts it.
     pub fuel: u64,

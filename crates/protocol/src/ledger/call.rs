@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{
     Account, Digest, NodeKey, Signable, Signed, Voucher,
@@ -50,7 +51,7 @@ impl Signable for Intent {
 }
 
 /// A node's word that it works for an operator. Without it anyone could claim a node for themselves.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Consent {
     /// The ledger's id.
     pub ledger: Digest,
@@ -170,7 +171,7 @@ pub enum Call {
 }
 
 /// Turns that an operator shows, and the voucher beside which they are owed.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Showing {
     /// The escrow.
     pub escrow: Digest,
@@ -184,7 +185,7 @@ pub struct Showing {
 }
 
 /// A turn that a voucher pays.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct PaidTurn {
     /// The unit.
     pub unit: Digest,

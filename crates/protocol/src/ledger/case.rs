@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{
     Account, Digest, NodeKey,
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// One operator's claim.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Filed {
     /// Who is paid.
     pub operator: Account,
@@ -27,7 +28,7 @@ pub struct Filed {
 }
 
 /// Somebody's word that a claimed result is wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Objection {
     /// Who says so.
     pub by: Account,
@@ -36,7 +37,7 @@ pub struct Objection {
 }
 
 /// What a committee found when it ran a unit again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub enum Verdict {
     /// The result has this compare key.
     Result(Digest),
@@ -45,7 +46,7 @@ pub enum Verdict {
 }
 
 /// All claims of one unit of one escrow.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Case {
     /// How many of them the requester pays, by its ticket.
     pub seats: u8,

@@ -12,6 +12,7 @@
 //! cannot undo what evidence has shown.
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{
     Account, Digest, NodeKey, Voucher,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// Money set aside for a job.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Escrow {
     /// Whose money it is, until it is paid.
     pub payer: Account,
@@ -162,7 +163,7 @@ impl Escrow {
 }
 
 /// What one operator has coming from one escrow.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Tab {
     /// The best voucher's sum.
     pub voucher: u128,

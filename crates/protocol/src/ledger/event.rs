@@ -3,6 +3,7 @@
 use alloc::{collections::BTreeSet, vec::Vec};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{
     Account, Digest, NodeKey,
@@ -47,7 +48,7 @@ pub enum Status {
 
 /// One thing that happened in the books. All amounts that move are named, so whoever adds them up has
 /// the balances.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 #[allow(missing_docs)] // the fields are said in each variant's sentence
 pub enum Fact {
     /// `amount` was made for `to`.

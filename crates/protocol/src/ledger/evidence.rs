@@ -1,6 +1,7 @@
 //! Evidence: what a provider that was not paid shows to the ledger.
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{
     Account, Assignment, Commit, Digest, Signature, Signed, Statement, Summons, Ticket, Turn,
@@ -11,7 +12,7 @@ use crate::{
 /// wanted to see it, and this is the result that was promised. Whether it is right is not shown, and not
 /// looked at. Whoever was not asked to show a result is not paid for it: it was not among those that are
 /// compared, and could have been learnt from others after these had shown theirs.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Evidence {
     /// The requester's order.
     pub ticket: Signed<Ticket>,

@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::ledger::Rejection;
 
 /// An amount on its way out of a bond.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Unbonding {
     /// How much.
     pub amount: u128,
@@ -16,7 +17,7 @@ pub struct Unbonding {
 }
 
 /// What an operator has bonded. All of it is held in the account's purse.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Operator {
     /// What stands for the operator's work.
     pub bond: u128,

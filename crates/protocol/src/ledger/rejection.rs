@@ -1,11 +1,21 @@
 //! Why a ledger did not do what an intent asked.
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 /// Why an intent that was accepted had no effect. Its nonce is used up, and its fee is paid unless
 /// the event says otherwise.
 #[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, thiserror::Error,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    thiserror::Error,
 )]
 pub enum Rejection {
     /// The account has less free money than it takes.
@@ -93,7 +103,16 @@ pub enum Rejection {
 
 /// What is wrong with evidence.
 #[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, thiserror::Error,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    thiserror::Error,
 )]
 pub enum EvidenceError {
     /// The ticket is for another ledger or escrow, or of another requester.

@@ -3,11 +3,12 @@
 use alloc::{collections::BTreeMap, string::String};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{Account, Digest};
 
 /// The rules that a ledger's numbers follow. Amounts are in its smallest coin, times in milliseconds.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Terms {
     /// The most that one call of the faucet makes; 0 is no faucet. For development networks only:
     /// where there is one, money is worth nothing.

@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
 
 use crate::{
     Account, Digest, NodeKey, Signed,
@@ -119,7 +120,7 @@ pub struct AccountState {
 }
 
 /// Whose a node is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct NodeState {
     /// The account that certified it.
     pub operator: Account,
