@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use cargo_metadata::Package;
 use toml_edit::{DocumentMut, Item, TableLike};
 
-use crate::workspace::{folder, members, none_broken, root};
+use crate::workspace::{chain, folder, members, metadata, none_broken, root};
 
 fn manifest(folder: &Path) -> DocumentMut {
     let text = fs::read_to_string(folder.join("Cargo.toml")).expect("a readable manifest");
@@ -53,22 +54,37 @@ fn members_take_their_dependencies_from_the_workspace() {
 }
 
 #[test]
-fn every_dependency_of_the_workspace_is_used() {
+fn every_dependency_of_a_workspace_is_used() {
+    let workspaces = [
+        (root().to_owned(), metadata()),
+        (root().join("chain"), chain()),
+    ];
+    for (folder, metadata) in workspaces {
+        let unused = unused(&folder, &metadata.workspace_packages());
+        none_broken(
+            unused,
+            &format!(
+                "Nobody uses these lines of [workspace.dependencies] in {}:",
+                folder.display()
+            ),
+        );
+    }
+}
+
+/// What a workspace's manifest declares and none of its members takes.
+fn unused(workspace: &Path, members: &[&Package]) -> Vec<String> {
     let mut used = BTreeSet::new();
-    for package in members() {
+    for package in members {
         let manifest = manifest(folder(package));
         let names = tables(&manifest).into_iter().flat_map(|table| table.iter());
         used.extend(names.map(|(name, _)| name.to_owned()));
     }
-    let workspace = manifest(root());
-    let declared = workspace["workspace"]["dependencies"].as_table_like();
-    let declared = declared.expect("the root manifest has [workspace.dependencies]");
-    let unused = declared.iter().map(|(name, _)| format!("`{name}`"));
-    let unused = unused.filter(|name| !used.contains(name.trim_matches('`')));
-    none_broken(
-        unused.collect(),
-        "Nobody uses these lines of [workspace.dependencies]:",
-    );
+    let manifest = manifest(workspace);
+    let declared = manifest["workspace"]["dependencies"].as_table_like();
+    let declared = declared.expect("a workspace has [workspace.dependencies]");
+    let names = declared.iter().map(|(name, _)| name);
+    let unused = names.filter(|name| !used.contains(*name));
+    unused.map(|name| format!("`{name}`")).collect()
 }
 
 #[test]

@@ -87,6 +87,29 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "the shell at the top connects the crates below it; guests' crates are no part of the host",
     ),
     (
+        "opensky-chain-pallet-providers",
+        &["opensky-protocol"],
+        "a pallet keeps the rule book's state; the rules are below it",
+    ),
+    (
+        "opensky-chain-pallet-jobs",
+        &["opensky-chain-pallet-providers", "opensky-protocol"],
+        "settlement asks who the operators are",
+    ),
+    (
+        "opensky-chain-runtime",
+        &[
+            "opensky-chain-pallet-jobs",
+            "opensky-chain-pallet-providers",
+        ],
+        "a runtime is made of pallets",
+    ),
+    (
+        "opensky-chain-node",
+        &[],
+        "a generic node knows no runtime, so it is built once",
+    ),
+    (
         "opensky-sdk",
         &["opensky-sdk-macros"],
         "guests see the contract in wit/ and nothing of the host",

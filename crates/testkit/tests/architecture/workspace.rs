@@ -18,18 +18,27 @@ pub fn root() -> &'static Path {
 
 /// What cargo says of the members, without what they depend on.
 pub fn metadata() -> &'static Metadata {
-    static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
-        MetadataCommand::new()
-            .current_dir(root())
-            .no_deps()
-            .exec()
-            .expect("cargo reads this workspace")
-    });
+    static METADATA: LazyLock<Metadata> = LazyLock::new(|| read_metadata(root()));
     &METADATA
 }
 
+/// The same of the chain's workspace.
+pub fn chain() -> &'static Metadata {
+    static METADATA: LazyLock<Metadata> = LazyLock::new(|| read_metadata(&root().join("chain")));
+    &METADATA
+}
+
+fn read_metadata(folder: &Path) -> Metadata {
+    let mut command = MetadataCommand::new();
+    let read = command.current_dir(folder).no_deps().exec();
+    read.expect("cargo reads its own workspaces")
+}
+
+/// The packages of both.
 pub fn members() -> Vec<&'static Package> {
-    metadata().workspace_packages()
+    let mut members = metadata().workspace_packages();
+    members.extend(chain().workspace_packages());
+    members
 }
 
 pub fn member(name: &str) -> &'static Package {

@@ -1,0 +1,75 @@
+//! The smallest runtime that the pallets run in.
+
+use frame_support::{
+    PalletId, construct_runtime, derive_impl, parameter_types,
+    traits::{ConstU64, VariantCountOf},
+};
+use frame_system::EnsureRoot;
+use sp_runtime::{AccountId32, BuildStorage, traits::IdentityLookup};
+
+construct_runtime!(
+    pub enum Runtime {
+        System: frame_system,
+        Timestamp: pallet_timestamp,
+        Balances: pallet_balances,
+        Providers: opensky_chain_pallet_providers,
+        Jobs: opensky_chain_pallet_jobs,
+    }
+);
+
+parameter_types! {
+    pub const PotId: PalletId = PalletId(*b"sky/pot0");
+    /// Of the variant that is played.
+    pub static ExistentialDeposit: u128 = 1;
+}
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Runtime {
+    type AccountData = pallet_balances::AccountData<u128>;
+    type AccountId = AccountId32;
+    type Block = frame_system::mocking::MockBlock<Runtime>;
+    type Lookup = IdentityLookup<AccountId32>;
+}
+
+impl pallet_timestamp::Config for Runtime {
+    type MinimumPeriod = ConstU64<0>;
+    type Moment = u64;
+    type OnTimestampSet = ();
+    type WeightInfo = ();
+}
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Runtime {
+    type AccountStore = System;
+    type Balance = u128;
+    type ExistentialDeposit = ExistentialDeposit;
+    type FreezeIdentifier = RuntimeFreezeReason;
+    type MaxFreezes = VariantCountOf<RuntimeFreezeReason>;
+    type RuntimeFreezeReason = RuntimeFreezeReason;
+    type RuntimeHoldReason = RuntimeHoldReason;
+}
+
+impl opensky_chain_pallet_providers::Config for Runtime {
+    type Currency = Balances;
+    type Governance = EnsureRoot<AccountId32>;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Time = Timestamp;
+}
+
+impl opensky_chain_pallet_jobs::Config for Runtime {
+    type PotId = PotId;
+}
+
+/// A chain before its first block, with these accounts.
+pub fn chain(balances: Vec<(AccountId32, u128)>) -> sp_io::TestExternalities {
+    let mut storage = frame_system::GenesisConfig::<Runtime>::default()
+        .build_storage()
+        .unwrap();
+    pallet_balances::GenesisConfig::<Runtime> {
+        balances,
+        ..Default::default()
+    }
+    .assimilate_storage(&mut storage)
+    .unwrap();
+    storage.into()
+}
