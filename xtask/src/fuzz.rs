@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead as _, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,7 +9,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use cargo_metadata::{MetadataCommand, TargetKind};
 
-use crate::{run, setup::Consent, stages::Stages};
+use crate::{
+    run,
+    setup::{Consent, confirmed},
+    stages::Stages,
+};
 
 /// Feed made-up bytes to what reads strangers' bytes.
 ///
@@ -184,18 +187,6 @@ fn seeds() -> Command {
     command.args(["run", "--quiet", "--manifest-path", "fuzz/Cargo.toml"]);
     command.args(["--no-default-features", "--example", "seeds"]);
     command
-}
-
-/// Asks where there is a terminal; elsewhere the answer is yes.
-fn confirmed(question: &str) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Ok(true);
-    }
-    write!(std::io::stderr(), "{question} [Y/n] ")?;
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer)?;
-    let answer = answer.trim().to_ascii_lowercase();
-    Ok(read > 0 && matches!(answer.as_str(), "" | "y" | "yes"))
 }
 
 #[cfg(test)]

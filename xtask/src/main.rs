@@ -1,7 +1,8 @@
-//! The commands behind the README: set-up, demo, test, bench, fuzz, sim.
+//! The commands behind the README: set-up, demo, test, bench, fuzz, sim, runtime.
 
 mod bench;
 mod binary;
+mod chain;
 mod demo;
 mod fuzz;
 mod report;
@@ -31,6 +32,7 @@ enum Xtask {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Sim(sim::Args),
+    Runtime(chain::Args),
     Setup(setup::Args),
 }
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Xtask::Bench(args) => bench::run(args),
         Xtask::Fuzz(args) => fuzz::run(args),
         Xtask::Sim(args) => sim::run(args),
+        Xtask::Runtime(args) => chain::run(args),
         Xtask::Setup(args) => setup::run(args),
     };
     match done {

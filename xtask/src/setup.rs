@@ -1,6 +1,10 @@
 //! `cargo xtask setup`: what this machine lacks to build jobs, and nothing else.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    path::Path,
+    process::Command,
+};
 
 use crate::{binary, run, stages::Stages};
 
@@ -39,4 +43,16 @@ pub fn doctor(opensky: &Path, consent: Consent) -> Command {
         command.arg("--yes");
     }
     command
+}
+
+/// Asks where there is a terminal; elsewhere the answer is yes.
+pub fn confirmed(question: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    write!(std::io::stderr(), "{question} [Y/n] ")?;
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer)?;
+    let answer = answer.trim().to_ascii_lowercase();
+    Ok(read > 0 && matches!(answer.as_str(), "" | "y" | "yes"))
 }

@@ -5,13 +5,13 @@
 use std::process::Command;
 
 use crate::{
-    binary, fuzz, run,
+    binary, chain, fuzz, run,
     setup::{self, Consent},
     sim,
     stages::Stages,
 };
 
-/// Set up, then check formatting, lints, fuzz targets and documentation, run all tests and simulate
+/// Set up, then check formatting, lints, fuzz targets and documentation, run all tests, build and test the chain, and simulate
 /// 200 networks.
 ///
 /// What is quick to fail comes first. Stops at the first failure and prints the command that repeats
@@ -26,6 +26,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut stages = Stages::start();
     stages.run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    stages.run("chain: formatting", &mut chain::format())?;
     let opensky = stages.step("build opensky", binary::build)?;
     stages.run("set up", &mut setup::doctor(&opensky, args.consent))?;
     stages.run("lints", &mut clippy())?;
@@ -33,9 +34,29 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     stages.run("documentation", &mut doc())?;
     stages.run_tests("documentation's examples", &mut doctests())?;
     stages.run_tests("tests", &mut tests())?;
+    chain_tests(&mut stages, args.consent)?;
     stages.run("simulation", sim::command().args(["--seeds", "200"]))?;
     stages.summary();
     Ok(())
+}
+
+/// The node is not linted: that would compile the whole Polkadot SDK twice.
+fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
+    let on_chain = [
+        "--package=opensky-chain-pallet-jobs",
+        "--package=opensky-chain-pallet-providers",
+        "--package=opensky-chain-runtime",
+    ];
+    let mut lints = chain::cargo("clippy", &on_chain);
+    lints.args(["--all-targets", "--", "-D", "warnings"]);
+    stages.run("chain: lints", &mut lints)?;
+    let mut tests = chain::cargo("test", &on_chain);
+    stages.run_tests("chain: pallets and runtime", &mut tests)?;
+    let runtime = stages.step("chain: runtime", chain::build_runtime)?;
+    stages.step("chain: node", || chain::build_node(consent))?;
+    let mut tests = chain::node("test");
+    tests.env("OPENSKY_RUNTIME", runtime);
+    stages.run_tests("chain: node's tests", &mut tests)
 }
 
 fn clippy() -> Command {

@@ -1,0 +1,142 @@
+//! `cargo xtask runtime`: the chain's runtime as WebAssembly, and the node that runs it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    run,
+    setup::{Consent, confirmed},
+    stages::Stages,
+};
+
+/// What the runtime is built for: WebAssembly without a system, of the first version.
+const TARGET: &str = "wasm32v1-none";
+
+/// For the runtime only, not for macros and build scripts: the host has to find its table, and the Polkadot SDK has
+/// to know that it is the chain.
+const RUSTFLAGS: &str = "-C link-arg=--export-table --cfg substrate_runtime";
+
+/// What the node is built with, beside Rust: a command that tells whether it is there, and the package that has it.
+const TOOLS: [(&str, &[&str], &str); 2] = [
+    ("protoc", &["--version"], "protobuf-compiler"),
+    ("pkg-config", &["--exists", "openssl"], "libssl-dev"),
+];
+
+/// Build the chain's runtime to WebAssembly.
+///
+/// Minutes at first, seconds after a change. Prints where it is.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The node that runs it, too: it knows no runtime, so its twenty minutes of processor time are spent once.
+    #[arg(long)]
+    node: bool,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+/// Builds, and says where it is.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let mut stages = Stages::start();
+    let runtime = stages.step("runtime", build_runtime)?;
+    println!("{}", runtime.display());
+    if args.node {
+        let node = stages.step("node", || build_node(args.consent))?;
+        println!("{}", node.display());
+    }
+    stages.summary();
+    Ok(())
+}
+
+/// Builds the runtime, and answers where it is.
+pub fn build_runtime() -> anyhow::Result<PathBuf> {
+    target()?;
+    let package = ["--package=opensky-chain-runtime", "--release"];
+    let mut command = cargo("build", &package);
+    command.args(["--no-default-features", "--target", TARGET]);
+    command.env("CARGO_TARGET_WASM32V1_NONE_LINKER", "rust-lld");
+    command.env("CARGO_TARGET_WASM32V1_NONE_RUSTFLAGS", RUSTFLAGS);
+    run::run(&mut command)?;
+    let folder = folder().join(TARGET).join("release");
+    Ok(folder.join("opensky_chain_runtime.wasm"))
+}
+
+/// Builds the node, and answers where it is.
+pub fn build_node(consent: Consent) -> anyhow::Result<PathBuf> {
+    tools(consent)?;
+    run::run(&mut node("build"))?;
+    Ok(folder().join("debug/opensky-chain-node"))
+}
+
+/// A command of cargo for the node.
+pub fn node(verb: &str) -> Command {
+    let mut command = cargo(verb, &["--package=opensky-chain-node"]);
+    // The system's, where somebody asked for another to be compiled.
+    command.env("OPENSSL_NO_VENDOR", "1");
+    command
+}
+
+/// Looks at the layout of the chain's code.
+pub fn format() -> Command {
+    let mut command = run::cargo();
+    command.args(["fmt", "--manifest-path=chain/Cargo.toml", "--all"]);
+    command.arg("--check");
+    command
+}
+
+/// A command of cargo in the chain's workspace.
+pub fn cargo(verb: &str, args: &[&str]) -> Command {
+    let mut command = run::cargo();
+    command.args([verb, "--locked", "--manifest-path=chain/Cargo.toml"]);
+    command.arg("--target-dir").arg(folder()).args(args);
+    command
+}
+
+/// It has a folder of its own in the target folder, because it is another workspace.
+fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    run::root().join(target).join("chain")
+}
+
+/// Gets the library for the runtime's target, where the compiler has none.
+fn target() -> anyhow::Result<()> {
+    let mut library = Command::new("rustc");
+    library.args(["--print", "target-libdir", "--target", TARGET]);
+    let library = library.output().context("cannot start rustc")?;
+    let library = String::from_utf8_lossy(&library.stdout).trim().to_owned();
+    if Path::new(&library).is_dir() {
+        return Ok(());
+    }
+    let mut add = Command::new("rustup");
+    run::run(add.args(["target", "add", TARGET]))
+}
+
+/// Gets from Debian's packages what the node is built with, where it is not there.
+fn tools(consent: Consent) -> anyhow::Result<()> {
+    let is_missing =
+        |(tool, args, _): &&(&str, &[&str], &str)| !run::succeeds(Command::new(tool).args(*args));
+    let missing: Vec<_> = TOOLS.iter().filter(is_missing).map(|tool| tool.2).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--no-install-recommends", "pkg-config"]);
+    install.args(&missing);
+    let typed = run::shown(&install);
+    let question =
+        format!("the chain's node is built with more than this machine has. Run `{typed}`?");
+    if !consent.yes && !confirmed(&question)? {
+        bail!(
+            "the chain's node is built with {}; install it with: {typed}",
+            missing.join(", ")
+        );
+    }
+    if run::run(&mut install).is_ok() {
+        return Ok(());
+    }
+    run::run(Command::new("apt-get").arg("update"))?;
+    run::run(&mut install)
+}
