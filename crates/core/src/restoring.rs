@@ -92,7 +92,8 @@ impl Broker {
         for row in rows.read::<(Account, Profile), Standing>(Table::Standings) {
             let ((operator, profile), standing) = row?;
             let excluded = standing.excluded;
-            self.standings.restore(operator, profile, standing);
+            self.standings
+                .restore(operator, profile, standing, &self.policy);
             if excluded > Time::default() {
                 self.market
                     .exclude(operator, excluded, Time::default(), alarms);

@@ -30,6 +30,9 @@ const ONE: u64 = 65_536;
 const FADE: u64 = 65_471;
 /// A wrong result weighs as much as so many right ones.
 const WRONG: u64 = 20 * ONE;
+/// How much further from certain than a newcomer's the word of somebody is whose last result was wrong, in
+/// parts of 1,024: else it would stand beside newcomers again at once.
+const CAUGHT: u64 = 1_024;
 
 impl Standing {
     fn fade(&mut self) {
@@ -82,6 +85,15 @@ impl Standing {
         1_024 - bound * 1_024 / ONE
     }
 
+    /// How far it is set back for a wrong result, in parts of 1,024: until it has done again what makes a
+    /// newcomer known.
+    fn setback(&self, policy: &Policy) -> u64 {
+        match self.faults > 0 && self.row < policy.probation {
+            true => CAUGHT,
+            false => 0,
+        }
+    }
+
     /// How often its word alone is not enough, in parts of 65,536: always at first, then ever more
     /// seldom, but never less than the floor.
     pub fn audits(&self, policy: &Policy) -> u32 {
@@ -115,8 +127,14 @@ struct Known {
 }
 
 impl Standings {
-    pub(crate) fn restore(&mut self, operator: Account, profile: Profile, standing: Standing) {
-        let risk = standing.risk();
+    pub(crate) fn restore(
+        &mut self,
+        operator: Account,
+        profile: Profile,
+        standing: Standing,
+        policy: &Policy,
+    ) {
+        let risk = standing.risk() + standing.setback(policy);
         let known = Known { standing, risk };
         self.0.entry(operator).or_default().insert(profile, known);
     }
@@ -125,7 +143,8 @@ impl Standings {
         Some(&self.0.get(operator)?.get(profile)?.standing)
     }
 
-    /// How far an operator's word is from certain, in parts of 1,024.
+    /// How far an operator's word is from certain, in parts of 1,024; more than that if its last result was
+    /// wrong.
     pub(crate) fn risk(&self, operator: &Account, profile: &Profile) -> u64 {
         let known = self.0.get(operator).and_then(|known| known.get(profile));
         known.map_or(1_024, |known| known.risk)
@@ -174,7 +193,7 @@ impl Standings {
             Conduct::Failed => standing.failed(),
             Conduct::Caught => standing.caught(now, policy),
         }
-        known.risk = known.standing.risk();
+        known.risk = standing.risk() + standing.setback(policy);
     }
 }
 
@@ -261,6 +280,22 @@ mod tests {
         assert!(!learn(3, Conduct::Failed) && !learn(4, Conduct::Caught));
         assert!(learn(2, Conduct::Caught), "it has, all the same");
         assert!(!standings.has_worked(&Account([5; 32])));
+    }
+
+    #[test]
+    fn whoever_was_caught_comes_after_newcomers_until_it_has_done_what_they_have_to() {
+        let (operator, profile) = (Account([1; 32]), Profile::new("1"));
+        let (policy, mut standings) = (Policy::default(), Standings::default());
+        let newcomer = standings.risk(&operator, &profile);
+        let mut risk = |conduct, times: u32| {
+            for _ in 0..times {
+                standings.learn(operator, &profile, conduct, Time(0), &policy);
+            }
+            standings.risk(&operator, &profile)
+        };
+        assert!(risk(Conduct::Caught, 1) > newcomer);
+        assert!(risk(Conduct::Agreed(2), policy.probation - 1) > newcomer);
+        assert!(risk(Conduct::Agreed(2), 1) <= newcomer);
     }
 
     #[test]

@@ -146,6 +146,22 @@ fn as_many_agree_as_were_asked_where_somebody_else_can_be() {
 }
 
 #[test]
+fn whoever_was_caught_is_not_asked_again_while_others_can_be() {
+    for seed in 0..8 {
+        let providers = [Honest, Honest, Liar(1), Honest];
+        let mut world = world(seed, Weather::CALM, &providers);
+        for nonce in 1..12 {
+            let mut order = single(nonce);
+            (order.replicas, order.replica_cap) = (Replicas::Fixed(3), 6);
+            order.deadline = Time(world.now.0 + HOUR);
+            world.submit(0, order);
+            world.run(Time(world.now.0 + HOUR / 60)).unwrap();
+        }
+        assert!(world.nodes[3].runs <= 1, "with seed {seed}");
+    }
+}
+
+#[test]
 fn result_of_fewer_than_were_asked_is_not_said_to_be_of_as_many() {
     let mut order = single(1);
     (order.replicas, order.replica_cap) = (Replicas::Fixed(3), 6);
