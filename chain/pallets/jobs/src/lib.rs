@@ -344,11 +344,23 @@ pub mod pallet {
         /// Writes an escrow down in the first turn from then on that has room. Where there is none for an hour, somebody
         /// has to ask for its settlement and refund.
         pub(crate) fn remind(at: u64, escrow: &Digest) {
-            let first = at.div_ceil(TURN).max(NextTurn::<T>::get());
+            let first = at.div_ceil(TURN).max(Self::next_turn());
             for turn in first..first.saturating_add(TRIES) {
                 if Agenda::<T>::mutate(turn, |due| due.try_push(*escrow)).is_ok() {
                     return;
                 }
+            }
+        }
+
+        /// A chain's first turn is that in which it is asked for it.
+        fn next_turn() -> u64 {
+            match NextTurn::<T>::get() {
+                0 => {
+                    let now = Providers::<T>::now() / TURN;
+                    NextTurn::<T>::put(now);
+                    now
+                }
+                turn => turn,
             }
         }
 
@@ -359,12 +371,9 @@ pub mod pallet {
                 .saturating_add(Weight::from_parts(5_000_000_000, 1 << 18));
             let mut used = turn_weight;
             let now = Providers::<T>::now();
-            let mut turn = NextTurn::<T>::get();
-            if turn == 0 {
-                turn = now / TURN;
-            }
-            let is_due = |turn: u64| turn.saturating_mul(TURN) <= now;
-            while is_due(turn) && used.saturating_add(turn_weight).all_lte(room) {
+            let mut turn = Self::next_turn();
+            let begins = |turn: u64| turn.saturating_mul(TURN);
+            while begins(turn) <= now && used.saturating_add(turn_weight).all_lte(room) {
                 let mut due = Agenda::<T>::take(turn);
                 used.saturating_accrue(turn_weight);
                 while !due.is_empty() && used.saturating_add(escrow_weight).all_lte(room) {
@@ -373,7 +382,14 @@ pub mod pallet {
                     Self::tend_one(&escrow, now);
                 }
                 if !due.is_empty() {
-                    Agenda::<T>::insert(turn, due);
+                    // Not back into this turn: others may have got in since.
+                    for escrow in due {
+                        Self::remind(now, &escrow);
+                    }
+                    break;
+                }
+                // Something more may come for a turn that is not over.
+                if begins(turn + 1) > now {
                     break;
                 }
                 turn += 1;
