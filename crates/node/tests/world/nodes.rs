@@ -94,11 +94,14 @@ impl World {
     }
 
     pub async fn start_with(&self, config: Config, execute: Arc<dyn Execute>) -> Node {
+        let usual = Policy::default();
+        let given = config.price.max_unpaid;
         let policy = Policy {
+            max_unpaid: given.map_or(usual.max_unpaid, |coins| coins.0),
             first_retry: Duration::from_millis(200),
             // After this, whoever was refused goes to the ledger.
             patience: Duration::from_secs(1),
-            ..Policy::default()
+            ..usual
         };
         Node::with_policy(config, execute, policy).await.unwrap()
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use libtest_mimic::Trial;
 use opensky_core::{Ending, JobState, Plan};
-use opensky_node::Node;
+use opensky_node::{Node, config::Coins};
 use opensky_protocol::{Digest, Work, World as Calls, names};
 
 use crate::{
@@ -40,6 +40,13 @@ fn endless(node: &Node) -> Work {
     work
 }
 
+/// A provider that lets anybody owe what such a unit may cost.
+async fn trusting(world: &World) -> Node {
+    let mut config = world.config("provider");
+    config.price.max_unpaid = Some(Coins(u128::MAX));
+    world.start(config).await
+}
+
 async fn runs(provider: &Node) {
     let begun = async || provider.status().await.running == 1;
     until("the endless unit runs", begun).await;
@@ -64,7 +71,7 @@ async fn begun(requester: &Node, provider: &Node) -> Digest {
 async fn cancelled() {
     let mut world = World::new(launcher());
     let _ledger = world.ledger().await;
-    let provider = world.provider("provider").await;
+    let provider = trusting(&world).await;
     let requester = world.requester("requester").await;
     let job = begun(&requester, &provider).await;
 
@@ -85,7 +92,7 @@ async fn cancelled() {
 async fn node_stopped() {
     let mut world = World::new(launcher());
     let _ledger = world.ledger().await;
-    let provider = world.provider("provider").await;
+    let provider = trusting(&world).await;
     let requester = world.requester("requester").await;
     begun(&requester, &provider).await;
     provider.stop().await;

@@ -14,6 +14,7 @@ use opensky_api::{
     Client, JobId, JobRequest, JobState, JobSummary, NodeId, PageQuery, Plan, ProgramRef, Record,
     Replicas, Turn,
 };
+use opensky_node::{Config, config::LedgerConfig};
 use opensky_protocol::{Digest, NodeKey, SecretKey};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -71,6 +72,15 @@ impl Devnet {
 
     fn data(&self, node: &str) -> PathBuf {
         self.folder.path().join("network").join(node)
+    }
+
+    /// What the ledger is called: two devnets have two names.
+    fn ledger(&self) -> String {
+        let config = Config::read(&self.data(LEDGER).with_extension("toml")).unwrap();
+        match config.ledger {
+            LedgerConfig::Here(here) => here.name,
+            LedgerConfig::At(at) => panic!("{at:?}"),
+        }
     }
 
     fn client(&self) -> Client {
@@ -214,9 +224,10 @@ fn bears(mut devnet: Devnet, useless: &[&str]) {
     is_paid(&devnet.client(), &jobs);
     let (keys, records) = (devnet.keys(), devnet.records());
     let turns = devnet.turns(jobs[0].job);
+    let name = devnet.ledger();
     devnet.end();
     let books = devnet.data(LEDGER).join("ledger.redb");
-    let earned = add_up(&books, &keys, &jobs).remove(0);
+    let earned = add_up(&books, &name, &keys, &jobs).remove(0);
     println!("{earned:?}");
     for name in useless {
         let node = NodeId::from(keys[*name]);

@@ -33,15 +33,16 @@ pub fn is_paid(requester: &Client, jobs: &[JobSummary]) {
     });
 }
 
-/// Looks at the whole of a ledger that nobody keeps any more, at the time at which nothing can be claimed:
+/// Looks at the whole of a ledger of that name that nobody keeps any more, at the time at which nothing can be claimed:
 /// every coin is accounted for, each job has cost what it says, and nothing is held. Returns what each
 /// of the nodes has earned by each of the jobs.
 pub fn add_up(
     file: &Path,
+    name: &str,
     keys: &BTreeMap<String, NodeKey>,
     jobs: &[JobSummary],
 ) -> Vec<BTreeMap<String, u128>> {
-    let genesis = genesis(keys[LEDGER]);
+    let genesis = genesis(name, keys[LEDGER]);
     let mut ledger = Ledger::open(file, genesis, Conduct::default()).unwrap();
     ledger.books().unwrap().check().unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -81,9 +82,9 @@ pub fn add_up(
     earned
 }
 
-fn genesis(ledger: NodeKey) -> Genesis {
+fn genesis(name: &str, ledger: NodeKey) -> Genesis {
     Genesis {
-        name: "development".into(),
+        name: name.into(),
         terms: Terms {
             arbiter: Some(ledger.into()),
             ..Terms::DEVELOPMENT

@@ -297,7 +297,7 @@ impl Net {
         }
 
         let file = self.data(LEDGER).join("ledger.redb");
-        add_up(&file, &self.keys, &jobs);
+        add_up(&file, "development", &self.keys, &jobs);
     }
 }
 
