@@ -1,5 +1,7 @@
 //! What can go wrong with a node as a whole.
 
+use std::path::PathBuf;
+
 use opensky_core::Refused;
 use opensky_ledger::LedgerError;
 use opensky_network::StartError as NetworkError;
@@ -59,6 +61,10 @@ pub enum StartError {
         /// The one that answers, or would be begun.
         found: Digest,
     },
+    /// It kept a ledger, whose file is not there any more. A new one would be taken for the old one by everybody,
+    /// without anything that they have.
+    #[error("the ledger that it keeps is gone: there is no `{}`", .0.display())]
+    LedgerLost(PathBuf),
 }
 
 /// Why a node ended by itself.

@@ -64,9 +64,13 @@ impl Ground {
         };
         let file = config.data.join("ledger.redb");
         let genesis = ledger::genesis(here, self.identity.secret().node().into());
-        // A file that is there says itself whether it is this one's.
+        // A file that is there says itself whether it is this one's. Another one would begin without all that
+        // everybody has, and be taken for the same.
         if !file.exists() {
             self.belongs_to(&genesis)?;
+            if self.kept_genesis()?.is_some() {
+                return Err(StartError::LedgerLost(file));
+            }
         }
         let keeper = Keeper::start(&file, genesis, here, self.clock.clone())?;
         Ok(Books::Here(keeper))

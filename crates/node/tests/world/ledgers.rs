@@ -19,6 +19,7 @@ use crate::{
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("a data folder is of one ledger for ever", refused),
+        trial("a ledger that was lost is not begun anew", lost),
         trial(
             "a ledger in another's place is not believed",
             another_answers,
@@ -59,6 +60,25 @@ async fn refused() {
     assert!(matches!(begun, StartError::OtherLedger { own: kept, .. } if kept == own));
     assert!(!joined.data.join("ledger.redb").exists());
     start(joined).await.expect("its own ledger answers");
+}
+
+async fn lost() {
+    let mut world = World::new(launcher());
+    let ledger = world.ledger().await;
+    let config = ledger.config().clone();
+    ledger.stop().await;
+    drop(ledger);
+    let file = config.data.join("ledger.redb");
+    let elsewhere = file.with_extension("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    let begun = start(config.clone())
+        .await
+        .err()
+        .expect("it begins another");
+    assert!(matches!(begun, StartError::LedgerLost(lost) if lost == file));
+    assert!(!file.exists());
+    fs::rename(elsewhere, file).unwrap();
+    start(config).await.expect("it is there again");
 }
 
 /// Somebody who has the key of the ledger's node, and another ledger.

@@ -182,6 +182,9 @@ fn not_started(data: &Path, error: StartError) -> Problem {
         StartError::OtherLedger { .. } => {
             "give another data folder with --data DIR, or the configuration of the ledger that this one belongs to"
         }
+        StartError::LedgerLost(_) => {
+            "put the file back, or begin a new ledger with another data folder: --data DIR"
+        }
         _ => return problem.because(error),
     };
     problem.because(error).help(help)
