@@ -100,8 +100,6 @@ pub struct Submission {
     pub nonce: [u8; 16],
     /// What is to be run.
     pub plan: Plan,
-    /// The deployment that it was named by, if it was: of several that name one program.
-    pub deployment: Option<Digest>,
     /// Bytes of the program.
     pub program_len: u64,
     /// Bytes of each input that the plan names.
@@ -120,6 +118,8 @@ pub struct Submission {
     pub require: BTreeMap<String, BTreeSet<String>>,
     /// Whether its blobs are encrypted: whoever runs a part of it gets the key.
     pub is_encrypted: bool,
+    /// The deployment that it was named by, if it was: of several that name one program.
+    pub deployment: Option<Digest>,
 }
 
 /// The work of a job.

@@ -9,7 +9,7 @@ use opensky_storage::{Row as Stored, Rows, RowsError, Table};
 /// Where each of the core's tables is.
 fn table(named: Named) -> Table {
     match named {
-        Named::Submissions => const { Table::new("submissions-1") },
+        Named::Submissions => const { Table::new("submissions-2") },
         Named::Jobs => const { Table::new("jobs-1") },
         Named::Units => const { Table::new("units-1") },
         Named::Results => const { Table::new("results-1") },
@@ -35,8 +35,36 @@ pub(crate) fn stored(rows: Vec<Row>) -> Vec<Stored> {
     rows.into_iter().map(stored).collect()
 }
 
+/// Submissions as they were before one said which deployment named it.
+const OLD_SUBMISSIONS: Table = Table::new("submissions-1");
+
+/// Writes rows of an earlier version as those of this one.
+fn renew(rows: &Rows) -> Result<(), RowsError> {
+    let mut batch = Vec::new();
+    for row in rows.load_all(OLD_SUBMISSIONS)? {
+        let (key, mut value) = row?;
+        value.extend(codec::encode(&None::<Digest>));
+        let old = Stored {
+            table: OLD_SUBMISSIONS,
+            key: key.clone(),
+            value: None,
+        };
+        let new = Stored {
+            table: table(Named::Submissions),
+            key,
+            value: Some(value),
+        };
+        batch.extend([old, new]);
+    }
+    match batch.is_empty() {
+        true => Ok(()),
+        false => rows.commit(batch),
+    }
+}
+
 /// All that the core has written.
 pub(crate) fn load(rows: &Rows) -> Result<Vec<Row>, RowsError> {
+    renew(rows)?;
     let mut all = Vec::new();
     for named in Named::ALL {
         for row in rows.load_all(table(named))? {
@@ -70,4 +98,32 @@ pub(crate) fn submission(rows: &Rows, job: &Digest) -> Result<Option<Submission>
     let mut found = rows.load(table(Named::Submissions), &job.0)?;
     let row = found.next().transpose()?;
     Ok(row.and_then(|(_, value)| codec::decode(&value).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_an_earlier_version_are_renewed_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let rows = Rows::open(&folder.path().join("rows.redb")).expect("a new file");
+        let old = Stored {
+            table: OLD_SUBMISSIONS,
+            key: vec![7; 32],
+            value: Some(vec![1, 2, 3]),
+        };
+        rows.commit(vec![old]).expect("written");
+        for _ in 0..2 {
+            let all = load(&rows).expect("read");
+            let [row] = &all[..] else {
+                panic!("{all:?}");
+            };
+            assert_eq!((row.table, &row.key), (Named::Submissions, &vec![7; 32]));
+            // What was not said then is `None`, a byte.
+            assert_eq!(row.value, Some(vec![1, 2, 3, 0]));
+        }
+        let left = rows.load_all(OLD_SUBMISSIONS).expect("read").count();
+        assert_eq!(left, 0);
+    }
 }
