@@ -533,7 +533,7 @@ fn kept_devnet_goes_on_with_its_money_and_its_jobs() {
     let refused = second.says("error: ");
     assert!(refused.contains("another devnet runs in"), "{refused}");
     devnet.interrupt();
-    devnet.says("goes on with it: opensky devnet --data");
+    devnet.says("goes on with it: opensky devnet --providers 1 --seed 7 --data");
     assert_eq!(devnet.ended(), Some(0));
 
     let devnet = Devnet::start(&person, &args);

@@ -1,7 +1,7 @@
 //! `opensky devnet`: a network of real processes on this machine.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -23,6 +23,9 @@ use crate::{
     term::{self, Format, NOTE, PLAIN},
 };
 
+/// As many as it takes that two outvote one that lies.
+const PROVIDERS: usize = 3;
+
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -43,7 +46,7 @@ Examples:
   opensky devnet --data here                 keeps everything in that folder")]
 pub struct Args {
     /// How many providers, the bad ones among them.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = PROVIDERS)]
     providers: usize,
     /// Providers that misbehave: lie, crash, slow, silent or copy, and how many of each.
     #[arg(long, value_name = "HABIT:N", value_delimiter = ',')]
@@ -90,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             }
         }
     }
-    term::to_stderr(&ending(&folder));
+    term::to_stderr(&ending(&folder, &args));
     drop(current);
     drop(devnet);
     Ok(Exit::Success)
@@ -111,15 +114,34 @@ fn plan(args: &Args, names: Names) -> Plan {
 }
 
 /// What happens now, and what is left.
-fn ending(folder: &Folder) -> String {
+fn ending(folder: &Folder, args: &Args) -> String {
     // After `^C` of a terminal.
     match folder {
         Folder::Passing(..) => "\n  ending: all that the nodes have is removed\n".into(),
         Folder::Kept(folder, _) => {
-            let same = format!("{NOTE}opensky devnet --data {}{PLAIN}", term::typed(folder));
+            let same = format!("{NOTE}{}{PLAIN}", typed(folder, args));
             format!("\n  ending: what the nodes have is kept, and this goes on with it: {same}\n")
         }
     }
+}
+
+/// What is typed to go on with a network that is kept.
+fn typed(folder: &Path, args: &Args) -> String {
+    let mut typed = "opensky devnet".to_owned();
+    if args.providers != PROVIDERS {
+        typed += &format!(" --providers {}", args.providers);
+    }
+    let bad = args.bad.iter();
+    let bad: Vec<_> = bad
+        .map(|ones| format!("{}:{}", ones.habit, ones.count))
+        .collect();
+    if !bad.is_empty() {
+        typed += &format!(" --bad {}", bad.join(","));
+    }
+    if let Some(seed) = args.seed {
+        typed += &format!(" --seed {seed}");
+    }
+    format!("{typed} --data {}", term::typed(folder))
 }
 
 /// That it is ready, and where, in a line.

@@ -17,6 +17,8 @@ use crate::Problem;
 const PREFIX: &str = "opensky-devnet-";
 /// What is locked. It has this name only while somebody has locked it, or has died with it.
 const LOCK: &str = "devnet.lock";
+/// The same of a folder that is removed: no other is, whatever it is called.
+const PASSING: &str = "passing.lock";
 
 /// Where the nodes keep their things.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Folder {
             Some(folder) => {
                 fs::create_dir_all(folder).map_err(failed)?;
                 let folder = std::path::absolute(folder).map_err(failed)?;
-                let lock = lock(&folder).map_err(failed)?;
+                let lock = lock(&folder, LOCK).map_err(failed)?;
                 let lock = lock.ok_or_else(|| taken(&folder))?;
                 Ok(Self::Kept(folder, lock))
             }
@@ -54,7 +56,7 @@ impl Folder {
                 sweep(&parent, told);
                 let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent);
                 let folder = folder.map_err(failed)?;
-                let lock = lock(folder.path()).map_err(failed)?;
+                let lock = lock(folder.path(), PASSING).map_err(failed)?;
                 let lock = lock.ok_or_else(|| taken(folder.path()))?;
                 Ok(Self::Passing(folder, lock))
             }
@@ -71,8 +73,8 @@ impl Folder {
 }
 
 /// Locks it, unless somebody else has.
-fn lock(folder: &Path) -> io::Result<Option<File>> {
-    let path = folder.join(LOCK);
+fn lock(folder: &Path, name: &str) -> io::Result<Option<File>> {
+    let path = folder.join(name);
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     match options.open(&path) {
@@ -80,7 +82,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let fresh = folder.join(format!("{LOCK}.{}", std::process::id()));
+    let fresh = folder.join(format!("{name}.{}", std::process::id()));
     let file = try_lock(options.create_new(true).open(&fresh)?)?;
     fs::rename(fresh, path)?;
     Ok(file)
@@ -117,7 +119,7 @@ fn dead(folder: &Path) -> Option<File> {
     let mut options = OpenOptions::new();
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     options.read(true).custom_flags(flags.bits().cast_signed());
-    let file = options.open(folder.join(LOCK)).ok()?;
+    let file = options.open(folder.join(PASSING)).ok()?;
     let found = file.metadata().ok()?;
     match found.is_file() && is_own(&found) {
         true => try_lock(file).ok()?,
@@ -151,21 +153,27 @@ mod tests {
             fs::create_dir_all(folder.join("requester/store")).expect("a folder");
             folder
         };
+        let locked = |folder: &Path, name| {
+            let lock = lock(folder, name).expect("locked");
+            lock.expect("nobody else has it")
+        };
         let killed = make("opensky-devnet-killed");
-        drop(lock(&killed).expect("locked").expect("nobody else has it"));
+        drop(locked(&killed, PASSING));
         let lives = make("opensky-devnet-lives");
-        let _held = lock(&lives).expect("locked").expect("nobody else has it");
+        let _held = locked(&lives, PASSING);
+        let kept = make("opensky-devnet-kept");
+        drop(locked(&kept, LOCK));
         let unlocked = make("opensky-devnet-begins");
         let other = make("of-another-program");
-        drop(lock(&other).expect("locked"));
+        drop(locked(&other, PASSING));
         let linked = parent.path().join("opensky-devnet-linked");
         symlink(&other, &linked).expect("a link");
         let tricked = make("opensky-devnet-tricked");
-        symlink(killed.join(LOCK), tricked.join(LOCK)).expect("a link");
+        symlink(killed.join(PASSING), tricked.join(PASSING)).expect("a link");
 
         sweep(parent.path(), &|_| {});
         assert!(!killed.exists());
-        for folder in [lives, unlocked, other, linked, tricked] {
+        for folder in [lives, kept, unlocked, other, linked, tricked] {
             assert!(folder.exists(), "{}", folder.display());
         }
     }
