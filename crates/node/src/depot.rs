@@ -109,7 +109,7 @@ impl Depot {
             let fetched = network.fetch(digest, sources, &mut parcel, limit).await;
             self.put_in(parcel, fetched.map(drop), turn).await
         };
-        self.in_turn(digest, fetch).await
+        self.in_turn(digest, None, fetch).await
     }
 
     /// The same for strangers, from whomever they name, until a time: then, and where nobody gives it,
@@ -138,25 +138,31 @@ impl Depot {
             }
             put
         };
-        self.in_turn(digest, fetch).await?;
+        self.in_turn(digest, Some(until), fetch).await?;
         if !is_taken {
             allowance.take(digest, self.store.len(&digest)?)?;
         }
         Ok(())
     }
 
-    /// Does it unless the blob is here, with nobody else who does. If this is dropped, what it has begun on
-    /// the disk keeps its turn until it is done.
+    /// Does it unless the blob is here, with nobody else who does, for whom it waits no longer than until
+    /// then. If this is dropped, what it has begun on the disk keeps its turn until it is done.
     async fn in_turn(
         &self,
         digest: Digest,
+        until: Option<Instant>,
         fetch: impl AsyncFnOnce(Turn) -> Result<(), BringError>,
     ) -> Result<(), BringError> {
         if self.store.has(&digest) {
             return Ok(());
         }
         let turn = self.lock().entry(digest).or_default().clone();
-        let turn: Turn = Arc::new(turn.lock_owned().await);
+        let locked = turn.lock_owned();
+        let locked = match until {
+            Some(until) => timeout_at(until, locked).await,
+            None => Ok(locked.await),
+        };
+        let turn: Turn = Arc::new(locked.map_err(|_| BringError::Late)?);
         let brought = match self.store.has(&digest) {
             true => Ok(()),
             false => fetch(turn.clone()).await,
@@ -307,7 +313,31 @@ fn held(length: u64, missing: &[Range<u64>]) -> Vec<Range<u64>> {
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init)] // lists of ranges are what is tested
 mod tests {
+    use std::{future::pending, time::Duration};
+
     use super::*;
+    use crate::nearby::Nearby;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_is_slow_keeps_others_waiting_no_longer_than_they_have() {
+        let blob = b"wanted by two";
+        let nearby = Nearby::start(&[blob]).await;
+        let digest = Digest::of(blob);
+        let soon = Instant::now() + Duration::from_millis(50);
+        let allowance = Allowance::of(100);
+        let (depot, source) = (&nearby.depot, [nearby.source]);
+        let slow = depot.in_turn(digest, None, async |_| pending().await);
+        let other = depot.bring_until(soon, &nearby.network, digest, &source, &allowance);
+        tokio::select! {
+            biased;
+            _ = slow => panic!("it never ends"),
+            brought = other => assert!(matches!(brought, Err(BringError::Late)), "{brought:?}"),
+        }
+        // The slow one is gone now.
+        let later = Instant::now() + Duration::from_secs(60);
+        let brought = depot.bring_until(later, &nearby.network, digest, &source, &allowance);
+        brought.await.expect("it comes");
+    }
 
     #[test]
     fn held_is_what_is_not_missing() {
