@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opensky_protocol::{Account, Digest, NodeKey, Offer};
+use opensky_protocol::{Account, Digest, NodeKey, Offer, Refusal};
 
 use crate::{
     alarm::{Alarm, Alarms},
@@ -152,9 +152,12 @@ impl Market {
                 self.heard.remove(&(listing.heard, node));
                 listing.heard = now;
                 listing.offer = offer;
-                // Whoever offers again is there, and says itself what it takes.
+                // Whoever offers again is there, and says itself what it takes; but of its disk it says how
+                // much it may use, not how much there is.
                 listing.silent = None;
-                listing.rest.0 = listing.rest.0.min(now);
+                if listing.rest.1 != Unfit::Refused(Refusal::Disk) {
+                    listing.rest.0 = listing.rest.0.min(now);
+                }
                 listing.window = listing.window.clamp(1, listing.most(policy));
             }
             None if is_full || offer.expires <= now.0 => return,
@@ -631,6 +634,23 @@ mod tests {
         again.sequence = 2;
         market.offer(again, Time(8_000), policy, alarms, |_| false);
         assert_eq!(silent(market), None);
+    }
+
+    #[test]
+    fn new_offer_ends_every_rest_but_that_of_a_full_disk() {
+        let mut place = Place::new([offer(1)]);
+        let node = NodeKey([1; 32]);
+        let (market, policy) = (&mut place.market, &place.policy);
+        for (sequence, why, rests) in [
+            (2, Unfit::Busy, false),
+            (3, Unfit::Refused(Refusal::Disk), true),
+        ] {
+            market.rest(&node, why, Time(1_000), policy, &mut place.alarms);
+            let mut again = offer(1);
+            again.sequence = sequence;
+            market.offer(again, Time(1_001), policy, &mut place.alarms, |_| false);
+            assert_eq!(market.listing(&node).unwrap().rests(Time(1_002)), rests);
+        }
     }
 
     #[test]
