@@ -11,12 +11,15 @@ use opensky_chain_pallet_providers::{Book as Operators, rejection};
 use opensky_protocol::{
     Account, Digest, NodeKey,
     ledger::{
-        Call, Case, Escrow, NodeState, Operator, Rejection, Tab, Terms,
+        Case, Escrow, NodeState, Operator, Rejection, Tab, Terms,
         rules::{Purpose, Register, State},
     },
 };
 
 use crate::{Cases, Config, Escrows, HoldReason, Pallet, Tabs};
+
+/// Units of one escrow that are looked at in one go.
+pub(crate) const LOOKED_AT: usize = 1_024;
 
 /// The whole books.
 pub struct Book<T>(PhantomData<T>);
@@ -96,10 +99,12 @@ impl<T: Config> State for Book<T> {
         Cases::<T>::set(escrow, unit, case);
     }
 
-    /// As many as are settled at once: others can have theirs settled by a call.
+    /// So many that whoever keeps others waiting behind disputes has to stake a lot; beyond them, units are
+    /// settled by a call.
     fn unsettled(&self, escrow: &Digest) -> Vec<Digest> {
-        let units = Cases::<T>::iter_key_prefix(escrow);
-        units.take(Call::MAX_UNITS).collect()
+        Cases::<T>::iter_key_prefix(escrow)
+            .take(LOOKED_AT)
+            .collect()
     }
 
     fn remind(&mut self, at: u64, escrow: &Digest) {

@@ -27,7 +27,7 @@ pub mod pallet {
     };
     use sp_runtime::traits::AccountIdConversion as _;
 
-    use crate::Book;
+    use crate::{Book, book::LOOKED_AT};
 
     /// What the pallet is told.
     #[pallet::config]
@@ -367,7 +367,7 @@ pub mod pallet {
         fn tend(room: Weight) -> Weight {
             let turn_weight = T::DbWeight::get().reads_writes(2, 2);
             let escrow_weight = T::DbWeight::get()
-                .reads_writes(512, 512)
+                .reads_writes(LOOKED_AT as u64 + 512, 512)
                 .saturating_add(Weight::from_parts(5_000_000_000, 1 << 18));
             let mut used = turn_weight;
             let now = Providers::<T>::now();
