@@ -15,7 +15,7 @@ use crate::{
     moment::Moment,
     row::Stored,
     time::Time,
-    unit::{Again, Audit, Seat, SeatState, Stage, Unit},
+    unit::{Again, Audit, Over, Seat, SeatState, Stage, Unit},
 };
 
 /// Results that are compared at most because those who agree may be of one mind.
@@ -102,6 +102,10 @@ impl Broker {
     /// found: those that there are have to do.
     pub(crate) fn quorum_timed_out(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) {
         self.witness_timed_out(id, index, at);
+        if self.is_short(id, index) {
+            self.ask_no_more(id, index, at);
+            return;
+        }
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_running()) else {
             return;
         };
@@ -135,6 +139,28 @@ impl Broker {
             _ => self.dispute(id, index, at),
         }
         self.finish_winding(id, at);
+    }
+
+    /// Whether a unit lacks results and there is nobody else who could have a turn at it, while most of those who
+    /// were wanted have promised one, and none has shown another than the others. Whoever has let a turn at it pass
+    /// in silence is not waited for.
+    fn is_short(&self, id: Digest, index: u32) -> bool {
+        let job = self.jobs.get(&id).filter(|job| job.is_running());
+        let Some((job, unit)) = job.and_then(|job| Some((job, job.units.get(&index)?))) else {
+            return false;
+        };
+        let is_silent = |seat: &&Seat| matches!(seat.state, SeatState::Over(Over::Silent));
+        let silent = unit.seats.iter().filter(is_silent);
+        let silent: BTreeSet<&Account> = silent.map(|seat| &seat.operator).collect();
+        let promised = unit.seats.iter().filter(|seat| seat.has_promised());
+        let mut live = unit.seats.iter().filter(|seat| seat.is_live());
+        let mut others = self.others(job, unit);
+        unit.stage == Stage::Gathering
+            && unit.again == Again::No
+            && promised.count() * 2 > usize::from(unit.wanted)
+            && unit.keys().windows(2).all(|pair| pair[0] == pair[1])
+            && live.all(|seat| seat.has_promised() || silent.contains(&seat.operator))
+            && !others.any(|listing| !silent.contains(&listing.offer.operator))
     }
 
     /// Goes on with what was promised: whoever has promised nothing is not waited for.

@@ -225,7 +225,14 @@ impl Broker {
                 Placed::Ended => return None,
             }
         }
-        self.jobs.get_mut(&id)?.sort(index);
+        let job = self.jobs.get_mut(&id)?;
+        job.sort(index);
+        let unit = job.units.get(&index);
+        if unit.is_some_and(|unit| unit.lacks() > 0 && unit.seats.iter().any(Seat::has_promised)) {
+            // Perhaps there is nobody else at all.
+            let late = at.now.after(self.policy.quorum);
+            at.alarms.bring_forward(Alarm::Quorum(id, index), late);
+        }
         Some(count)
     }
 

@@ -220,8 +220,12 @@ async fn warnings(desk: &Desk, order: &Submission) -> Vec<String> {
             1 => "1 operator".into(),
             known => format!("{known} operators"),
         };
+        let waits = match known * 2 > asked {
+            true => "some minutes, and goes on with these if there are none",
+            false => "until the deadline",
+        };
         warnings.push(format!(
-            "{asked} asked, {operators} can run it: each unit waits for more of them until the deadline"
+            "{asked} asked, {operators} can run it: each unit waits for more of them {waits}"
         ));
     }
     warnings

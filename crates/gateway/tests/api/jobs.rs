@@ -578,8 +578,8 @@ fn asked_of_too_many(client: &Client, program: &ProgramRef) {
     let quote = |request: &JobRequest| client.submit(request).expect("a quote").quote;
     assert_eq!(quote(&request).warnings, [""; 0]);
     request.replicas = Some(Replicas::Exactly(3));
-    let warning =
-        "3 asked, 2 operators can run it: each unit waits for more of them until the deadline";
+    let warning = "3 asked, 2 operators can run it: each unit waits for more of them some minutes, and \
+                   goes on with these if there are none";
     assert_eq!(quote(&request).warnings, [warning]);
     request.dry_run = false;
     let submitted = client.submit(&request).expect("taken on");

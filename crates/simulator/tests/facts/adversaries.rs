@@ -9,7 +9,7 @@ use opensky_simulator::{
 
 use crate::{HOUR, MONEY, auto, ends, haunted, paid_to_honest, run, world};
 
-use Character::{Honest, Impostor, Lapsing, Liar, Padder, Ring};
+use Character::{Honest, Impostor, Lapsing, Liar, Padder, Ring, Silent};
 
 /// Every order's providers have got what their work is worth, and there was some.
 #[track_caller]
@@ -146,6 +146,31 @@ fn as_many_agree_as_were_asked_where_somebody_else_can_be() {
 }
 
 #[test]
+fn those_who_answer_decide_where_nobody_else_is_there() {
+    let cases: [(&[_], u8, u8); 3] = [
+        (&[Honest, Honest, Honest], 4, 3),
+        (&[Honest, Honest, Silent, Honest], 4, 3),
+        (&[Honest, Silent, Honest], 3, 2),
+    ];
+    for (providers, asked, verified) in cases {
+        let order = Submission {
+            replicas: Replicas::Fixed(asked),
+            replica_cap: 6,
+            ..single(1)
+        };
+        let id = order.id(&world(1, Weather::CALM, providers).nodes[0].who);
+        let world = run(world(1, Weather::CALM, providers), vec![order]);
+        let job = world.nodes[0].participant.job(&id).unwrap();
+        assert_eq!(job.state, JobState::Over(Ending::Done), "{job:?}");
+        assert_eq!(
+            (job.verified, job.verified_of),
+            (verified, asked.into()),
+            "{job:?}"
+        );
+    }
+}
+
+#[test]
 fn whoever_was_caught_is_not_asked_again_while_others_can_be() {
     for seed in 0..8 {
         let providers = [Honest, Honest, Liar(1), Honest];
@@ -169,7 +194,7 @@ fn result_of_fewer_than_were_asked_is_not_said_to_be_of_as_many() {
         world(3, Weather::CALM, &[Honest, Honest]),
         vec![order.clone()],
     );
-    ends(&world, &order, Ending::Deadline);
+    ends(&world, &order, Ending::Done);
     let id = order.id(&world.nodes[0].who);
     let job = world.nodes[0].participant.job(&id).unwrap();
     assert_eq!((job.verified, job.verified_of, job.wrong), (2, 3, 0));
