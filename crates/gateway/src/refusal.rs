@@ -119,7 +119,7 @@ pub(crate) fn of_receipt(error: ReceiptError) -> Fault {
     match error {
         ReceiptError::Unknown => Fault::new(Code::NotFound, error),
         ReceiptError::Unfinished => Fault::new(Code::NotYet, error)
-            .help("wait until the job has ended, or see why with `opensky job why`"),
+            .help("a job that goes on may have one later; `opensky job why` says how it ended"),
         ReceiptError::Job(_) | ReceiptError::Rows(_) => Fault::new(Code::Internal, error),
     }
 }

@@ -54,7 +54,12 @@ pub(crate) fn file(
     let works = works.ok_or(ReceiptError::Unfinished)?;
     let receipts = results.into_values().zip(works);
     let receipts = receipts.map(|(result, work)| result.into_receipt(work, None));
-    Ok(JobReceipt::sign(secret, spec, receipts.collect())?.to_file())
+    match JobReceipt::sign(secret, spec, receipts.collect()) {
+        Ok(receipt) => Ok(receipt.to_file()),
+        // All that there are hold: then some are not there.
+        Err(JobError::Count(_) | JobError::Output) => Err(ReceiptError::Unfinished),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The first unit that failed, if one has.
