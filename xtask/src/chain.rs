@@ -1,6 +1,7 @@
 //! `cargo xtask runtime`: the chain's runtime as WebAssembly, and the node that runs it.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -53,9 +54,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 /// Builds the runtime, and answers where it is.
 pub fn build_runtime() -> anyhow::Result<PathBuf> {
-    target()?;
     let package = ["--package=opensky-chain-runtime", "--release"];
     let mut command = cargo("build", &package);
+    if !has_target()? {
+        command = with_debians(command)?;
+    }
     command.args(["--no-default-features", "--target", TARGET]);
     command.env("CARGO_TARGET_WASM32V1_NONE_LINKER", "rust-lld");
     command.env("CARGO_TARGET_WASM32V1_NONE_RUSTFLAGS", RUSTFLAGS);
@@ -101,17 +104,50 @@ fn folder() -> PathBuf {
     run::root().join(target).join("chain")
 }
 
-/// Gets the library for the runtime's target, where the compiler has none.
-fn target() -> anyhow::Result<()> {
-    let mut library = Command::new("rustc");
-    library.args(["--print", "target-libdir", "--target", TARGET]);
-    let library = library.output().context("cannot start rustc")?;
-    let library = String::from_utf8_lossy(&library.stdout).trim().to_owned();
-    if Path::new(&library).is_dir() {
-        return Ok(());
-    }
+/// Whether the compiler has a library for the runtime's target, or rustup has got it now.
+fn has_target() -> anyhow::Result<bool> {
+    let library =
+        answer(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
     let mut add = Command::new("rustup");
-    run::run(add.args(["target", "add", TARGET]))
+    add.args(["target", "add", TARGET]);
+    Ok(Path::new(&library).is_dir() || run::run(&mut add).is_ok())
+}
+
+/// The same command of Debian's cargo with Debian's compiler, which builds the library from Debian's sources: those
+/// packages are what jobs are built with where rustup cannot download.
+fn with_debians(command: Command) -> anyhow::Result<Command> {
+    let listed = answer(Command::new("dpkg").args(["-L", "rustc-web"]));
+    let listed = listed
+        .context("there is no library for the runtime's target: rustup target add wasm32v1-none")?;
+    let rustc = listed.lines().find(|file| file.ends_with("bin/rustc"));
+    let rustc = Path::new(rustc.context("the package rustc-web has no compiler")?);
+    let mut debians = Command::new(rustc.with_file_name("cargo"));
+    debians.args(command.get_args()).current_dir(run::root());
+    debians.arg("-Zbuild-std=core,alloc");
+    debians.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
+    debians.env_remove("RUSTUP_TOOLCHAIN");
+    debians.env("PATH", with_linker()?);
+    Ok(debians)
+}
+
+/// `PATH`, and before it the folder of the linker that rustup's toolchains bring.
+fn with_linker() -> anyhow::Result<OsString> {
+    let sysroot = answer(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let targets = std::fs::read_dir(Path::new(&sysroot).join("lib/rustlib"));
+    let targets = targets.into_iter().flatten().flatten();
+    let linkers = targets.map(|target| target.path().join("bin"));
+    let linkers = linkers.filter(|folder| folder.join("rust-lld").is_file());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = linkers.chain(std::env::split_paths(&path)).collect();
+    std::env::join_paths(folders).context("a folder in PATH has an odd name")
+}
+
+/// What a command prints, if it succeeds.
+fn answer(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.output();
+    let output = output.with_context(|| format!("cannot start `{}`", run::shown(command)))?;
+    anyhow::ensure!(output.status.success(), "`{}` failed", run::shown(command));
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Gets from Debian's packages what the node is built with, where it is not there.
