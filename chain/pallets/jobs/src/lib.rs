@@ -54,8 +54,16 @@ pub mod pallet {
     /// Escrows that one turn of the agenda has room for, and that one block tends.
     const ROOM: u32 = 64;
 
-    /// Turns after the one that was wanted that are tried where there is no room: the last escrow waits for an hour.
-    const TRIES: u64 = 600;
+    /// Turns that are tried where there is no room: each call that writes something down pays for looking at all.
+    const TRIES: u64 = 20;
+
+    // Guesses on the safe side, until they are measured: a signature is checked in WebAssembly, and a call may look at
+    // as many turns of the agenda.
+    const CALL: Weight = Weight::from_parts(1_000_000_000, 64_000);
+    const VOUCHER: Weight = Weight::from_parts(1_000_000_000, 8_000);
+    const EVIDENCE: Weight = Weight::from_parts(6_000_000_000, 32_000);
+    const OPENED_TURN: Weight = Weight::from_parts(20_000_000, 0);
+    const SETTLED_UNIT: Weight = Weight::from_parts(6_000_000_000, 64_000);
 
     /// The escrows, also those that are over: their ids are used up.
     #[pallet::storage]
@@ -214,7 +222,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Sets money aside for a job.
         #[pallet::call_index(0)]
-        #[pallet::weight(Weight::from_parts(120_000_000, 16_000))]
+        #[pallet::weight(CALL)]
         pub fn open_escrow(
             origin: OriginFor<T>,
             escrow: Digest,
@@ -233,28 +241,31 @@ pub mod pallet {
 
         /// Sets more aside, while work goes on.
         #[pallet::call_index(1)]
-        #[pallet::weight(Weight::from_parts(100_000_000, 16_000))]
+        #[pallet::weight(CALL)]
         pub fn top_up(origin: OriginFor<T>, escrow: Digest, amount: u128) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::TopUp { escrow, amount })
         }
 
         /// Ends work before the deadline: the payer can, and the requester's node.
         #[pallet::call_index(2)]
-        #[pallet::weight(Weight::from_parts(60_000_000, 16_000))]
+        #[pallet::weight(CALL)]
         pub fn close(origin: OriginFor<T>, escrow: Digest) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Close { escrow })
         }
 
         /// Pays vouchers, whosever they are.
         #[pallet::call_index(3)]
-        #[pallet::weight(Weight::from_parts(200_000_000, 8_000).saturating_mul(vouchers.len() as u64))]
+        #[pallet::weight(CALL.saturating_add(VOUCHER.saturating_mul(vouchers.len() as u64)))]
         pub fn claim(origin: OriginFor<T>, vouchers: Vec<Signed<Voucher>>) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Claim { vouchers })
         }
 
         /// Shows turns that no voucher pays, for an operator that the signer is, or is a node of.
         #[pallet::call_index(4)]
-        #[pallet::weight(Weight::from_parts(1_000_000_000, 32_000).saturating_mul(1 + showing.evidence.len() as u64))]
+        #[pallet::weight(CALL
+            .saturating_add(VOUCHER)
+            .saturating_add(EVIDENCE.saturating_mul(showing.evidence.len() as u64))
+            .saturating_add(OPENED_TURN.saturating_mul(showing.opened.len() as u64)))]
         pub fn show(
             origin: OriginFor<T>,
             operator: T::AccountId,
@@ -265,14 +276,14 @@ pub mod pallet {
 
         /// Says that the result that was claimed for a unit is wrong.
         #[pallet::call_index(5)]
-        #[pallet::weight(Weight::from_parts(80_000_000, 16_000))]
+        #[pallet::weight(CALL)]
         pub fn object(origin: OriginFor<T>, escrow: Digest, unit: Digest) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Object { escrow, unit })
         }
 
         /// Gives the verdict in a dispute.
         #[pallet::call_index(6)]
-        #[pallet::weight(Weight::from_parts(60_000_000, 16_000))]
+        #[pallet::weight(CALL)]
         pub fn resolve(
             origin: OriginFor<T>,
             escrow: Digest,
@@ -289,14 +300,14 @@ pub mod pallet {
 
         /// Pays what was claimed for these units, or does not: anyone can ask.
         #[pallet::call_index(7)]
-        #[pallet::weight(Weight::from_parts(400_000_000, 64_000).saturating_mul(units.len() as u64))]
+        #[pallet::weight(CALL.saturating_add(SETTLED_UNIT.saturating_mul(units.len() as u64)))]
         pub fn settle(origin: OriginFor<T>, escrow: Digest, units: Vec<Digest>) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Settle { escrow, units })
         }
 
         /// Gives the payer back what is left: anyone can ask.
         #[pallet::call_index(8)]
-        #[pallet::weight(Weight::from_parts(80_000_000, 16_000))]
+        #[pallet::weight(CALL)]
         pub fn refund(origin: OriginFor<T>, escrow: Digest) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Refund { escrow })
         }
@@ -341,8 +352,8 @@ pub mod pallet {
 
     /// What the chain does by itself.
     impl<T: Config> Pallet<T> {
-        /// Writes an escrow down in the first turn from then on that has room. Where there is none for an hour, somebody
-        /// has to ask for its settlement and refund.
+        /// Writes an escrow down in the first turn from then on that has room. Where none has, somebody has to ask for
+        /// its settlement and refund.
         pub(crate) fn remind(at: u64, escrow: &Digest) {
             let first = at.div_ceil(TURN).max(Self::next_turn());
             for turn in first..first.saturating_add(TRIES) {

@@ -152,7 +152,8 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Takes a node on, by its own word. It stays the account's for ever.
         #[pallet::call_index(0)]
-        #[pallet::weight(Weight::from_parts(300_000_000, 8_000))]
+        // A signature is checked in WebAssembly; a guess on the safe side, until it is measured.
+        #[pallet::weight(Weight::from_parts(1_000_000_000, 8_000))]
         pub fn certify(origin: OriginFor<T>, consent: Signed<Consent>) -> DispatchResult {
             let own = Self::signer(origin)?;
             ensure!(consent.holds(), Error::<T>::Unsigned);
