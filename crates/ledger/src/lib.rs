@@ -16,6 +16,7 @@ mod conduct;
 mod error;
 mod ledger;
 mod rows;
+mod substrate;
 mod tables;
 mod treasury;
 
@@ -23,4 +24,5 @@ pub use books::{Books, Upkeep};
 pub use conduct::Conduct;
 pub use error::LedgerError;
 pub use ledger::Ledger;
+pub use substrate::{Chain, ChainAway, ChainStatus, Charter};
 pub use treasury::Treasury;

@@ -62,6 +62,12 @@ impl SecretKey {
     pub fn sign(&self, domain: &str, value: &impl Encode) -> Signature {
         Signature(self.0.sign(&Digest::derive(domain, value).0).to_bytes())
     }
+
+    /// Signs what a transaction of a Substrate chain is signed over, which has no domain: these bytes are longer than a
+    /// digest, or a BLAKE2 hash, so that a signature of one kind is never one of the other.
+    pub fn sign_transaction(&self, payload: &[u8]) -> Signature {
+        Signature(self.0.sign(payload).to_bytes())
+    }
 }
 
 impl NodeKey {

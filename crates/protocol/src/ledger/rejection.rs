@@ -99,6 +99,9 @@ pub enum Rejection {
     /// This ledger has nobody who could judge.
     #[error("this ledger has no arbiter")]
     NoArbiter,
+    /// A chain that is newer than this version gave a reason that it does not know.
+    #[error("the ledger gave a reason that this version does not know")]
+    Unknown,
 }
 
 /// What is wrong with evidence.

@@ -1,0 +1,211 @@
+//! The ledger on a chain: what a node asks of it goes there in transactions, and what became of that is read from its
+//! finalized blocks.
+//!
+//! Each intent is written down before it is signed, and each transaction before it is sent, so that nothing is lost and
+//! nothing is done twice, whoever is killed: the node, or the chain. While the chain is away intents are taken on and wait.
+//!
+//! What the chain's node at the other end of the connection says is believed: use one that you trust.
+
+mod api;
+mod calls;
+mod desk;
+mod follow;
+mod journal;
+mod queue;
+mod reads;
+mod scan;
+
+use std::{path::Path, sync::Arc};
+
+use opensky_protocol::{
+    Account, Digest, SecretKey,
+    ledger::{LedgerReply, LedgerRequest, Terms},
+};
+use subxt::{PolkadotConfig, client::OnlineClientAtBlock};
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+};
+
+use self::desk::Desk;
+use crate::LedgerError;
+
+/// The types of this chain are Polkadot's: accounts, addresses, hashes, heads of blocks.
+type Config = PolkadotConfig;
+/// The chain as it is after one of its blocks.
+type At = OnlineClientAtBlock<Config>;
+
+/// A chain that a node settles on. Cheap to clone; it is followed until the last clone is dropped.
+#[derive(Clone)]
+pub struct Chain(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+    follower: AbortHandle,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+/// What the follower and those who ask have in common.
+struct Shared {
+    url: String,
+    secret: Arc<SecretKey>,
+    desk: Desk,
+    view: watch::Sender<View>,
+    /// Something was taken on.
+    asked: Notify,
+}
+
+/// How the chain looks now.
+#[derive(Clone)]
+enum View {
+    /// After its last finalized block.
+    At(Arc<At>),
+    /// It does not, and why.
+    Away(ChainAway),
+}
+
+/// Why there is no answer from the chain. Nothing is known about what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChainAway {
+    /// It cannot be reached, or what it says makes no sense.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It is another one.
+    #[error("another chain answers: {found}, not {own}")]
+    Other {
+        /// The node's own: the hash of its first block.
+        own: Digest,
+        /// The one that answers.
+        found: Digest,
+    },
+}
+
+/// What everyone on a chain agrees on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charter {
+    /// The chain's id: the hash of its first block.
+    pub id: Digest,
+    /// Its rules, as they are now.
+    pub terms: Terms,
+}
+
+/// How a chain is, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainStatus {
+    /// Where it is asked.
+    pub url: String,
+    /// The number and the hash of its last finalized block, and the version of its runtime; or why that is not known.
+    pub finalized: Result<(u64, Digest, u32), ChainAway>,
+    /// Intents of this node that are not decided.
+    pub waiting: usize,
+}
+
+impl Chain {
+    /// Follows the chain whose JSON-RPC server is at `url` (`ws://` or `wss://`), and signs with that key. What it has to
+    /// remember is in the file at `path`. Has to be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if that file cannot be used. The chain itself may be away.
+    pub fn follow(
+        path: &Path,
+        url: String,
+        secret: Arc<SecretKey>,
+        operator: Account,
+    ) -> Result<Self, LedgerError> {
+        let desk = Desk::open(path, secret.node(), operator)?;
+        let away = ChainAway::Unreachable(format!("the chain at {url} was not reached yet"));
+        let shared = Arc::new(Shared {
+            url,
+            secret,
+            desk,
+            view: watch::Sender::new(View::Away(away)),
+            asked: Notify::new(),
+        });
+        let follower = tokio::spawn(follow::follow(shared.clone()));
+        let follower = follower.abort_handle();
+        Ok(Self(Arc::new(Handle { shared, follower })))
+    }
+
+    /// From now on no other chain is believed.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if that cannot be written down.
+    pub fn settle_on(&self, id: Digest) -> Result<(), LedgerError> {
+        self.0.shared.desk.settle_on(id)
+    }
+
+    /// Which chain it is, and by which rules it goes.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn charter(&self) -> Result<Charter, ChainAway> {
+        let at = self.0.shared.at()?;
+        let terms = reads::terms(&at).await?;
+        let id = at.genesis_hash().map(|hash| Digest(hash.0));
+        let id = id.ok_or_else(|| ChainAway::Unreachable("the chain has no first block".into()))?;
+        Ok(Charter { id, terms })
+    }
+
+    /// Answers a question. What it has answered to [`LedgerRequest::Submit`] is durable, and needs no chain.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn ask(&self, request: LedgerRequest) -> Result<LedgerReply, ChainAway> {
+        let shared = &self.0.shared;
+        if let Some(reply) = shared.desk.answer(&request).await {
+            if matches!(request, LedgerRequest::Submit(_)) {
+                shared.asked.notify_one();
+            }
+            return Ok(reply);
+        }
+        reads::answer(&*shared.at()?, request).await
+    }
+
+    /// How it is now.
+    pub fn status(&self) -> ChainStatus {
+        let shared = &self.0.shared;
+        let finalized = shared.at().map(|at| {
+            let hash = Digest(at.block_hash().0);
+            (at.block_number(), hash, at.spec_version())
+        });
+        ChainStatus {
+            url: shared.url.clone(),
+            finalized,
+            waiting: shared.desk.waiting(),
+        }
+    }
+}
+
+impl Shared {
+    fn at(&self) -> Result<Arc<At>, ChainAway> {
+        match &*self.view.borrow() {
+            View::At(at) => Ok(at.clone()),
+            View::Away(away) => Err(away.clone()),
+        }
+    }
+}
+
+impl<E: Into<subxt::Error>> From<E> for ChainAway {
+    fn from(error: E) -> Self {
+        Self::Unreachable(told(&error.into()))
+    }
+}
+
+/// An error with its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,72 @@
+//! The chain as its metadata describes it. The file beside this one is checked in; a test compares it with the runtime's.
+
+#[subxt::subxt(
+    runtime_metadata_path = "src/substrate/metadata.scale",
+    substitute_type(
+        path = "opensky_protocol::account::Account",
+        with = "::subxt::utils::Static<::opensky_protocol::Account>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::digest::Digest",
+        with = "::subxt::utils::Static<::opensky_protocol::Digest>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::key::NodeKey",
+        with = "::subxt::utils::Static<::opensky_protocol::NodeKey>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::signed::Signed<T>",
+        with = "::subxt::utils::Static<::opensky_protocol::Signed<T>>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::voucher::Voucher",
+        with = "::opensky_protocol::Voucher"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::call::Consent",
+        with = "::opensky_protocol::ledger::Consent"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::call::Showing",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Showing>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::case::Case",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Case>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::case::Verdict",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Verdict>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::escrow::Escrow",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Escrow>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::escrow::Tab",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Tab>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::event::Fact",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Fact>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::evidence::Evidence",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Evidence>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::operator::Operator",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Operator>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::terms::Terms",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Terms>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::wire::NodeState",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::NodeState>"
+    )
+)]
+mod generated {}
+
+pub(super) use generated::*;

@@ -1,0 +1,150 @@
+//! A call as a signed transaction of the chain.
+
+use opensky_protocol::{
+    Account, Digest, SecretKey,
+    ledger::{Call, Rejection},
+};
+use subxt::{
+    config::DefaultExtrinsicParamsBuilder,
+    transactions::{Payload, Signer, SubmittableTransaction, TransactionInvalid, ValidationResult},
+    utils::{AccountId32, MultiAddress, MultiSignature, Static},
+};
+
+use super::{At, ChainAway, Config, api, queue::Sent};
+
+/// Blocks in which a transaction can be included. If it is not, another one can be made.
+const MORTALITY: u64 = 64;
+
+/// The key of `//Alice`, which everybody knows: on a development chain, and nowhere else, it has money.
+const ALICE: [u8; 32] = [
+    0xab, 0xf8, 0xe5, 0xbd, 0xbe, 0x30, 0xc6, 0x56, 0x56, 0xc0, 0xa3, 0xcb, 0xd1, 0x81, 0xff, 0x8a,
+    0x56, 0x29, 0x4a, 0x69, 0xdf, 0xed, 0xd2, 0x79, 0x82, 0xaa, 0xce, 0x4a, 0x76, 0x90, 0x91, 0x15,
+];
+
+/// Who gives money away on a development chain.
+pub(super) fn alice() -> SecretKey {
+    SecretKey::from_seed(&ALICE)
+}
+
+/// A call that is to be signed, and all that the signature says beside it.
+pub(super) struct Wanted<'a> {
+    pub call: &'a Call,
+    pub account: Account,
+    pub signer: &'a SecretKey,
+    pub nonce: u64,
+}
+
+struct Key<'a>(&'a SecretKey);
+
+impl Signer<Config> for Key<'_> {
+    fn account_id(&self) -> AccountId32 {
+        AccountId32(self.0.node().0)
+    }
+
+    fn sign(&self, payload: &[u8]) -> MultiSignature {
+        MultiSignature::Ed25519(self.0.sign_transaction(payload).0)
+    }
+}
+
+/// Signs it, upon that block.
+pub(super) async fn sign(
+    at: &At,
+    wanted: Wanted<'_>,
+) -> Result<Result<Sent, Rejection>, ChainAway> {
+    let (jobs, providers) = (api::tx().jobs(), api::tx().providers());
+    let account = AccountId32(wanted.account.0);
+    match wanted.call.clone() {
+        Call::Faucet { amount } => {
+            let to = MultiAddress::Id(account);
+            let give = api::tx().balances().transfer_keep_alive(to, amount);
+            make(at, give, &wanted).await
+        }
+        Call::Transfer { to, amount } => {
+            let to = MultiAddress::Id(AccountId32(to.0));
+            let give = api::tx().balances().transfer_keep_alive(to, amount);
+            make(at, give, &wanted).await
+        }
+        Call::Certify { consent } => make(at, providers.certify(Static(consent)), &wanted).await,
+        Call::Revoke { node } => make(at, providers.revoke(Static(node)), &wanted).await,
+        Call::Bond { amount } => make(at, providers.bond(amount), &wanted).await,
+        Call::Unbond { amount } => make(at, providers.unbond(amount), &wanted).await,
+        Call::Withdraw => make(at, providers.withdraw(), &wanted).await,
+        Call::OpenEscrow {
+            escrow,
+            requester,
+            amount,
+            deadline,
+        } => {
+            let open = jobs.open_escrow(Static(escrow), Static(requester), amount, deadline);
+            make(at, open, &wanted).await
+        }
+        Call::TopUp { escrow, amount } => {
+            make(at, jobs.top_up(Static(escrow), amount), &wanted).await
+        }
+        Call::Close { escrow } => make(at, jobs.close(Static(escrow)), &wanted).await,
+        Call::Claim { vouchers } => {
+            let vouchers = vouchers.into_iter().map(Static).collect();
+            make(at, jobs.claim(vouchers), &wanted).await
+        }
+        Call::Show(showing) => make(at, jobs.show(account, Static(*showing)), &wanted).await,
+        Call::Object { escrow, unit } => {
+            make(at, jobs.object(Static(escrow), Static(unit)), &wanted).await
+        }
+        Call::Resolve {
+            escrow,
+            unit,
+            verdict,
+        } => {
+            let resolve = jobs.resolve(Static(escrow), Static(unit), Static(verdict));
+            make(at, resolve, &wanted).await
+        }
+        Call::Settle { escrow, units } => {
+            let units = units.into_iter().map(Static).collect();
+            make(at, jobs.settle(Static(escrow), units), &wanted).await
+        }
+        Call::Refund { escrow } => make(at, jobs.refund(Static(escrow)), &wanted).await,
+    }
+}
+
+/// Signs, and asks the runtime whether it could be included: what could never be is not sent.
+async fn make(
+    at: &At,
+    call: impl Payload,
+    wanted: &Wanted<'_>,
+) -> Result<Result<Sent, Rejection>, ChainAway> {
+    let born = at.block_number();
+    let params = DefaultExtrinsicParamsBuilder::<Config>::new()
+        .mortal_from_unchecked(MORTALITY, born, at.block_hash())
+        .nonce(wanted.nonce)
+        .build();
+    let transactions = at.transactions();
+    let mut signable = transactions.create_signable_offline(&call, params)?;
+    let signed: SubmittableTransaction<_, _> = signable.sign(&Key(wanted.signer))?;
+    match signed.validate().await? {
+        ValidationResult::Invalid(TransactionInvalid::Payment) => return Ok(Err(Rejection::Fee)),
+        ValidationResult::Invalid(TransactionInvalid::ExhaustsResources) => {
+            return Ok(Err(Rejection::Unknown));
+        }
+        // Whatever else it is may have passed at the next block.
+        _ => {}
+    }
+    Ok(Ok(Sent {
+        signer: wanted.signer.node(),
+        nonce: wanted.nonce,
+        hash: Digest(signed.hash().0),
+        bytes: signed.into_encoded(),
+        born,
+        dies: born + MORTALITY - 1,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alice_is_who_the_development_chain_makes_rich() {
+        let known = "88dc3417d5058ec4b4503e0c12ea1a0a89be200fe98922423d4334014fa6b0ee";
+        assert_eq!(alice().node().to_string(), known);
+    }
+}

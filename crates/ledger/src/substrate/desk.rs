@@ -1,0 +1,427 @@
+//! Where intents are taken on and what became of them is written down: the journal, and what of it is in memory.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use opensky_protocol::{
+    Account, Digest, NodeKey, Signed,
+    ledger::{Event, Intent, LedgerReply, LedgerRequest, Refused, Rejection, Status},
+};
+use parity_scale_codec::Encode as _;
+
+use super::{
+    journal::{Journal, Memory, News, Seen},
+    queue::{Sent, Waiting},
+    scan::{Deed, Scan},
+};
+use crate::LedgerError;
+
+/// Intents that may wait for the chain.
+const WAITING: usize = 4096;
+
+/// How often an intent is put into a transaction that comes into no block, before it is given up.
+const TRIES: u32 = 5;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Desk(Arc<Place>);
+
+struct Place {
+    path: PathBuf,
+    signer: NodeKey,
+    operator: Account,
+    open: Mutex<Open>,
+}
+
+struct Open {
+    /// Closed after a write failed: memory may say something else than the file.
+    journal: Option<Journal>,
+    memory: Memory,
+}
+
+/// One who works with the open file, and has it opened again if something fails.
+struct Clerk<'a> {
+    place: &'a Place,
+    open: MutexGuard<'a, Open>,
+}
+
+impl Desk {
+    pub fn open(path: &Path, signer: NodeKey, operator: Account) -> Result<Self, LedgerError> {
+        let (journal, memory) = Journal::open(path)?;
+        let open = Open {
+            journal: Some(journal),
+            memory,
+        };
+        Ok(Self(Arc::new(Place {
+            path: path.to_owned(),
+            signer,
+            operator,
+            open: Mutex::new(open),
+        })))
+    }
+
+    /// From now on its intents and events are those of one ledger.
+    pub fn settle_on(&self, id: Digest) -> Result<(), LedgerError> {
+        self.0.work(|clerk| {
+            if clerk.open.memory.id != Some(id) {
+                clerk.journal()?.settle_on(&id)?;
+                clerk.open.memory.id = Some(id);
+            }
+            Ok(())
+        })
+    }
+
+    /// The ledger that it belongs to.
+    pub fn id(&self) -> Option<Digest> {
+        self.0.lock().memory.id
+    }
+
+    /// How many intents are not decided.
+    pub fn waiting(&self) -> usize {
+        self.0.lock().memory.queue.0.len()
+    }
+
+    /// The last block that was read.
+    pub fn seen(&self) -> Option<Seen> {
+        self.0.lock().memory.seen
+    }
+
+    /// The transactions that may still come into a block.
+    pub fn sent(&self) -> Vec<Sent> {
+        let open = self.0.lock();
+        open.memory
+            .queue
+            .sent()
+            .map(|(_, sent)| sent.clone())
+            .collect()
+    }
+
+    /// Intents that are in no transaction, as many as there may be in all together with those that are.
+    pub fn unsent(&self, most: usize) -> Vec<(u64, Waiting)> {
+        let open = self.0.lock();
+        let queue = &open.memory.queue;
+        queue.unsent(most.saturating_sub(queue.sent().count()))
+    }
+
+    /// The nonce for the signer's next transaction.
+    pub fn free_nonce(&self, signer: &NodeKey, next: u64) -> u64 {
+        self.0.lock().memory.queue.free_nonce(signer, next)
+    }
+
+    /// Answers what needs no chain.
+    pub async fn answer(&self, request: &LedgerRequest) -> Option<LedgerReply> {
+        let work: Box<dyn FnOnce(&mut Clerk<'_>) -> Result<LedgerReply, LedgerError> + Send> =
+            match request {
+                LedgerRequest::Submit(intents) => {
+                    let intents = intents.clone();
+                    Box::new(move |clerk| Ok(LedgerReply::Submitted(clerk.take_on(&intents)?)))
+                }
+                LedgerRequest::Nonce(signer) => {
+                    let signer = *signer;
+                    Box::new(move |clerk| Ok(LedgerReply::Nonce(clerk.next_nonce(&signer))))
+                }
+                LedgerRequest::Status(intent) => {
+                    let intent = *intent;
+                    Box::new(move |clerk| Ok(LedgerReply::Status(clerk.status(&intent)?)))
+                }
+                LedgerRequest::Events { after, limit } => {
+                    let (after, limit) = (*after, page(*limit));
+                    Box::new(move |clerk| {
+                        Ok(LedgerReply::Events(clerk.journal()?.events(after, limit)?))
+                    })
+                }
+                LedgerRequest::History {
+                    account,
+                    before,
+                    limit,
+                } => {
+                    let (account, before, limit) = (*account, *before, page(*limit));
+                    Box::new(move |clerk| {
+                        let events = clerk.journal()?.history(&account, before, limit)?;
+                        Ok(LedgerReply::Events(events))
+                    })
+                }
+                _ => return None,
+            };
+        let answered = self.blocking(work).await;
+        Some(answered.unwrap_or(LedgerReply::Unavailable))
+    }
+
+    /// Writes down which transactions intents are in: before these are sent.
+    pub async fn send(&self, made: Vec<(u64, Sent)>) -> Result<(), LedgerError> {
+        self.blocking(move |clerk| {
+            let orders: Vec<_> = made.iter().map(|(order, _)| *order).collect();
+            for (order, sent) in made {
+                if let Some(waiting) = clerk.open.memory.queue.0.get_mut(&order) {
+                    waiting.sent = Some(sent);
+                }
+            }
+            clerk.put(&orders)
+        })
+        .await
+    }
+
+    /// Decides an intent that was in no transaction which can still come into a block.
+    pub async fn reject(&self, order: u64, reason: Rejection) -> Result<(), LedgerError> {
+        self.blocking(move |clerk| clerk.reject(order, reason))
+            .await
+    }
+
+    /// Writes down that blocks were read, and what the last one says.
+    pub async fn book(&self, read: Vec<Seen>, scan: Scan) -> Result<(), LedgerError> {
+        self.blocking(move |clerk| clerk.book(&read, scan)).await
+    }
+
+    /// Gives up transactions that cannot come into a block any more, with all up to `block` read. Nonces are the chain's
+    /// next ones after it.
+    pub async fn bury(&self, block: u64, nonces: Vec<(NodeKey, u64)>) -> Result<(), LedgerError> {
+        self.blocking(move |clerk| {
+            let queue = &mut clerk.open.memory.queue;
+            let buried = nonces.iter();
+            let buried = buried.flat_map(|(signer, next)| queue.bury(block, signer, *next));
+            let buried: Vec<u64> = buried.collect();
+            clerk.put(&buried)?;
+            for order in buried {
+                let waiting = clerk.open.memory.queue.0.get(&order);
+                if waiting.is_some_and(|waiting| waiting.tries >= TRIES) {
+                    clerk.reject(order, Rejection::Dropped)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The blocks that were read, the newest first.
+    pub async fn blocks(&self) -> Result<Vec<Seen>, LedgerError> {
+        self.blocking(|clerk| clerk.journal()?.blocks()).await
+    }
+
+    /// Takes back what blocks after `last` said.
+    pub async fn rewind(&self, last: Seen) -> Result<(), LedgerError> {
+        self.blocking(move |clerk| {
+            let reopened = clerk.journal()?.rewind(last.number)?;
+            let memory = &mut clerk.open.memory;
+            memory.seen = Some(last);
+            memory.queue.0.extend(reopened);
+            let uprooted = memory.queue.uproot(last.number);
+            clerk.put(&uprooted)
+        })
+        .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Clerk<'_>) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let place = self.0.clone();
+        let done = tokio::task::spawn_blocking(move || place.work(work)).await;
+        done.unwrap_or(Err(LedgerError::Failed))
+    }
+}
+
+impl Place {
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work<T>(
+        &self,
+        work: impl FnOnce(&mut Clerk<'_>) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        let mut clerk = Clerk {
+            place: self,
+            open: self.lock(),
+        };
+        clerk.reopen()?;
+        let done = work(&mut clerk);
+        if done.is_err() {
+            clerk.open.journal = None;
+        }
+        done
+    }
+}
+
+impl Clerk<'_> {
+    fn reopen(&mut self) -> Result<(), LedgerError> {
+        if self.open.journal.is_none() {
+            let (journal, memory) = Journal::open(&self.place.path)?;
+            *self.open = Open {
+                journal: Some(journal),
+                memory,
+            };
+        }
+        Ok(())
+    }
+
+    fn journal(&self) -> Result<&Journal, LedgerError> {
+        self.open.journal.as_ref().ok_or(LedgerError::Failed)
+    }
+
+    fn put(&self, orders: &[u64]) -> Result<(), LedgerError> {
+        self.journal()?.put(&self.open.memory.queue, orders)
+    }
+
+    /// Others' intents are not for this node to hand in.
+    fn next_nonce(&self, signer: &NodeKey) -> u64 {
+        match *signer == self.place.signer {
+            true => self.open.memory.nonce,
+            false => 0,
+        }
+    }
+
+    fn take_on(
+        &mut self,
+        intents: &[Signed<Intent>],
+    ) -> Result<Vec<Result<Digest, Refused>>, LedgerError> {
+        let first = self.open.memory.nonce;
+        let mut new = Vec::new();
+        let mut answers = Vec::new();
+        for signed in intents {
+            let intent = signed.value.id();
+            let known = self.journal()?.status(&intent)?.is_some();
+            let answer = match known {
+                true => Ok(intent),
+                false => self.check(signed, first + new.len() as u64, new.len()),
+            };
+            if !known && answer.is_ok() {
+                new.push(Waiting {
+                    intent,
+                    account: signed.value.account,
+                    call: signed.value.call.clone(),
+                    sent: None,
+                    tries: 0,
+                });
+            }
+            answers.push(answer);
+        }
+        if !new.is_empty() {
+            self.journal()?.take_on(first, &new)?;
+            let memory = &mut self.open.memory;
+            memory.nonce = first + new.len() as u64;
+            memory.queue.0.extend((first..).zip(new));
+        }
+        Ok(answers)
+    }
+
+    fn check(&self, signed: &Signed<Intent>, next: u64, new: usize) -> Result<Digest, Refused> {
+        let intent = &signed.value;
+        let own = self.place.signer;
+        let is_sound = intent.encoded_size() <= Intent::MAX_BYTES;
+        if !is_sound || !signed.holds() || !intent.call.is_sound() {
+            return Err(Refused::Unsound);
+        }
+        if Some(intent.ledger) != self.open.memory.id {
+            return Err(Refused::Ledger);
+        }
+        if intent.signer != own || !(intent.is_owners() || intent.call.is_for_nodes()) {
+            return Err(Refused::Unauthorised);
+        }
+        if intent.nonce != next {
+            return Err(Refused::Nonce { next });
+        }
+        if self.open.memory.queue.0.len() + new >= WAITING {
+            return Err(Refused::Full);
+        }
+        Ok(intent.id())
+    }
+
+    fn status(&self, intent: &Digest) -> Result<Option<Box<Event>>, LedgerError> {
+        let status = self.journal()?.status(intent)?;
+        Ok(status.map(|event| {
+            let pending = || Event {
+                sequence: 0,
+                at: 0,
+                intent: *intent,
+                account: self.place.operator,
+                status: Status::Pending,
+            };
+            Box::new(event.unwrap_or_else(pending))
+        }))
+    }
+
+    fn reject(&mut self, order: u64, reason: Rejection) -> Result<(), LedgerError> {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH);
+        let Some(waiting) = self.open.memory.queue.0.get(&order) else {
+            return Ok(());
+        };
+        let news = News {
+            event: Event {
+                sequence: 0,
+                at: at.map_or(0, |at| at.as_millis() as u64),
+                intent: waiting.intent,
+                account: waiting.account,
+                status: Status::Rejected { fee: 0, reason },
+            },
+            decides: Some(order),
+        };
+        let block = self.open.memory.seen.map_or(0, |seen| seen.number);
+        self.journal()?.book(&[], block, vec![news])?;
+        self.open.memory.queue.0.remove(&order);
+        Ok(())
+    }
+
+    fn book(&mut self, read: &[Seen], scan: Scan) -> Result<(), LedgerError> {
+        let Some(last) = read.last().copied() else {
+            return Ok(());
+        };
+        let time = scan.time;
+        let news: Vec<News> = scan
+            .deeds
+            .into_iter()
+            .filter_map(|deed| self.news(deed, time))
+            .collect();
+        let decided: Vec<u64> = news.iter().filter_map(|news| news.decides).collect();
+        self.journal()?.book(read, last.number, news)?;
+        let memory = &mut self.open.memory;
+        memory.seen = Some(last);
+        for order in decided {
+            memory.queue.0.remove(&order);
+        }
+        Ok(())
+    }
+
+    /// What a deed is to this node, if it is anything.
+    fn news(&self, deed: Deed, at: u64) -> Option<News> {
+        let Deed {
+            hash,
+            fee,
+            facts,
+            failed,
+        } = deed;
+        let queue = &self.open.memory.queue;
+        let decides = hash.and_then(|hash| queue.by_hash(&hash));
+        let own = [self.place.operator, self.place.signer.into()];
+        let paid_by = fee.map(|(account, _)| account);
+        let mut concerned = facts.iter().flat_map(|fact| fact.accounts()).chain(paid_by);
+        if decides.is_none() && !concerned.any(|account| own.contains(&account)) {
+            return None;
+        }
+        let waiting = decides.and_then(|order| queue.0.get(&order));
+        let fee = fee.map_or(0, |(_, amount)| amount);
+        let event = Event {
+            sequence: 0,
+            at,
+            intent: waiting
+                .map(|waiting| waiting.intent)
+                .or(hash)
+                .unwrap_or(Digest([0; 32])),
+            account: waiting
+                .map(|waiting| waiting.account)
+                .or(paid_by)
+                .unwrap_or(self.place.operator),
+            status: match failed {
+                Some(reason) => Status::Rejected { fee, reason },
+                None => Status::Final { fee, facts },
+            },
+        };
+        Some(News { event, decides })
+    }
+}
+
+fn page(limit: u32) -> usize {
+    limit.min(LedgerRequest::MAX_EVENTS) as usize
+}

@@ -1,0 +1,224 @@
+//! Follows the chain: reads each finalized block, and sends what waits.
+
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
+
+use opensky_protocol::{Digest, NodeKey, ledger::Call};
+use subxt::OnlineClient;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    At, ChainAway, Config, Shared, View,
+    calls::{self, Wanted},
+    journal::Seen,
+    queue::Sent,
+    reads,
+    scan::scan,
+};
+use crate::LedgerError;
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a chain that is away is left alone at first; it doubles up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
+/// How often what was sent is sent again: a chain that was killed or went another way may have forgotten it.
+const AGAIN: Duration = Duration::from_secs(3);
+/// Transactions that are on their way at the same time.
+const ON_THEIR_WAY: usize = 32;
+/// Blocks without news that are written down together.
+const TOGETHER: usize = 64;
+
+type Client = OnlineClient<Config>;
+
+/// Why a connection is given up.
+enum Failure {
+    Chain(ChainAway),
+    Journal(LedgerError),
+}
+
+impl<E: Into<ChainAway>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Chain(error.into())
+    }
+}
+
+impl Failure {
+    fn into_away(self) -> ChainAway {
+        match self {
+            Self::Chain(away) => away,
+            Self::Journal(error) => ChainAway::Unreachable(format!(
+                "what is known of the chain was not written: {error}"
+            )),
+        }
+    }
+}
+
+/// Follows the chain for ever: over a new connection each time that one fails.
+pub(super) async fn follow(shared: Arc<Shared>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let begun = Instant::now();
+        let failure = match session(&shared).await {
+            Ok(never) => match never {},
+            Err(failure) => failure,
+        };
+        shared.view.send_replace(View::Away(failure.into_away()));
+        // It went well for a while.
+        if begun.elapsed() > LAST_PAUSE {
+            pause = FIRST_PAUSE;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
+    }
+}
+
+async fn session(shared: &Shared) -> Result<Infallible, Failure> {
+    let client = patiently(Client::from_insecure_url(&shared.url)).await?;
+    let found = Digest(client.genesis_hash().0);
+    if let Some(own) = shared.desk.id()
+        && own != found
+    {
+        return Err(ChainAway::Other { own, found }.into());
+    }
+    let mut blocks = patiently(client.stream_blocks()).await?;
+    go_back(shared, &client).await?;
+    let mut sent_again = None::<Instant>;
+    loop {
+        let head = patiently(client.at_current_block()).await?;
+        read_up_to(shared, &client, &head).await?;
+        let is_time = sent_again.is_none_or(|last| last.elapsed() >= AGAIN);
+        if is_time {
+            submit(&head, shared.desk.sent()).await?;
+            sent_again = Some(Instant::now());
+        }
+        send_what_waits(shared, &head).await?;
+        tokio::select! {
+            next = blocks.next() => {
+                next.ok_or_else(|| ChainAway::Unreachable("the connection has ended".into()))??;
+            }
+            () = shared.asked.notified() => {}
+            () = sleep(AGAIN) => {}
+        }
+    }
+}
+
+async fn patiently<T, E: Into<ChainAway>>(
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, ChainAway> {
+    let slow = || ChainAway::Unreachable("the chain's node does not answer".into());
+    let answer = timeout(PATIENCE, answer).await.map_err(|_| slow())?;
+    answer.map_err(Into::into)
+}
+
+/// Takes back what is known of blocks that are gone. A node that is killed may lose finalized ones.
+async fn go_back(shared: &Shared, client: &Client) -> Result<(), Failure> {
+    let Some(last) = shared.desk.seen() else {
+        return Ok(());
+    };
+    let head = patiently(client.at_current_block()).await?;
+    let is_there = async |seen: Seen| -> Result<bool, ChainAway> {
+        if seen.number > head.block_number() {
+            return Ok(false);
+        }
+        let at = patiently(client.at_block(seen.number)).await?;
+        Ok(at.block_hash().0 == seen.hash.0)
+    };
+    if is_there(last).await? {
+        return Ok(());
+    }
+    for seen in shared.desk.blocks().await.map_err(Failure::Journal)? {
+        if is_there(seen).await? {
+            return shared.desk.rewind(seen).await.map_err(Failure::Journal);
+        }
+    }
+    let text = "the chain has lost more finalized blocks than are remembered here";
+    Err(ChainAway::Unreachable(text.into()).into())
+}
+
+/// Reads all blocks that were not read yet, and gives up transactions that can come into none any more.
+async fn read_up_to(shared: &Shared, client: &Client, head: &At) -> Result<(), Failure> {
+    shared.view.send_replace(View::At(Arc::new(head.clone())));
+    let first = shared
+        .desk
+        .seen()
+        .map_or(head.block_number(), |seen| seen.number + 1);
+    let mut read = Vec::new();
+    for number in first..=head.block_number() {
+        let at = match number == head.block_number() {
+            true => head.clone(),
+            false => patiently(client.at_block(number)).await?,
+        };
+        let with_hashes = !shared.desk.sent().is_empty();
+        let block = patiently(scan(&at, with_hashes)).await?;
+        read.push(Seen {
+            number,
+            hash: Digest(at.block_hash().0),
+        });
+        let is_last = number == head.block_number();
+        if is_last || read.len() >= TOGETHER || !block.deeds.is_empty() {
+            let read = std::mem::take(&mut read);
+            shared
+                .desk
+                .book(read, block)
+                .await
+                .map_err(Failure::Journal)?;
+        }
+    }
+    let sent = shared.desk.sent();
+    let signers: BTreeSet<NodeKey> = sent.iter().map(|sent| sent.signer).collect();
+    let mut nonces = Vec::new();
+    for signer in signers {
+        nonces.push((signer, patiently(reads::nonce(head, &signer)).await?));
+    }
+    let buried = shared.desk.bury(head.block_number(), nonces).await;
+    buried.map_err(Failure::Journal)
+}
+
+/// Signs what is in no transaction yet, writes that down, and sends it.
+async fn send_what_waits(shared: &Shared, head: &At) -> Result<(), Failure> {
+    let mut made: Vec<(u64, Sent)> = Vec::new();
+    for (order, waiting) in shared.desk.unsent(ON_THEIR_WAY) {
+        let alice = calls::alice();
+        let signer = match waiting.call {
+            Call::Faucet { .. } => &alice,
+            _ => &*shared.secret,
+        };
+        let next = patiently(reads::nonce(head, &signer.node())).await?;
+        let own = made.iter().filter(|(_, sent)| sent.signer == signer.node());
+        let mut nonce = shared.desk.free_nonce(&signer.node(), next);
+        for _ in own {
+            nonce = shared.desk.free_nonce(&signer.node(), nonce + 1);
+        }
+        let wanted = Wanted {
+            call: &waiting.call,
+            account: waiting.account,
+            signer,
+            nonce,
+        };
+        match patiently(calls::sign(head, wanted)).await? {
+            Ok(sent) => made.push((order, sent)),
+            Err(reason) => {
+                let rejected = shared.desk.reject(order, reason).await;
+                rejected.map_err(Failure::Journal)?;
+            }
+        }
+    }
+    if made.is_empty() {
+        return Ok(());
+    }
+    let sent = made.iter().map(|(_, sent)| sent.clone()).collect();
+    shared.desk.send(made).await.map_err(Failure::Journal)?;
+    submit(head, sent).await
+}
+
+/// Sends transactions. One that is refused may be there already, or its time may come; if not, it dies.
+async fn submit(head: &At, sent: Vec<Sent>) -> Result<(), Failure> {
+    for sent in sent {
+        let transaction = head.transactions().from_bytes(sent.bytes);
+        let submitted = timeout(PATIENCE, transaction.submit()).await;
+        submitted
+            .map_err(|_| ChainAway::Unreachable("the chain's node does not answer".into()))?
+            .ok();
+    }
+    Ok(())
+}

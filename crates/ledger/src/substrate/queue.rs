@@ -1,0 +1,150 @@
+//! Intents on their way to the chain: in which transaction each is, and with which nonce.
+//!
+//! An intent is in one transaction at a time that can still get into a block. Another one is made only when the first
+//! cannot any more: its time is over, or another transaction has its nonce.
+
+use std::collections::BTreeMap;
+
+use opensky_protocol::{Account, Digest, NodeKey, ledger::Call};
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+
+/// An intent that is not decided.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub(crate) struct Waiting {
+    pub intent: Digest,
+    pub account: Account,
+    pub call: Call,
+    /// The transaction that it is in, once it is signed.
+    pub sent: Option<Sent>,
+    /// How many transactions it was in that came into no block.
+    pub tries: u32,
+}
+
+/// A signed transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub(crate) struct Sent {
+    pub signer: NodeKey,
+    pub nonce: u64,
+    pub hash: Digest,
+    pub bytes: Vec<u8>,
+    /// The block upon which it was made.
+    pub born: u64,
+    /// The last block that can have it.
+    pub dies: u64,
+}
+
+/// The intents that are not decided, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Queue(pub BTreeMap<u64, Waiting>);
+
+impl Queue {
+    /// Which intent is in that transaction.
+    pub fn by_hash(&self, hash: &Digest) -> Option<u64> {
+        let mut sent = self.sent();
+        sent.find_map(|(order, sent)| (sent.hash == *hash).then_some(order))
+    }
+
+    /// The transactions that may still get into a block, in the order of their intents.
+    pub fn sent(&self) -> impl Iterator<Item = (u64, &Sent)> {
+        let entries = self.0.iter();
+        entries.filter_map(|(order, waiting)| Some((*order, waiting.sent.as_ref()?)))
+    }
+
+    /// The first intents that are in no transaction, at most `most`.
+    pub fn unsent(&self, most: usize) -> Vec<(u64, Waiting)> {
+        let unsent = self.0.iter().filter(|(_, waiting)| waiting.sent.is_none());
+        let unsent = unsent.map(|(order, waiting)| (*order, waiting.clone()));
+        unsent.take(most).collect()
+    }
+
+    /// The lowest nonce from the chain's next one on that no transaction of the signer has.
+    pub fn free_nonce(&self, signer: &NodeKey, next: u64) -> u64 {
+        let mut nonce = next;
+        while self
+            .sent()
+            .any(|(_, sent)| sent.signer == *signer && sent.nonce == nonce)
+        {
+            nonce += 1;
+        }
+        nonce
+    }
+
+    /// Gives up the transactions that are in no block up to `block`, and can be in none after it. `next` is the
+    /// signer's nonce then. Returns whose they were.
+    pub fn bury(&mut self, block: u64, signer: &NodeKey, next: u64) -> Vec<u64> {
+        self.give_up(|sent| sent.signer == *signer && (sent.nonce < next || sent.dies <= block))
+    }
+
+    /// Gives up the transactions that were made upon blocks which are gone: all after `block`.
+    pub fn uproot(&mut self, block: u64) -> Vec<u64> {
+        self.give_up(|sent| sent.born > block)
+    }
+
+    fn give_up(&mut self, is_dead: impl Fn(&Sent) -> bool) -> Vec<u64> {
+        let mut given_up = Vec::new();
+        for (order, waiting) in &mut self.0 {
+            if waiting.sent.as_ref().is_some_and(&is_dead) {
+                waiting.sent = None;
+                waiting.tries += 1;
+                given_up.push(*order);
+            }
+        }
+        given_up
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNER: NodeKey = NodeKey([1; 32]);
+
+    fn waiting(sent: Option<(u64, u64)>) -> Waiting {
+        Waiting {
+            intent: Digest([0; 32]),
+            account: SIGNER.into(),
+            call: Call::Withdraw,
+            tries: 0,
+            sent: sent.map(|(nonce, dies)| Sent {
+                signer: SIGNER,
+                nonce,
+                hash: Digest([nonce as u8; 32]),
+                bytes: Vec::new(),
+                born: dies - 63,
+                dies,
+            }),
+        }
+    }
+
+    fn queue(entries: &[Option<(u64, u64)>]) -> Queue {
+        Queue((0..).zip(entries.iter().copied().map(waiting)).collect())
+    }
+
+    #[test]
+    fn a_nonce_is_in_one_transaction_that_can_still_be_included() {
+        let queue = queue(&[Some((4, 80)), Some((6, 80)), None]);
+        assert_eq!(queue.free_nonce(&SIGNER, 4), 5);
+        assert_eq!(queue.free_nonce(&SIGNER, 6), 7);
+        assert_eq!(
+            queue.free_nonce(&NodeKey([2; 32]), 4),
+            4,
+            "another's are its own"
+        );
+        assert_eq!(queue.unsent(9), [(2, waiting(None))]);
+    }
+
+    #[test]
+    fn what_can_still_be_included_is_not_made_again() {
+        let mut queue = queue(&[Some((4, 80)), Some((5, 81))]);
+        assert!(queue.bury(79, &SIGNER, 4).is_empty());
+        assert_eq!(queue.bury(80, &SIGNER, 4), [0], "its time is over");
+        assert_eq!(queue.bury(80, &SIGNER, 6), [1], "its nonce is another's");
+        assert_eq!(queue.sent().count(), 0);
+    }
+
+    #[test]
+    fn what_leans_on_a_block_that_is_gone_is_made_again() {
+        let mut queue = queue(&[Some((4, 80)), Some((5, 81))]);
+        assert_eq!(queue.uproot(17), [1]);
+    }
+}

@@ -1,0 +1,189 @@
+//! What a block says: the facts in its events, who paid fees, and which transactions failed, and why.
+
+use std::collections::BTreeMap;
+
+use opensky_protocol::{
+    Account, Digest,
+    ledger::{EvidenceError, Fact, Rejection},
+};
+use subxt::{
+    error::DispatchError,
+    events::{Event, Phase},
+    utils::Static,
+};
+
+use super::{At, ChainAway, Config, api};
+
+/// What one transaction did, or the chain by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Deed {
+    /// The transaction's hash, where somebody asked for it; the escrow's id for what the chain did by itself.
+    pub hash: Option<Digest>,
+    /// Who paid for it.
+    pub fee: Option<(Account, u128)>,
+    /// What happened, in order.
+    pub facts: Vec<Fact>,
+    /// Why nothing did.
+    pub failed: Option<Rejection>,
+}
+
+/// What a block says.
+pub(crate) struct Scan {
+    /// Its time, in Unix milliseconds.
+    pub time: u64,
+    pub deeds: Vec<Deed>,
+}
+
+/// Reads a block; the hashes of its transactions only if somebody waits for one.
+pub(crate) async fn scan(at: &At, with_hashes: bool) -> Result<Scan, ChainAway> {
+    let now = api::storage().timestamp().now();
+    let time = at.storage().fetch(now, ()).await?.decode()?;
+    let events = at.events().fetch().await?;
+    let mut deeds = BTreeMap::<u32, Deed>::new();
+    let mut own = Deed::default();
+    for event in events.iter() {
+        let event = event?;
+        match event.phase() {
+            Phase::ApplyExtrinsic(index) => note(deeds.entry(index).or_default(), &event, at)?,
+            Phase::Finalization | Phase::Initialization => note(&mut own, &event, at)?,
+        }
+    }
+    if with_hashes {
+        let extrinsics = at.extrinsics().fetch().await?;
+        for extrinsic in extrinsics.iter() {
+            let extrinsic = extrinsic?;
+            let deed = deeds.entry(extrinsic.index() as u32).or_default();
+            deed.hash = Some(Digest(extrinsic.hash().0));
+        }
+    }
+    let deeds = deeds.into_values().chain(by_escrow(own.facts)).collect();
+    Ok(Scan { time, deeds })
+}
+
+/// What the chain did by itself, each escrow's facts for themselves, under its id.
+fn by_escrow(facts: Vec<Fact>) -> Vec<Deed> {
+    let mut deeds: Vec<Deed> = Vec::new();
+    for fact in facts {
+        let escrow = escrow_of(&fact);
+        match deeds.last_mut() {
+            Some(last) if escrow.is_none() || last.hash == escrow => last.facts.push(fact),
+            _ => deeds.push(Deed {
+                hash: escrow,
+                facts: vec![fact],
+                ..Deed::default()
+            }),
+        }
+    }
+    deeds
+}
+
+fn escrow_of(fact: &Fact) -> Option<Digest> {
+    match *fact {
+        Fact::Opened { escrow, .. }
+        | Fact::ToppedUp { escrow, .. }
+        | Fact::Closed { escrow, .. }
+        | Fact::Paid { escrow, .. }
+        | Fact::NotPaid { escrow, .. }
+        | Fact::Filed { escrow, .. }
+        | Fact::NotFiled { escrow, .. }
+        | Fact::Objected { escrow, .. }
+        | Fact::Resolved { escrow, .. }
+        | Fact::Settled { escrow, .. }
+        | Fact::Refunded { escrow, .. } => Some(escrow),
+        _ => None,
+    }
+}
+
+fn note(deed: &mut Deed, event: &Event<'_, Config>, at: &At) -> Result<(), ChainAway> {
+    use api::{balances::events as balances, transaction_payment::events as payment};
+    match (event.pallet_name(), event.event_name()) {
+        ("Jobs" | "Providers", "Booked") => {
+            let Static(fact) = event.decode_fields_unchecked_as::<Booked>()?.0;
+            // What moved money beside it is what it says.
+            deed.facts
+                .retain(|fact| !matches!(fact, Fact::Transferred { .. }));
+            deed.facts.push(fact);
+        }
+        ("Balances", "Transfer") if deed.facts.is_empty() => {
+            let moved = event.decode_fields_unchecked_as::<balances::Transfer>()?;
+            deed.facts.push(Fact::Transferred {
+                from: Account(moved.from.0),
+                to: Account(moved.to.0),
+                amount: moved.amount,
+            });
+        }
+        ("TransactionPayment", "TransactionFeePaid") => {
+            let paid = event.decode_fields_unchecked_as::<payment::TransactionFeePaid>()?;
+            deed.fee = Some((Account(paid.who.0), paid.actual_fee));
+        }
+        ("System", "ExtrinsicFailed") => {
+            let error = DispatchError::decode_from(event.field_bytes(), at.metadata());
+            deed.failed = Some(error.map_or(Rejection::Unknown, |error| rejection(&error)));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The field of the pallets' event.
+#[derive(subxt::ext::scale_decode::DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct Booked(Static<Fact>);
+
+/// A reason of the rule book.
+fn rejection(error: &DispatchError) -> Rejection {
+    match error {
+        DispatchError::Module(error) => {
+            let name = error.details().map(|details| details.variant.name.clone());
+            name.ok()
+                .as_deref()
+                .and_then(by_name)
+                .unwrap_or(Rejection::Unknown)
+        }
+        DispatchError::BadOrigin => Rejection::Unauthorised,
+        DispatchError::Token(_) => Rejection::Balance,
+        DispatchError::Arithmetic(_) => Rejection::Overflow,
+        _ => Rejection::Unknown,
+    }
+}
+
+/// The rejection that the pallets call so.
+fn by_name(name: &str) -> Option<Rejection> {
+    let evidence = |error| Some(Rejection::Evidence(error));
+    let known = match name {
+        "Balance" | "InsufficientBalance" => Rejection::Balance,
+        "Existential" | "ExistentialDeposit" | "Expendability" => Rejection::Existential,
+        "Zero" => Rejection::Zero,
+        "Overflow" => Rejection::Overflow,
+        "Unauthorised" => Rejection::Unauthorised,
+        "NodeTaken" => Rejection::NodeTaken,
+        "NodeUnknown" => Rejection::NodeUnknown,
+        "Bond" => Rejection::Bond,
+        "Unbondings" => Rejection::Unbondings,
+        "TooEarly" => Rejection::TooEarly,
+        "EscrowTaken" => Rejection::EscrowTaken,
+        "EscrowUnknown" => Rejection::EscrowUnknown,
+        "Deadline" => Rejection::Deadline,
+        "Phase" => Rejection::Phase,
+        "Voucher" => Rejection::Voucher,
+        "Opening" => Rejection::Opening,
+        "EvidenceTicket" => return evidence(EvidenceError::Ticket),
+        "EvidenceAssignment" => return evidence(EvidenceError::Assignment),
+        "EvidenceOperator" => return evidence(EvidenceError::Operator),
+        "EvidenceCommit" => return evidence(EvidenceError::Commit),
+        "EvidenceStatement" => return evidence(EvidenceError::Statement),
+        "EvidenceLimits" => return evidence(EvidenceError::Limits),
+        "EvidenceNode" => return evidence(EvidenceError::Node),
+        "EvidenceBond" => return evidence(EvidenceError::Bond),
+        "EvidenceSummons" => return evidence(EvidenceError::Summons),
+        "Claimed" => Rejection::Claimed,
+        "Claims" => Rejection::Claims,
+        "Unsettled" => Rejection::Unsettled,
+        "CaseUnknown" => Rejection::CaseUnknown,
+        "Undisputed" => Rejection::Undisputed,
+        "Disputed" => Rejection::Disputed,
+        "NoArbiter" => Rejection::NoArbiter,
+        _ => return None,
+    };
+    Some(known)
+}
