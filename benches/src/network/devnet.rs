@@ -36,6 +36,7 @@ pub fn measure(folder: &Path, hello: &[u8], figures: &mut Figures) -> Result<(),
         seed: None,
         names: Names::of(folder.path())?,
         cores: 1,
+        chain: None,
     };
     let devnet = Devnet::start(&plan, &folder, &Signals::none(), &|_| {})?;
     let ready = start.elapsed();

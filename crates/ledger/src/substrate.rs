@@ -21,6 +21,7 @@ use opensky_protocol::{
     Account, Digest, SecretKey,
     ledger::{LedgerReply, LedgerRequest, Terms},
 };
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use subxt::{PolkadotConfig, client::OnlineClientAtBlock};
 use tokio::{
     sync::{Notify, watch},
@@ -65,7 +66,9 @@ struct Shared {
 enum View {
     /// After its last finalized block.
     At(Arc<At>),
-    /// It does not, and why.
+    /// Nobody has looked yet.
+    Unseen,
+    /// It cannot be seen, and why.
     Away(ChainAway),
 }
 
@@ -85,10 +88,10 @@ pub enum ChainAway {
     },
 }
 
-/// What everyone on a chain agrees on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What everyone on a ledger agrees on.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
 pub struct Charter {
-    /// The chain's id: the hash of its first block.
+    /// The ledger's id: of a chain, the hash of its first block.
     pub id: Digest,
     /// Its rules, as they are now.
     pub terms: Terms,
@@ -118,12 +121,11 @@ impl Chain {
         operator: Account,
     ) -> Result<Self, LedgerError> {
         let desk = Desk::open(path, secret.node(), operator)?;
-        let away = ChainAway::Unreachable(format!("the chain at {url} was not reached yet"));
         let shared = Arc::new(Shared {
             url,
             secret,
             desk,
-            view: watch::Sender::new(View::Away(away)),
+            view: watch::Sender::new(View::Unseen),
             asked: Notify::new(),
         });
         let follower = tokio::spawn(follow::follow(shared.clone()));
@@ -139,11 +141,14 @@ impl Chain {
         self.0.shared.desk.settle_on(id)
     }
 
-    /// Which chain it is, and by which rules it goes.
+    /// Which chain it is, and by which rules it goes. Waits until somebody has tried to reach it.
     ///
     /// # Errors
     /// [`ChainAway`].
     pub async fn charter(&self) -> Result<Charter, ChainAway> {
+        let mut view = self.0.shared.view.subscribe();
+        // The sender lives as long as this handle.
+        let _ = view.wait_for(|view| !matches!(view, View::Unseen)).await;
         let at = self.0.shared.at()?;
         let terms = reads::terms(&at).await?;
         let id = at.genesis_hash().map(|hash| Digest(hash.0));
@@ -185,6 +190,7 @@ impl Shared {
     fn at(&self) -> Result<Arc<At>, ChainAway> {
         match &*self.view.borrow() {
             View::At(at) => Ok(at.clone()),
+            View::Unseen => Err(ChainAway::Unreachable("nobody has asked it yet".into())),
             View::Away(away) => Err(away.clone()),
         }
     }

@@ -133,6 +133,8 @@ pub enum LedgerConfig {
     Here(LedgerHere),
     /// Another node keeps them.
     At(LedgerAt),
+    /// They are on a chain.
+    Chain(LedgerChain),
 }
 
 /// An embedded ledger. What a genesis says counts only when the ledger is made.
@@ -190,6 +192,16 @@ pub struct LedgerAt {
     /// A multiaddress of it, which ends in `/p2p/` and its peer's id. It is one to begin with, too.
     #[serde(deserialize_with = "checked::node")]
     pub address: String,
+}
+
+/// A chain that this node settles on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LedgerChain {
+    /// The JSON-RPC server of one of the chain's nodes, `ws://` or `wss://`. What it says is believed: use one that
+    /// you trust.
+    #[serde(deserialize_with = "checked::chain")]
+    pub url: String,
 }
 
 /// The local HTTP API.

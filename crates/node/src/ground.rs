@@ -2,8 +2,9 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
+use opensky_ledger::{Chain, Charter};
 use opensky_network::Network;
-use opensky_protocol::{codec, ledger::Genesis};
+use opensky_protocol::{Digest, codec, ledger::Genesis};
 use opensky_storage::{Row, Rows, SealKey, Store, Table};
 use tokio::time::{sleep, timeout};
 
@@ -23,6 +24,8 @@ const FIRST_LEDGER: Duration = Duration::from_secs(30);
 /// How long one that was reached before is waited for, to see that it still is the same one.
 const KNOWN_LEDGER: Duration = Duration::from_secs(3);
 /// The ledger that this node settles on, by which it knows the ledger again.
+const CHARTER: Table = Table::new("charter-1");
+/// The same as it was written before there were chains.
 const GENESIS: Table = Table::new("genesis-1");
 
 /// What is on the disk, opened.
@@ -61,14 +64,25 @@ impl Ground {
             LedgerConfig::At(at) => {
                 return Ok(Books::At(Distant::new(at.node, network.clone())));
             }
+            LedgerConfig::Chain(chain) => {
+                let file = config.data.join("chain.redb");
+                let secret = Arc::new(self.identity.secret());
+                let own = secret.node().into();
+                return Ok(Books::Chain(Chain::follow(
+                    &file,
+                    chain.url.clone(),
+                    secret,
+                    own,
+                )?));
+            }
         };
         let file = config.data.join("ledger.redb");
         let genesis = ledger::genesis(here, self.identity.secret().node().into());
         // A file that is there says itself whether it is this one's. Another one would begin without all that
         // everybody has, and be taken for the same.
         if !file.exists() {
-            self.belongs_to(&genesis)?;
-            if self.kept_genesis()?.is_some() {
+            self.belongs_to(genesis.id())?;
+            if self.kept_charter()?.is_some() {
                 return Err(StartError::LedgerLost(file));
             }
         }
@@ -76,62 +90,76 @@ impl Ground {
         Ok(Books::Here(keeper))
     }
 
-    /// What the ledger began with: as it was written down, or else from the ledger, which is waited
-    /// for. Fails if another one answers.
-    pub async fn genesis(&self, books: &Books) -> Result<Genesis, StartError> {
-        let genesis = match self.kept_genesis()? {
-            Some(kept) => {
-                // One that is away now is looked at before it is believed.
-                if let Ok(Ok(found)) = timeout(KNOWN_LEDGER, books.genesis()).await {
-                    self.belongs_to(&found)?;
+    /// Which ledger it is: as it was written down, or else from the ledger, which is waited for. Fails if
+    /// another one answers.
+    pub async fn charter(&self, books: &Books) -> Result<Charter, StartError> {
+        let charter = match self.kept_charter()? {
+            // One that is away now is looked at before it is believed.
+            Some(kept) => match timeout(KNOWN_LEDGER, books.charter()).await {
+                Ok(Ok(found)) => {
+                    self.belongs_to(found.id)?;
+                    // A chain's rules may have changed meanwhile.
+                    match found == kept {
+                        true => kept,
+                        false => self.keep(found).await?,
+                    }
                 }
-                kept
-            }
-            None => self.keep(first_genesis(books).await?).await?,
+                _ => kept,
+            },
+            None => self.keep(first_charter(books).await?).await?,
         };
-        books.settle_on(genesis.id());
-        Ok(genesis)
+        books.settle_on(charter.id);
+        Ok(charter)
     }
 
     /// Fails if what is on the disk is another ledger's.
-    fn belongs_to(&self, ledger: &Genesis) -> Result<(), StartError> {
-        let kept = self.kept_genesis()?;
-        let (own, found) = (kept.map_or(ledger.id(), |kept| kept.id()), ledger.id());
+    fn belongs_to(&self, found: Digest) -> Result<(), StartError> {
+        let own = self.kept_charter()?.map_or(found, |kept| kept.id);
         match own == found {
             true => Ok(()),
             false => Err(StartError::OtherLedger { own, found }),
         }
     }
 
-    fn kept_genesis(&self) -> Result<Option<Genesis>, StartError> {
-        let row = self.rows.load_all(GENESIS)?.next().transpose()?;
+    fn kept_charter(&self) -> Result<Option<Charter>, StartError> {
+        let read = |table| -> Result<Option<Vec<u8>>, StartError> {
+            let row = self.rows.load_all(table)?.next().transpose()?;
+            Ok(row.map(|(_, value)| value))
+        };
         // A row of another form was written by another version.
-        Ok(row.and_then(|(_, value)| codec::decode(&value).ok()))
+        if let Some(row) = read(CHARTER)? {
+            return Ok(codec::decode(&row).ok());
+        }
+        let genesis = read(GENESIS)?.and_then(|row| codec::decode::<Genesis>(&row).ok());
+        Ok(genesis.map(|genesis| Charter {
+            id: genesis.id(),
+            terms: genesis.terms,
+        }))
     }
 
-    async fn keep(&self, genesis: Genesis) -> Result<Genesis, StartError> {
+    async fn keep(&self, charter: Charter) -> Result<Charter, StartError> {
         let row = Row {
-            table: GENESIS,
+            table: CHARTER,
             key: Vec::new(),
-            value: Some(codec::encode(&genesis)),
+            value: Some(codec::encode(&charter)),
         };
         self.rows.submit(vec![row])?.await?;
-        Ok(genesis)
+        Ok(charter)
     }
 }
 
-async fn first_genesis(books: &Books) -> Result<Genesis, LedgerAway> {
+async fn first_charter(books: &Books) -> Result<Charter, LedgerAway> {
     const PAUSE: Duration = Duration::from_millis(200);
     let tries = FIRST_LEDGER.as_millis() / PAUSE.as_millis();
     for _ in 0..tries {
-        match timeout(FIRST_LEDGER, books.genesis()).await {
-            Ok(Ok(genesis)) => return Ok(genesis),
+        match timeout(FIRST_LEDGER, books.charter()).await {
+            Ok(Ok(charter)) => return Ok(charter),
             Ok(Err(error)) => tracing::debug!(%error, "the ledger is waited for"),
             Err(_) => break,
         }
         sleep(PAUSE).await;
     }
-    books.genesis().await
+    books.charter().await
 }
 
 fn make_folder(path: &Path) -> Result<(), StartError> {

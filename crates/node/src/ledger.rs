@@ -5,6 +5,7 @@ mod keeper;
 mod teller;
 mod turnstile;
 
+use opensky_ledger::{Chain, ChainAway, Charter};
 use opensky_protocol::{
     Account, Digest, NodeKey, Signed,
     ledger::{
@@ -28,6 +29,8 @@ pub(crate) enum Books {
     Here(Keeper),
     /// There: another node keeps them.
     At(Distant),
+    /// Nobody keeps them: they are on a chain.
+    Chain(Chain),
 }
 
 /// Why there is no answer from the ledger. Nothing is known about what was asked of it.
@@ -39,6 +42,9 @@ pub enum LedgerAway {
     /// Whoever asked has not waited any longer than so many seconds.
     #[error("the ledger's keeper has not answered for {0} s")]
     Slow(u64),
+    /// The chain cannot be reached.
+    #[error("the chain does not answer: {0}")]
+    Chain(String),
     /// It cannot do anything now.
     #[error("the ledger is not available now")]
     Unavailable,
@@ -67,6 +73,25 @@ impl Books {
             // Its file is that of one ledger.
             Self::Here(_) => {}
             Self::At(distant) => distant.settle_on(own),
+            Self::Chain(chain) => {
+                if let Err(error) = chain.settle_on(own) {
+                    tracing::error!(%error, "it is not written down which chain this node settles on");
+                }
+            }
+        }
+    }
+
+    /// Which ledger it is, and by which rules it goes.
+    pub async fn charter(&self) -> Result<Charter, LedgerAway> {
+        if let Self::Chain(chain) = self {
+            return Ok(chain.charter().await?);
+        }
+        match self.ask(LedgerRequest::Genesis).await? {
+            LedgerReply::Genesis(genesis) => Ok(Charter {
+                id: genesis.id(),
+                terms: genesis.terms,
+            }),
+            _ => Err(LedgerAway::Senseless),
         }
     }
 
@@ -75,10 +100,20 @@ impl Books {
         let reply = match self {
             Self::Here(keeper) => keeper.ask(request).await,
             Self::At(distant) => distant.ask(request).await?,
+            Self::Chain(chain) => chain.ask(request).await?,
         };
         match reply {
             LedgerReply::Unavailable => Err(LedgerAway::Unavailable),
             reply => Ok(reply),
+        }
+    }
+}
+
+impl From<ChainAway> for LedgerAway {
+    fn from(away: ChainAway) -> Self {
+        match away {
+            ChainAway::Unreachable(why) => Self::Chain(why),
+            ChainAway::Other { own, found } => Self::Other { own, found },
         }
     }
 }
@@ -106,8 +141,6 @@ macro_rules! asks {
 }
 
 asks! {
-    /// What it began with.
-    genesis() -> Genesis, LedgerRequest::Genesis => Genesis(genesis) *genesis;
     /// Which nonce comes next.
     nonce(signer: NodeKey) -> u64, LedgerRequest::Nonce(signer) => Nonce(next) next;
     /// What an account has.

@@ -3,11 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use opensky_core::{Event, Identity as Who, Participant, Policy};
+use opensky_ledger::Charter;
 use opensky_network::{Config as NetworkConfig, Exposure, Network};
-use opensky_protocol::{
-    Account, NodeKey, SecretKey,
-    ledger::{Genesis, Terms},
-};
+use opensky_protocol::{Account, NodeKey, SecretKey, ledger::Terms};
 use opensky_storage::Rows;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -126,7 +124,7 @@ impl Node {
         };
         let books = ground.books(&config, &network)?;
         // Others may ask for the ledger from here on: a node that keeps it does not wait for itself.
-        let genesis = ground.genesis(&books).await?;
+        let charter = ground.charter(&books).await?;
         Building {
             config,
             execute,
@@ -134,7 +132,7 @@ impl Node {
             ground,
             network,
             books,
-            genesis,
+            charter,
         }
         .build(inbox)
         .await
@@ -238,7 +236,7 @@ struct Building {
     ground: Ground,
     network: Network,
     books: Books,
-    genesis: Genesis,
+    charter: Charter,
 }
 
 impl Building {
@@ -250,7 +248,7 @@ impl Building {
             ground,
             network,
             books,
-            genesis,
+            charter,
         } = self;
         let Ground {
             identity,
@@ -264,7 +262,7 @@ impl Building {
         let who = Who {
             node: secret.node(),
             operator: secret.node().into(),
-            ledger: genesis.id(),
+            ledger: charter.id,
         };
         let signer = Signer {
             secret: secret.clone(),
@@ -405,11 +403,11 @@ impl Building {
             wishes: wish.clone(),
             books: books.clone(),
             teller: teller.clone(),
-            terms: genesis.terms.clone(),
+            terms: charter.terms.clone(),
             clock: clock.clone(),
         };
         tasks.spawn(objector.watch().instrument(span()));
-        let prepare = wallet.prepare(&genesis.terms, &signer, &teller);
+        let prepare = wallet.prepare(&charter.terms, &signer, &teller);
         match timeout(FIRST_MONEY, prepare).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the account is not ready"),
@@ -429,7 +427,7 @@ impl Building {
             config,
             secret,
             content,
-            terms: genesis.terms,
+            terms: charter.terms,
             clock,
             rows,
             depot,

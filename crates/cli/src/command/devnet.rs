@@ -58,6 +58,10 @@ pub struct Args {
     /// money and jobs [default: a folder that is removed].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Settles on a chain: starts one of this machine, and no ledger of one node's. Its node and its runtime
+    /// are built by `cargo xtask runtime --node`.
+    #[arg(long)]
+    chain: bool,
     /// How to say that it is ready, and what happens then: JSON is lines on stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -110,6 +114,7 @@ fn plan(args: &Args, names: Names) -> Plan {
         seed: args.seed,
         names,
         cores: (processors / args.providers.max(1)).max(1),
+        chain: args.chain.then(String::new),
     }
 }
 
@@ -137,6 +142,9 @@ fn typed(folder: &Path, args: &Args) -> String {
         .collect();
     if !bad.is_empty() {
         typed += &format!(" --bad {}", bad.join(","));
+    }
+    if args.chain {
+        typed += " --chain";
     }
     if let Some(seed) = args.seed {
         typed += &format!(" --seed {seed}");

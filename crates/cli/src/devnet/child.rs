@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    ffi::OsString,
     fmt,
     fs::OpenOptions,
     io::{self, BufRead, BufReader},
@@ -98,36 +99,57 @@ pub struct Child {
     pub name: String,
     /// Where it logs to.
     pub log: PathBuf,
-    config: PathBuf,
     process: std::process::Child,
     said: Option<Receiver<String>>,
     habit: Option<Habit>,
+    program: PathBuf,
+    /// What it is told when it is started again.
+    pub args: Vec<OsString>,
 }
 
 impl Child {
     /// An honest node: this very program.
     pub fn node(name: &str, config: &Path, log: &Path) -> Result<Self, Problem> {
-        let mut command = Command::new("/proc/self/exe");
-        command
-            .args(["node", "start", "--format", "json", "--config"])
-            .arg(config);
-        let mut child = Self::start(name, command, config, log)?;
+        let mut args = ["node", "start", "--format", "json", "--config"].map(OsString::from);
+        let args = args.iter_mut().map(std::mem::take).chain([config.into()]);
+        Self::telling(name, Path::new("/proc/self/exe"), args.collect(), log)
+    }
+
+    /// The chain.
+    pub fn chain(
+        name: &str,
+        program: &Path,
+        args: Vec<OsString>,
+        log: &Path,
+    ) -> Result<Self, Problem> {
+        Self::telling(name, program, args, log)
+    }
+
+    /// One that says something when it is ready.
+    fn telling(
+        name: &str,
+        program: &Path,
+        args: Vec<OsString>,
+        log: &Path,
+    ) -> Result<Self, Problem> {
+        let mut child = Self::start(name, program, args, log)?;
         child.said = child.process.stdout.take().map(first_line);
         Ok(child)
     }
 
     /// A bad one.
     pub fn bad(name: &str, config: &Path, habit: Habit, log: &Path) -> Result<Self, Problem> {
-        let mut command = Command::new(bad_node()?);
-        command.arg(config).arg(habit.to_string());
-        let mut child = Self::start(name, command, config, log)?;
+        let args = vec![config.into(), habit.to_string().into()];
+        let mut child = Self::start(name, &bad_node()?, args, log)?;
         // It has nothing to say; nobody would read it.
         child.process.stdout = None;
         child.habit = Some(habit);
         Ok(child)
     }
 
-    fn start(name: &str, mut command: Command, config: &Path, log: &Path) -> Result<Self, Problem> {
+    fn start(name: &str, program: &Path, args: Vec<OsString>, log: &Path) -> Result<Self, Problem> {
+        let mut command = Command::new(program);
+        command.args(&args);
         let failed = |error: io::Error| {
             Problem::host(format!("cannot start the node {name}")).because(error)
         };
@@ -145,16 +167,17 @@ impl Child {
         Ok(Self {
             name: name.into(),
             log: log.into(),
-            config: config.into(),
             process,
             said: None,
             habit: None,
+            program: program.into(),
+            args,
         })
     }
 
-    /// The same honest node once more.
+    /// The same honest process once more.
     pub fn again(&self) -> Result<Self, Problem> {
-        Self::node(&self.name, &self.config, &self.log)
+        Self::telling(&self.name, &self.program, self.args.clone(), &self.log)
     }
 
     /// Whether it has said that it is ready.
@@ -190,7 +213,8 @@ impl Child {
         }
     }
 
-    fn line(&mut self, wait: &Wait<'_>) -> Result<String, Stop> {
+    /// The first line that it says.
+    pub fn line(&mut self, wait: &Wait<'_>) -> Result<String, Stop> {
         let said = self.said.take();
         let said = said.ok_or_else(|| Problem::host("a node says only once that it is ready"))?;
         loop {

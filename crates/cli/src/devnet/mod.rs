@@ -1,5 +1,6 @@
 //! A network of real processes on this machine, for development.
 
+mod chain;
 mod child;
 pub mod current;
 pub mod folder;
@@ -69,16 +70,22 @@ impl Devnet {
             join: folder.join(JOIN),
             passing: is_passing.then(|| folder.to_owned()),
         };
+        let mut plan = plan.clone();
+        if plan.chain.is_some() {
+            told("starting the chain");
+            let (child, url) = chain::Programs::find()?.start(folder, &wait)?;
+            network.children.push(child);
+            plan.chain = Some(url);
+        }
+        let plan = &plan;
         let mut ledger = None;
         for member in plan.members() {
-            let role = member.role;
             wait.check()?;
             told(&format!("starting {}", member.name));
             let child = start(plan, &member, folder, ledger.as_ref())?;
             network.children.push(child);
-            // Everybody else has to know where the ledger is, and to find it there if it is started again.
-            // The requester comes last.
-            if role == Role::Ledger
+            // Everybody else has to know where the first one is, and to find it there if it is started again.
+            if ledger.is_none()
                 && let Some(child) = network.children.last_mut()
             {
                 let at = child.ready(&wait)?;

@@ -6,8 +6,8 @@ use opensky_node::{Config, config::LedgerConfig};
 
 use crate::Problem;
 
-/// What the node is told that keeps the ledger.
-const LEDGER: &str = "ledger.toml";
+/// What the node is told that keeps the ledger, and without one, on a chain, the requester.
+const CONFIGS: [&str; 2] = ["ledger.toml", "requester.toml"];
 
 /// What tells a devnet and its ledger from all others.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,10 +21,10 @@ pub struct Names {
 impl Names {
     /// Those of the devnet that was in `folder`, which goes on; new ones where none was.
     pub fn of(folder: &Path) -> Result<Self, Problem> {
-        let file = folder.join(LEDGER);
-        if !file.exists() {
+        let files = CONFIGS.map(|name| folder.join(name));
+        let Some(file) = files.into_iter().find(|file| file.exists()) else {
             return Self::new();
-        }
+        };
         let config = Config::read(&file).map_err(|error| {
             Problem::usage(format!(
                 "cannot go on with the devnet in `{}`",
@@ -40,6 +40,10 @@ impl Names {
             LedgerConfig::Here(here) => Ok(Self {
                 network: config.network,
                 ledger: here.name,
+            }),
+            LedgerConfig::Chain(_) => Ok(Self {
+                network: config.network,
+                ledger: String::new(),
             }),
             LedgerConfig::At(_) => Self::new(),
         }
@@ -69,7 +73,7 @@ mod tests {
         let of = || Names::of(folder.path()).expect("names");
         let (one, two) = (of(), of());
         assert_ne!((&one.network, &one.ledger), (&two.network, &two.ledger));
-        let file = folder.path().join(LEDGER);
+        let file = folder.path().join(CONFIGS[0]);
         let text = "data = \"/d\"\nnetwork = \"n\"\n[ledger.here]\nname = \"l\"\n";
         fs::write(&file, text).expect("written");
         let expected = Names {

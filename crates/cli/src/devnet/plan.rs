@@ -95,6 +95,8 @@ pub struct Plan {
     pub names: Names,
     /// Units that each provider runs at once.
     pub cores: usize,
+    /// Where the chain can be asked that they settle on; `Some` of nothing before it is started.
+    pub chain: Option<String>,
 }
 
 /// What a process is.
@@ -136,7 +138,8 @@ impl Plan {
         }
     }
 
-    /// All processes, in the order in which they are started: the ledger first, the requester last.
+    /// All nodes, in the order in which they are started. Everybody begins with the first one: that is who keeps the
+    /// ledger, and on a chain the requester.
     pub fn members(&self) -> Vec<Member> {
         let honest = self.providers - self.bad.len();
         let roles = std::iter::repeat_n(Role::Provider, honest);
@@ -152,33 +155,45 @@ impl Plan {
             name: name.into(),
             role,
         };
+        let requester = one(REQUESTER, Role::Requester);
+        if self.chain.is_some() {
+            return std::iter::once(requester).chain(providers).collect();
+        }
         std::iter::once(one("ledger", Role::Ledger))
             .chain(providers)
-            .chain([one(REQUESTER, Role::Requester)])
+            .chain([requester])
             .collect()
     }
 
-    /// What a process is told, in TOML. The ledger's own listens where it is already, if that is known.
-    pub fn config(&self, member: &Member, data: &Path, ledger: Option<&Ready>) -> String {
+    /// What a process is told, in TOML. The first one listens where it is already, if that is known.
+    pub fn config(&self, member: &Member, data: &Path, first: Option<&Ready>) -> String {
         let provides = matches!(member.role, Role::Provider | Role::Bad(_));
-        let keeps = member.role == Role::Ledger;
-        let listen = match ledger {
-            Some(here) if keeps => here.address.split("/p2p/").next().unwrap_or_default(),
+        let is_first = match self.chain {
+            None => member.role == Role::Ledger,
+            Some(_) => member.role == Role::Requester,
+        };
+        let listen = match first {
+            Some(here) if is_first => here.address.split("/p2p/").next().unwrap_or_default(),
             _ => "/ip4/127.0.0.1/tcp/0",
         };
-        let books = match ledger {
-            Some(_) | None if keeps => {
+        let begin = match first {
+            Some(first) if !is_first && self.chain.is_some() => quoted(&first.address),
+            _ => String::new(),
+        };
+        let books = match (&self.chain, first) {
+            (Some(url), _) => format!("[ledger.chain]\nurl = {}\n", quoted(url)),
+            (None, _) if is_first => {
                 format!("[ledger.here]\nname = {}\n", quoted(&self.names.ledger))
             }
-            None => String::new(),
-            Some(ledger) => format!(
+            (None, None) => String::new(),
+            (None, Some(first)) => format!(
                 "[ledger.at]\nnode = {}\naddress = {}\n",
-                quoted(&ledger.key),
-                quoted(&ledger.address)
+                quoted(&first.key),
+                quoted(&first.address)
             ),
         };
         format!(
-            "data = {}\nnetwork = {}\nlisten = [{}]\npublic = true\n\
+            "data = {}\nnetwork = {}\nlisten = [{}]\nbootstrap = [{begin}]\npublic = true\n\
              provide = {provides}\n\n[capacity]\ncores = {}\ndisk = \"4GiB\"\n\n\
              {books}\n[api]\nlisten = \"127.0.0.1:0\"\n",
             quoted(&data.to_string_lossy()),
@@ -232,6 +247,7 @@ mod tests {
                 ledger: "opensky-devnet-1".into(),
             },
             cores: 1,
+            chain: None,
         }
     }
 
@@ -281,7 +297,7 @@ mod tests {
             assert_eq!(config.data, Path::new("/a \"b\"\\c"));
             let keeps = match &config.ledger {
                 LedgerConfig::Here(here) => here.name == plan.names.ledger,
-                LedgerConfig::At(_) => false,
+                LedgerConfig::At(_) | LedgerConfig::Chain(_) => false,
             };
             assert_eq!(keeps, member.role == Role::Ledger);
             let provides = matches!(member.role, Role::Provider | Role::Bad(_));

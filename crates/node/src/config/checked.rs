@@ -106,6 +106,17 @@ pub(super) fn nodes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D
         .collect()
 }
 
+pub(super) fn chain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let url = String::deserialize(from)?;
+    let rest = url.strip_prefix("ws://").or(url.strip_prefix("wss://"));
+    match rest.is_some_and(|rest| !rest.is_empty()) {
+        true => Ok(url),
+        false => Err(D::Error::custom(format!(
+            "`{url}` is not the address of a chain such as ws://127.0.0.1:9944"
+        ))),
+    }
+}
+
 pub(super) fn node_key<'de, D: Deserializer<'de>>(from: D) -> Result<NodeKey, D::Error> {
     let text = String::deserialize(from)?;
     digits(&text, "a node's key").map(NodeKey)

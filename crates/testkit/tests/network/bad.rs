@@ -79,7 +79,7 @@ impl Devnet {
         let config = Config::read(&self.data(LEDGER).with_extension("toml")).unwrap();
         match config.ledger {
             LedgerConfig::Here(here) => here.name,
-            LedgerConfig::At(at) => panic!("{at:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
