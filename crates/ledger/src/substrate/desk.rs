@@ -48,6 +48,9 @@ struct Clerk<'a> {
     open: MutexGuard<'a, Open>,
 }
 
+/// What a question takes.
+type Work = Box<dyn FnOnce(&mut Clerk<'_>) -> Result<LedgerReply, LedgerError> + Send>;
+
 impl Desk {
     pub fn open(path: &Path, signer: NodeKey, operator: Account) -> Result<Self, LedgerError> {
         let (journal, memory) = Journal::open(path)?;
@@ -113,39 +116,38 @@ impl Desk {
 
     /// Answers what needs no chain.
     pub async fn answer(&self, request: &LedgerRequest) -> Option<LedgerReply> {
-        let work: Box<dyn FnOnce(&mut Clerk<'_>) -> Result<LedgerReply, LedgerError> + Send> =
-            match request {
-                LedgerRequest::Submit(intents) => {
-                    let intents = intents.clone();
-                    Box::new(move |clerk| Ok(LedgerReply::Submitted(clerk.take_on(&intents)?)))
-                }
-                LedgerRequest::Nonce(signer) => {
-                    let signer = *signer;
-                    Box::new(move |clerk| Ok(LedgerReply::Nonce(clerk.next_nonce(&signer))))
-                }
-                LedgerRequest::Status(intent) => {
-                    let intent = *intent;
-                    Box::new(move |clerk| Ok(LedgerReply::Status(clerk.status(&intent)?)))
-                }
-                LedgerRequest::Events { after, limit } => {
-                    let (after, limit) = (*after, page(*limit));
-                    Box::new(move |clerk| {
-                        Ok(LedgerReply::Events(clerk.journal()?.events(after, limit)?))
-                    })
-                }
-                LedgerRequest::History {
-                    account,
-                    before,
-                    limit,
-                } => {
-                    let (account, before, limit) = (*account, *before, page(*limit));
-                    Box::new(move |clerk| {
-                        let events = clerk.journal()?.history(&account, before, limit)?;
-                        Ok(LedgerReply::Events(events))
-                    })
-                }
-                _ => return None,
-            };
+        let work: Work = match request {
+            LedgerRequest::Submit(intents) => {
+                let intents = intents.clone();
+                Box::new(move |clerk| Ok(LedgerReply::Submitted(clerk.take_on(&intents)?)))
+            }
+            LedgerRequest::Nonce(signer) => {
+                let signer = *signer;
+                Box::new(move |clerk| Ok(LedgerReply::Nonce(clerk.next_nonce(&signer))))
+            }
+            LedgerRequest::Status(intent) => {
+                let intent = *intent;
+                Box::new(move |clerk| Ok(LedgerReply::Status(clerk.status(&intent)?)))
+            }
+            LedgerRequest::Events { after, limit } => {
+                let (after, limit) = (*after, page(*limit));
+                Box::new(move |clerk| {
+                    Ok(LedgerReply::Events(clerk.journal()?.events(after, limit)?))
+                })
+            }
+            LedgerRequest::History {
+                account,
+                before,
+                limit,
+            } => {
+                let (account, before, limit) = (*account, *before, page(*limit));
+                Box::new(move |clerk| {
+                    let events = clerk.journal()?.history(&account, before, limit)?;
+                    Ok(LedgerReply::Events(events))
+                })
+            }
+            _ => return None,
+        };
         let answered = self.blocking(work).await;
         Some(answered.unwrap_or(LedgerReply::Unavailable))
     }
