@@ -31,6 +31,8 @@ use tokio::{
 use self::desk::Desk;
 use crate::LedgerError;
 
+pub use self::calls::alice;
+
 /// The types of this chain are Polkadot's: accounts, addresses, hashes, heads of blocks.
 type Config = PolkadotConfig;
 /// The chain as it is after one of its blocks.

@@ -13,8 +13,8 @@ use crate::{Problem, paths};
 
 /// The name of the process, and of its folder.
 pub const NAME: &str = "chain";
-/// Milliseconds between blocks.
-const SEAL: &str = "500";
+/// Milliseconds between the blocks of a devnet.
+pub const SEAL: &str = "500";
 /// What builds both programs.
 const BUILD: &str = "build it in OpenSky's sources, and use the opensky that is built there: cargo xtask runtime --node";
 
@@ -63,13 +63,19 @@ impl Programs {
         Ok(file)
     }
 
-    /// Starts the chain whose blocks are in `folder`, or begins it there. Returns it and where it can be asked.
-    pub fn start(&self, folder: &Path, wait: &Wait<'_>) -> Result<(Child, String), Stop> {
+    /// Starts the chain whose blocks are in `folder`, or begins it there; `seal` says when blocks are made, in the words of
+    /// its node. Returns it and where it can be asked.
+    pub fn start(
+        &self,
+        folder: &Path,
+        seal: &str,
+        wait: &Wait<'_>,
+    ) -> Result<(Child, String), Stop> {
         let cache = paths::cache()?.join(NAME);
         let spec = self.spec(&cache)?;
         let log = folder.join(format!("{NAME}.log"));
         let run = |port: &str| {
-            let mut args: Vec<_> = ["run", "--seal", SEAL, "--port", port]
+            let mut args: Vec<_> = ["run", "--seal", seal, "--port", port]
                 .map(Into::into)
                 .into();
             args.extend(["--spec".into(), spec.clone().into_os_string()]);

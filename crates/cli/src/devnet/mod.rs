@@ -1,7 +1,7 @@
 //! A network of real processes on this machine, for development.
 
-mod chain;
-mod child;
+pub mod chain;
+pub mod child;
 pub mod current;
 pub mod folder;
 pub mod names;
@@ -73,7 +73,7 @@ impl Devnet {
         let mut plan = plan.clone();
         if plan.chain.is_some() {
             told("starting the chain");
-            let (child, url) = chain::Programs::find()?.start(folder, &wait)?;
+            let (child, url) = chain::Programs::find()?.start(folder, chain::SEAL, &wait)?;
             network.children.push(child);
             plan.chain = Some(url);
         }

@@ -15,14 +15,14 @@ use super::{At, ChainAway, Config, api, queue::Sent};
 /// Blocks in which a transaction can be included. If it is not, another one can be made.
 const MORTALITY: u64 = 64;
 
-/// The key of `//Alice`, which everybody knows: on a development chain, and nowhere else, it has money.
+/// The secret of `//Alice`.
 const ALICE: [u8; 32] = [
     0xab, 0xf8, 0xe5, 0xbd, 0xbe, 0x30, 0xc6, 0x56, 0x56, 0xc0, 0xa3, 0xcb, 0xd1, 0x81, 0xff, 0x8a,
     0x56, 0x29, 0x4a, 0x69, 0xdf, 0xed, 0xd2, 0x79, 0x82, 0xaa, 0xce, 0x4a, 0x76, 0x90, 0x91, 0x15,
 ];
 
-/// Who gives money away on a development chain.
-pub(super) fn alice() -> SecretKey {
+/// The key of whoever has money on a development chain, and nowhere else: everybody knows it.
+pub fn alice() -> SecretKey {
     SecretKey::from_seed(&ALICE)
 }
 
