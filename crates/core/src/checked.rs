@@ -109,6 +109,6 @@ fn check_orders(from: NodeKey, orders: &[Order]) -> Result<(), Unsound> {
 }
 
 /// A batch that was signed at once is checked with one signature.
-fn all_hold<T: opensky_protocol::Signable + Clone>(batch: &[Signed<T>]) -> bool {
-    Signed::verify_all(batch.to_vec()).is_some()
+fn all_hold<T: opensky_protocol::Signable>(batch: &[Signed<T>]) -> bool {
+    Signed::all_hold(batch, NodeKey::signed)
 }

@@ -39,7 +39,7 @@ pub use content::{ContentKey, WrappedKey};
 pub use deployment::{Deployment, Manifest};
 pub use digest::{Digest, ParseDigestError};
 pub use job::{JobError, JobPlan, JobReceipt, JobSpec};
-pub use key::{NodeKey, SecretKey, Signature};
+pub use key::{Check, NodeKey, SecretKey, Signature};
 pub use merkle::{MerklePath, merkle_paths, merkle_root};
 pub use message::{MAX_MESSAGE_BYTES, Message, Refusal, Reply, Request, Settlement};
 pub use money::PriceTerms;

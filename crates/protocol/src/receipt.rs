@@ -6,7 +6,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 use crate::{
-    Account, Class, Digest, NodeKey, Outputs, Profile, SecretKey, Signature, Signed, Ticket,
+    Account, Check, Class, Digest, NodeKey, Outputs, Profile, SecretKey, Signature, Signed, Ticket,
     Transcript, Work,
     codec::{self, CodecError, FileKind},
     names,
@@ -190,7 +190,12 @@ impl Receipt {
 impl Statement {
     /// Whether `signature` is that of the node that it names.
     pub fn is_signed(&self, signature: &Signature) -> bool {
-        self.node.verify(DOMAIN, self, signature)
+        self.is_signed_by(NodeKey::signed, signature)
+    }
+
+    /// The same, found out in another way.
+    pub(crate) fn is_signed_by(&self, check: Check, signature: &Signature) -> bool {
+        check(&self.node, &Digest::derive(DOMAIN, self), signature)
     }
 
     /// What two providers' results are compared by, of what is said here. `Ok` and `Err`: unit, class,

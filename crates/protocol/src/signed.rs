@@ -1,12 +1,12 @@
 //! Values that a node signed: one signature for one value, or for a whole batch.
 
 use alloc::vec::Vec;
-use core::ops::Deref;
+use core::{ops::Deref, slice};
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
-use crate::{Digest, MerklePath, NodeKey, SecretKey, Signature, merkle_paths};
+use crate::{Check, Digest, MerklePath, NodeKey, SecretKey, Signature, merkle_paths};
 
 /// A value that is signed, and by whom.
 pub trait Signable: Encode {
@@ -43,7 +43,27 @@ pub struct Verified<T>(Signed<T>);
 impl<T: Signable> Signed<T> {
     /// Whether the value's signer signed it.
     pub fn holds(&self) -> bool {
-        self.root().is_some_and(|root| self.is_signed(&root))
+        self.holds_by(NodeKey::signed)
+    }
+
+    /// The same, found out in another way.
+    pub fn holds_by(&self, check: Check) -> bool {
+        Self::all_hold(slice::from_ref(self), check)
+    }
+
+    /// Whether all of them hold. Neighbours that were signed at once are checked with one signature.
+    pub fn all_hold(batch: &[Self], check: Check) -> bool {
+        let mut last = None;
+        batch.iter().all(|signed| {
+            let Some(root) = signed.root() else {
+                return false;
+            };
+            let seal = &signed.seal;
+            let this = (signed.value.signer(), root, seal.path.count, seal.signature);
+            let holds = last == Some(this) || signed.is_signed(&root, check);
+            last = Some(this);
+            holds
+        })
     }
 
     /// The value, if its signer signed it.
@@ -51,30 +71,20 @@ impl<T: Signable> Signed<T> {
         self.holds().then_some(Verified(self))
     }
 
-    /// All of them, or `None` if one does not hold. A batch that was signed at once is checked with
-    /// one signature.
+    /// All of them, or `None` if one does not hold.
     pub fn verify_all(batch: Vec<Self>) -> Option<Vec<Verified<T>>> {
-        let mut last = None;
-        for signed in &batch {
-            let root = signed.root()?;
-            let seal = &signed.seal;
-            let this = (signed.value.signer(), root, seal.path.count, seal.signature);
-            if last != Some(this) && !signed.is_signed(&root) {
-                return None;
-            }
-            last = Some(this);
-        }
-        Some(batch.into_iter().map(Verified).collect())
+        let holds = Self::all_hold(&batch, NodeKey::signed);
+        holds.then(|| batch.into_iter().map(Verified).collect())
     }
 
     fn root(&self) -> Option<Digest> {
         self.seal.path.root(&self.value)
     }
 
-    fn is_signed(&self, root: &Digest) -> bool {
+    fn is_signed(&self, root: &Digest, check: Check) -> bool {
         let Seal { path, signature } = &self.seal;
-        let signer = self.value.signer();
-        signer.verify(T::DOMAIN, &(root, path.count), signature)
+        let digest = Digest::derive(T::DOMAIN, &(root, path.count));
+        check(&self.value.signer(), &digest, signature)
     }
 }
 

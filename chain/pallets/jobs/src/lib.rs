@@ -17,7 +17,7 @@ pub mod pallet {
 
     use frame_support::{PalletId, pallet_prelude::*};
     use frame_system::pallet_prelude::*;
-    use opensky_chain_pallet_providers::Pallet as Providers;
+    use opensky_chain_pallet_providers::{Pallet as Providers, signed};
     use opensky_protocol::{
         Account, Digest, NodeKey, Signed, Voucher,
         ledger::{
@@ -326,7 +326,7 @@ pub mod pallet {
             wanted: Wanted,
         ) -> DispatchResult {
             let signer: [u8; 32] = ensure_signed(origin)?.into();
-            ensure!(wanted.is_sound(), Error::<T>::Unsound);
+            ensure!(wanted.is_sound_by(signed), Error::<T>::Unsound);
             let account = operator.map_or(signer, Into::into);
             let caller = Caller {
                 account: Account(account),

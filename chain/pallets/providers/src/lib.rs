@@ -5,9 +5,11 @@
 
 extern crate alloc;
 
+mod host;
 mod register;
 
 pub use self::{
+    host::signed,
     pallet::*,
     register::{Book, rejection},
 };
@@ -30,7 +32,7 @@ pub mod pallet {
         ledger::{Consent, Fact, NodeState, Operator, Rejection, Terms, rules::bonds},
     };
 
-    use crate::Book;
+    use crate::{Book, signed};
 
     /// What the pallet is told.
     #[pallet::config]
@@ -156,7 +158,7 @@ pub mod pallet {
         #[pallet::weight(Weight::from_parts(1_000_000_000, 8_000))]
         pub fn certify(origin: OriginFor<T>, consent: Signed<Consent>) -> DispatchResult {
             let own = Self::signer(origin)?;
-            ensure!(consent.holds(), Error::<T>::Unsigned);
+            ensure!(consent.holds_by(signed), Error::<T>::Unsigned);
             Self::book(bonds::certify(&mut Book::<T>::new(), &own, &consent.value))
         }
 

@@ -6,7 +6,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 use crate::{
-    Account, Digest, NodeKey, Signable, Signed, Voucher,
+    Account, Check, Digest, NodeKey, Signable, Signed, Voucher,
     ledger::{Evidence, Rejection, Verdict},
 };
 
@@ -217,12 +217,17 @@ impl Call {
     /// Whether its lists are within bounds and everything in it is signed: all that can be checked
     /// without the books.
     pub fn is_sound(&self) -> bool {
+        self.is_sound_by(NodeKey::signed)
+    }
+
+    /// The same, with signatures looked at in another way.
+    pub fn is_sound_by(&self, check: Check) -> bool {
         match self {
-            Self::Certify { consent } => consent.holds(),
+            Self::Certify { consent } => consent.holds_by(check),
             Self::Claim { vouchers } => {
-                vouchers.len() <= Self::MAX_VOUCHERS && vouchers.iter().all(Signed::holds)
+                vouchers.len() <= Self::MAX_VOUCHERS && Signed::all_hold(vouchers, check)
             }
-            Self::Show(showing) => showing.is_sound(),
+            Self::Show(showing) => showing.is_sound(check),
             Self::Settle { units, .. } => units.len() <= Self::MAX_UNITS,
             _ => true,
         }
@@ -236,11 +241,11 @@ impl Showing {
     /// Turns that are shown at once.
     pub const MAX_EVIDENCE: usize = 64;
 
-    fn is_sound(&self) -> bool {
+    fn is_sound(&self, check: Check) -> bool {
         self.opened.len() <= Self::MAX_OPENED
             && self.evidence.len() <= Self::MAX_EVIDENCE
-            && self.voucher.iter().all(Signed::holds)
-            && self.evidence.iter().all(Evidence::is_signed)
+            && self.voucher.iter().all(|voucher| voucher.holds_by(check))
+            && self.evidence.iter().all(|turn| turn.is_signed(check))
     }
 
     /// The units that the opened voucher pays.

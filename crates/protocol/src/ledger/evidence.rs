@@ -4,7 +4,8 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 use crate::{
-    Account, Assignment, Commit, Digest, Signature, Signed, Statement, Summons, Ticket, Turn,
+    Account, Assignment, Check, Commit, Digest, Signature, Signed, Statement, Summons, Ticket,
+    Turn,
     ledger::{Escrow, EvidenceError},
 };
 
@@ -32,12 +33,12 @@ pub struct Evidence {
 
 impl Evidence {
     /// Whether everyone signed what they are said to have signed.
-    pub fn is_signed(&self) -> bool {
-        self.ticket.holds()
-            && self.assignment.holds()
-            && self.commit.holds()
-            && self.summons.holds()
-            && self.statement.is_signed(&self.signature)
+    pub fn is_signed(&self, check: Check) -> bool {
+        self.ticket.holds_by(check)
+            && self.assignment.holds_by(check)
+            && self.commit.holds_by(check)
+            && self.summons.holds_by(check)
+            && self.statement.is_signed_by(check, &self.signature)
     }
 
     /// Checks that `escrow` of that id on that ledger owes `operator` for the turn, and says how much.
