@@ -1,4 +1,5 @@
-//! `cargo xtask runtime`: the chain's runtime as WebAssembly, and the node that runs it.
+//! `cargo xtask runtime` and `cargo xtask weights`: the chain's runtime as WebAssembly, the node that runs it, and what
+//! its calls cost.
 
 use std::{
     ffi::OsString,
@@ -35,14 +36,38 @@ pub struct Args {
     /// The node that runs it, too: it knows no runtime, so its twenty minutes of processor time are spent once.
     #[arg(long)]
     node: bool,
+    /// The same runtime with the next version's number, too: what a test upgrades a chain to.
+    #[arg(long)]
+    upgrade: bool,
     #[command(flatten)]
     consent: Consent,
+}
+
+/// Measure what the pallets' calls cost, and write it down in them.
+///
+/// Half an hour at first, ten minutes after that, in which the machine should do nothing else. Runs the benchmarks in the runtime's WebAssembly.
+#[derive(Debug, clap::Args)]
+pub struct WeightsArgs {}
+
+/// What a runtime is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A chain.
+    Chain,
+    /// An upgrade of that chain, of which a test only sees that it is another one.
+    Upgrade,
+    /// Measuring what its calls cost.
+    Weights,
 }
 
 /// Builds, and says where it is.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut stages = Stages::start();
-    let runtime = stages.step("runtime", build_runtime)?;
+    if args.upgrade {
+        let upgrade = stages.step("upgrade", || build_runtime(Purpose::Upgrade))?;
+        println!("{}", upgrade.display());
+    }
+    let runtime = stages.step("runtime", || build_runtime(Purpose::Chain))?;
     println!("{}", runtime.display());
     if args.node {
         let node = stages.step("node", || build_node(args.consent))?;
@@ -52,10 +77,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the runtime, and answers where it is.
-pub fn build_runtime() -> anyhow::Result<PathBuf> {
+/// Builds the runtime, and answers where it is. That of a chain is built last, so that it is where cargo puts it.
+pub fn build_runtime(purpose: Purpose) -> anyhow::Result<PathBuf> {
     let package = ["--package=opensky-chain-runtime", "--release"];
     let mut command = cargo("build", &package);
+    match purpose {
+        Purpose::Chain => &mut command,
+        Purpose::Upgrade => command.arg("--features=upgrade"),
+        Purpose::Weights => command.arg("--features=runtime-benchmarks"),
+    };
     if !has_target()? {
         command = with_debians(command)?;
     }
@@ -64,7 +94,34 @@ pub fn build_runtime() -> anyhow::Result<PathBuf> {
     command.env("CARGO_TARGET_WASM32V1_NONE_RUSTFLAGS", RUSTFLAGS);
     run::run(&mut command)?;
     let folder = folder().join(TARGET).join("release");
-    Ok(folder.join("opensky_chain_runtime.wasm"))
+    let built = folder.join("opensky_chain_runtime.wasm");
+    let kept = match purpose {
+        Purpose::Chain => return Ok(built),
+        Purpose::Upgrade => built.with_extension("upgrade.wasm"),
+        Purpose::Weights => built.with_extension("weights.wasm"),
+    };
+    std::fs::copy(&built, &kept).context("cannot copy the runtime")?;
+    Ok(kept)
+}
+
+/// Measures each pallet.
+pub fn weights(_: WeightsArgs) -> anyhow::Result<()> {
+    let mut stages = Stages::start();
+    let runtime = stages.step("runtime", || build_runtime(Purpose::Weights))?;
+    for pallet in ["jobs", "providers"] {
+        let mut measure = cargo("run", &["--release", "--package=opensky-chain-weights"]);
+        measure.args(["--", "--command=cargo xtask weights", "--runtime"]);
+        measure.arg(&runtime);
+        measure.arg(format!("--pallet=opensky_chain_pallet_{pallet}"));
+        let measured = stages.step("weights", || answer(&mut measure))?;
+        let file = format!("chain/pallets/{pallet}/src/weights.rs");
+        std::fs::write(run::root().join(file), measured).context("cannot write the weights")?;
+    }
+    let mut format = run::cargo();
+    format.args(["fmt", "--manifest-path=chain/Cargo.toml", "--all"]);
+    stages.run("formatting", &mut format)?;
+    stages.summary();
+    Ok(())
 }
 
 /// Builds the node, and answers where it is.

@@ -1,4 +1,4 @@
-//! The commands behind the README: set-up, demo, test, bench, fuzz, sim, runtime.
+//! The commands behind the README: set-up, demo, test, bench, fuzz, sim, runtime, weights.
 
 mod bench;
 mod binary;
@@ -33,6 +33,7 @@ enum Xtask {
     Fuzz(fuzz::Args),
     Sim(sim::Args),
     Runtime(chain::Args),
+    Weights(chain::WeightsArgs),
     Setup(setup::Args),
 }
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Xtask::Fuzz(args) => fuzz::run(args),
         Xtask::Sim(args) => sim::run(args),
         Xtask::Runtime(args) => chain::run(args),
+        Xtask::Weights(args) => chain::weights(args),
         Xtask::Setup(args) => setup::run(args),
     };
     match done {

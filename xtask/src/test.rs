@@ -5,7 +5,9 @@
 use std::process::Command;
 
 use crate::{
-    binary, chain, fuzz, run,
+    binary,
+    chain::{self, Purpose},
+    fuzz, run,
     setup::{self, Consent},
     sim,
     stages::Stages,
@@ -52,10 +54,14 @@ fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
     stages.run("chain: lints", &mut lints)?;
     let mut tests = chain::cargo("test", &on_chain);
     stages.run_tests("chain: pallets and runtime", &mut tests)?;
-    let runtime = stages.step("chain: runtime", chain::build_runtime)?;
+    let upgrade = || chain::build_runtime(Purpose::Upgrade);
+    let upgrade = stages.step("chain: runtime's upgrade", upgrade)?;
+    let runtime = || chain::build_runtime(Purpose::Chain);
+    let runtime = stages.step("chain: runtime", runtime)?;
     stages.step("chain: node", || chain::build_node(consent))?;
     let mut tests = chain::node("test");
     tests.env("OPENSKY_RUNTIME", runtime);
+    tests.env("OPENSKY_RUNTIME_UPGRADE", upgrade);
     stages.run_tests("chain: node's tests", &mut tests)
 }
 

@@ -7,7 +7,7 @@ use frame_support::{
     traits::{ConstU64, ConstU128, VariantCountOf, tokens::imbalance::ResolveTo},
     weights::{
         ConstantMultiplier, IdentityFee, Weight,
-        constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_SECOND},
+        constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_SECOND},
     },
 };
 use frame_system::{
@@ -51,7 +51,7 @@ impl frame_system::Config for Runtime {
     type BlockHashCount = BlockHashCount;
     type BlockLength = Length;
     type BlockWeights = Weights;
-    type DbWeight = RocksDbWeight;
+    type DbWeight = ParityDbWeight;
     type Lookup = sp_runtime::traits::AccountIdLookup<AccountId, ()>;
     type Nonce = Nonce;
     type Version = Version;
@@ -103,8 +103,10 @@ impl opensky_chain_pallet_providers::Config for Runtime {
     type Governance = EnsureRoot<AccountId>;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Time = Timestamp;
+    type WeightInfo = opensky_chain_pallet_providers::weights::Measured<Self>;
 }
 
 impl opensky_chain_pallet_jobs::Config for Runtime {
     type PotId = PotId;
+    type WeightInfo = opensky_chain_pallet_jobs::weights::Measured<Self>;
 }

@@ -4,6 +4,8 @@
 extern crate alloc;
 
 mod apis;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarks;
 mod configs;
 mod genesis;
 
@@ -57,18 +59,29 @@ type Executive = frame_executive::Executive<
     AllPalletsWithSystem,
 >;
 
-/// The version: an upgrade of a running chain has a larger `spec_version`.
-#[runtime_version]
-pub const VERSION: RuntimeVersion = RuntimeVersion {
-    spec_name: Cow::Borrowed("opensky"),
-    impl_name: Cow::Borrowed("opensky"),
-    authoring_version: 1,
-    spec_version: 1,
-    impl_version: 1,
-    apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 1,
-    system_version: 1,
-};
+/// Its number has to stand there as a number: it is also written into the WebAssembly, beside the code.
+macro_rules! version {
+    ($spec_version:tt) => {
+        /// The version: an upgrade of a running chain has a larger `spec_version`.
+        #[runtime_version]
+        pub const VERSION: RuntimeVersion = RuntimeVersion {
+            spec_name: Cow::Borrowed("opensky"),
+            impl_name: Cow::Borrowed("opensky"),
+            authoring_version: 1,
+            spec_version: $spec_version,
+            impl_version: 1,
+            apis: apis::RUNTIME_API_VERSIONS,
+            transaction_version: 1,
+            system_version: 1,
+        };
+    };
+}
+
+#[cfg(not(feature = "upgrade"))]
+version!(1);
+
+#[cfg(feature = "upgrade")]
+version!(2);
 
 #[runtime]
 mod runtime {

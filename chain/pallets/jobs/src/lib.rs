@@ -6,9 +6,13 @@
 
 extern crate alloc;
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod book;
+mod cost;
+pub mod weights;
 
-pub use self::{book::Book, pallet::*};
+pub use self::{book::Book, pallet::*, weights::WeightInfo};
 
 /// Settlement on a chain.
 #[frame_support::pallet]
@@ -27,7 +31,7 @@ pub mod pallet {
     };
     use sp_runtime::traits::AccountIdConversion as _;
 
-    use crate::{Book, book::LOOKED_AT};
+    use crate::{Book, WeightInfo, book::LOOKED_AT, cost};
 
     /// What the pallet is told.
     #[pallet::config]
@@ -38,7 +42,13 @@ pub mod pallet {
         /// Whose account the pot is.
         #[pallet::constant]
         type PotId: Get<PalletId>;
+
+        /// What calls cost.
+        type WeightInfo: WeightInfo;
     }
+
+    /// Of this pallet, not of the operators'.
+    type Cost<T> = <T as Config>::WeightInfo;
 
     /// The pallet.
     #[pallet::pallet]
@@ -49,21 +59,13 @@ pub mod pallet {
     const VERSION: StorageVersion = StorageVersion::new(1);
 
     /// How long one turn of the agenda lasts, in milliseconds: that of a block.
-    const TURN: u64 = 6_000;
+    pub(crate) const TURN: u64 = 6_000;
 
     /// Escrows that one turn of the agenda has room for, and that one block tends.
-    const ROOM: u32 = 64;
+    pub(crate) const ROOM: u32 = 64;
 
     /// Turns that are tried where there is no room: each call that writes something down pays for looking at all.
-    const TRIES: u64 = 20;
-
-    // Guesses on the safe side, until they are measured: a signature is checked in WebAssembly, and a call may look at
-    // as many turns of the agenda.
-    const CALL: Weight = Weight::from_parts(1_000_000_000, 64_000);
-    const VOUCHER: Weight = Weight::from_parts(1_000_000_000, 8_000);
-    const EVIDENCE: Weight = Weight::from_parts(6_000_000_000, 32_000);
-    const OPENED_TURN: Weight = Weight::from_parts(20_000_000, 0);
-    const SETTLED_UNIT: Weight = Weight::from_parts(6_000_000_000, 64_000);
+    pub(crate) const TRIES: u64 = 20;
 
     /// The escrows, also those that are over: their ids are used up.
     #[pallet::storage]
@@ -222,7 +224,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Sets money aside for a job.
         #[pallet::call_index(0)]
-        #[pallet::weight(CALL)]
+        #[pallet::weight(Cost::<T>::open_escrow())]
         pub fn open_escrow(
             origin: OriginFor<T>,
             escrow: Digest,
@@ -241,31 +243,28 @@ pub mod pallet {
 
         /// Sets more aside, while work goes on.
         #[pallet::call_index(1)]
-        #[pallet::weight(CALL)]
+        #[pallet::weight(Cost::<T>::top_up())]
         pub fn top_up(origin: OriginFor<T>, escrow: Digest, amount: u128) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::TopUp { escrow, amount })
         }
 
         /// Ends work before the deadline: the payer can, and the requester's node.
         #[pallet::call_index(2)]
-        #[pallet::weight(CALL)]
+        #[pallet::weight(Cost::<T>::close())]
         pub fn close(origin: OriginFor<T>, escrow: Digest) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Close { escrow })
         }
 
         /// Pays vouchers, whosever they are.
         #[pallet::call_index(3)]
-        #[pallet::weight(CALL.saturating_add(VOUCHER.saturating_mul(vouchers.len() as u64)))]
+        #[pallet::weight(cost::claim::<Cost<T>>(vouchers))]
         pub fn claim(origin: OriginFor<T>, vouchers: Vec<Signed<Voucher>>) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Claim { vouchers })
         }
 
         /// Shows turns that no voucher pays, for an operator that the signer is, or is a node of.
         #[pallet::call_index(4)]
-        #[pallet::weight(CALL
-            .saturating_add(VOUCHER)
-            .saturating_add(EVIDENCE.saturating_mul(showing.evidence.len() as u64))
-            .saturating_add(OPENED_TURN.saturating_mul(showing.opened.len() as u64)))]
+        #[pallet::weight(cost::show::<Cost<T>>(showing))]
         pub fn show(
             origin: OriginFor<T>,
             operator: T::AccountId,
@@ -276,14 +275,14 @@ pub mod pallet {
 
         /// Says that the result that was claimed for a unit is wrong.
         #[pallet::call_index(5)]
-        #[pallet::weight(CALL)]
+        #[pallet::weight(Cost::<T>::object())]
         pub fn object(origin: OriginFor<T>, escrow: Digest, unit: Digest) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Object { escrow, unit })
         }
 
         /// Gives the verdict in a dispute.
         #[pallet::call_index(6)]
-        #[pallet::weight(CALL)]
+        #[pallet::weight(Cost::<T>::resolve())]
         pub fn resolve(
             origin: OriginFor<T>,
             escrow: Digest,
@@ -300,14 +299,14 @@ pub mod pallet {
 
         /// Pays what was claimed for these units, or does not: anyone can ask.
         #[pallet::call_index(7)]
-        #[pallet::weight(CALL.saturating_add(SETTLED_UNIT.saturating_mul(units.len() as u64)))]
+        #[pallet::weight(Cost::<T>::settle(units.len().min(Wanted::MAX_UNITS) as u32))]
         pub fn settle(origin: OriginFor<T>, escrow: Digest, units: Vec<Digest>) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Settle { escrow, units })
         }
 
         /// Gives the payer back what is left: anyone can ask.
         #[pallet::call_index(8)]
-        #[pallet::weight(CALL)]
+        #[pallet::weight(Cost::<T>::refund())]
         pub fn refund(origin: OriginFor<T>, escrow: Digest) -> DispatchResult {
             Self::carry_out(origin, None, Wanted::Refund { escrow })
         }
@@ -357,7 +356,7 @@ pub mod pallet {
         pub(crate) fn remind(at: u64, escrow: &Digest) {
             let first = at.div_ceil(TURN).max(Self::next_turn());
             for turn in first..first.saturating_add(TRIES) {
-                if Agenda::<T>::mutate(turn, |due| due.try_push(*escrow)).is_ok() {
+                if Agenda::<T>::try_mutate(turn, |due| due.try_push(*escrow)).is_ok() {
                     return;
                 }
             }
@@ -375,57 +374,76 @@ pub mod pallet {
             }
         }
 
-        fn tend(room: Weight) -> Weight {
-            let turn_weight = T::DbWeight::get().reads_writes(2, 2);
-            let escrow_weight = T::DbWeight::get()
-                .reads_writes(LOOKED_AT as u64 + 512, 512)
-                .saturating_add(Weight::from_parts(5_000_000_000, 1 << 18));
-            let mut used = turn_weight;
+        /// Does what is due, turn by turn, as far as there is room; the rest waits for the next block.
+        pub(crate) fn tend(room: Weight) -> Weight {
             let now = Providers::<T>::now();
-            let mut turn = Self::next_turn();
             let begins = |turn: u64| turn.saturating_mul(TURN);
-            while begins(turn) <= now && used.saturating_add(turn_weight).all_lte(room) {
-                let mut due = Agenda::<T>::take(turn);
-                used.saturating_accrue(turn_weight);
-                while !due.is_empty() && used.saturating_add(escrow_weight).all_lte(room) {
-                    used.saturating_accrue(escrow_weight);
-                    let Some(escrow) = due.pop() else { break };
-                    Self::tend_one(&escrow, now);
-                }
-                if !due.is_empty() {
-                    // Not back into this turn: others may have got in since.
-                    for escrow in due {
-                        Self::remind(now, &escrow);
-                    }
-                    break;
+            let mut turn = Self::next_turn();
+            let mut used = Cost::<T>::tend_turn();
+            while begins(turn) <= now && used.all_lte(room) {
+                while let Some(escrow) = &Agenda::<T>::get(turn).pop() {
+                    let Some(most) = Self::units_within(room.saturating_sub(used), escrow) else {
+                        NextTurn::<T>::put(turn);
+                        return used;
+                    };
+                    used.saturating_accrue(Self::tend_one(turn, escrow, now, most));
                 }
                 // Something more may come for a turn that is not over.
                 if begins(turn + 1) > now {
                     break;
                 }
                 turn += 1;
+                used.saturating_accrue(Cost::<T>::tend_turn());
             }
             NextTurn::<T>::put(turn);
             used
         }
 
-        fn tend_one(escrow: &Digest, now: u64) {
+        /// How many units of an escrow can be settled in that room; nothing if that is none of those that it has.
+        fn units_within(room: Weight, escrow: &Digest) -> Option<usize> {
+            let cases = cases::<T>(escrow);
+            let room = room.checked_sub(&looks::<T>(cases))?;
+            let unit = cost::each(Cost::<T>::settle, 1);
+            let units = room.checked_div_per_component(&unit).unwrap_or_default();
+            let units = usize::try_from(units).unwrap_or(usize::MAX);
+            (cases == 0 || units > 0).then(|| units.clamp(1, Wanted::MAX_UNITS))
+        }
+
+        /// Takes the last escrow out of a turn, settles at most so many units of it, and says what that took.
+        pub(crate) fn tend_one(turn: u64, escrow: &Digest, now: u64, most: usize) -> Weight {
+            Agenda::<T>::mutate_exists(turn, |due| {
+                due.as_mut().map(BoundedVec::pop);
+                due.take_if(|due| due.is_empty());
+            });
+            let looked = looks::<T>(cases::<T>(escrow));
             let done = frame_support::storage::with_storage_layer(|| {
-                rules::tend(&mut Book::<T>::new(), escrow, now)
+                rules::tend(&mut Book::<T>::new(), escrow, now, most)
                     .map_err(Error::<T>::from)
                     .map_err(DispatchError::from)
             });
-            if let Ok(facts) = done {
-                let is_full = facts
-                    .iter()
-                    .filter(|fact| matches!(fact, Fact::Settled { .. }))
-                    .count()
-                    == Wanted::MAX_UNITS;
-                Self::tell(facts);
-                if is_full {
-                    Self::remind(now, escrow);
-                }
+            let facts = done.unwrap_or_default();
+            let settled = facts.iter();
+            let settled = settled.filter(|fact| matches!(fact, Fact::Settled { .. }));
+            let settled = settled.count();
+            Self::tell(facts);
+            if settled == most {
+                Self::remind(now, escrow);
             }
+            looked.saturating_add(cost::each(Cost::<T>::settle, settled))
+        }
+    }
+
+    /// Units of an escrow that are looked at.
+    fn cases<T: Config>(escrow: &Digest) -> u32 {
+        let cases = Escrows::<T>::get(escrow).map_or(0, |escrow| escrow.cases);
+        cases.min(LOOKED_AT as u32)
+    }
+
+    /// What it weighs to look at them: without any, what is left is given back.
+    fn looks<T: Config>(cases: u32) -> Weight {
+        match cases {
+            0 => Cost::<T>::tend_refund(),
+            _ => Cost::<T>::tend_cases(cases),
         }
     }
 }

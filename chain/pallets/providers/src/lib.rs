@@ -5,13 +5,17 @@
 
 extern crate alloc;
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod host;
 mod register;
+pub mod weights;
 
 pub use self::{
     host::signed,
     pallet::*,
     register::{Book, rejection},
+    weights::WeightInfo,
 };
 
 /// Operators on a chain.
@@ -32,7 +36,7 @@ pub mod pallet {
         ledger::{Consent, Fact, NodeState, Operator, Rejection, Terms, rules::bonds},
     };
 
-    use crate::{Book, signed};
+    use crate::{Book, WeightInfo, signed};
 
     /// What the pallet is told.
     #[pallet::config]
@@ -55,6 +59,9 @@ pub mod pallet {
 
         /// Who may change the terms.
         type Governance: EnsureOrigin<Self::RuntimeOrigin>;
+
+        /// What calls cost.
+        type WeightInfo: WeightInfo;
     }
 
     /// The pallet.
@@ -154,8 +161,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Takes a node on, by its own word. It stays the account's for ever.
         #[pallet::call_index(0)]
-        // A signature is checked in WebAssembly; a guess on the safe side, until it is measured.
-        #[pallet::weight(Weight::from_parts(1_000_000_000, 8_000))]
+        #[pallet::weight(T::WeightInfo::certify())]
         pub fn certify(origin: OriginFor<T>, consent: Signed<Consent>) -> DispatchResult {
             let own = Self::signer(origin)?;
             ensure!(consent.holds_by(signed), Error::<T>::Unsigned);
@@ -164,7 +170,7 @@ pub mod pallet {
 
         /// Lets a node go: from now on it signs nothing for the account, and never works for another.
         #[pallet::call_index(1)]
-        #[pallet::weight(Weight::from_parts(50_000_000, 8_000))]
+        #[pallet::weight(T::WeightInfo::revoke())]
         pub fn revoke(origin: OriginFor<T>, node: NodeKey) -> DispatchResult {
             let own = Self::signer(origin)?;
             Self::book(bonds::revoke(
@@ -177,7 +183,7 @@ pub mod pallet {
 
         /// Sets money aside that the account loses if its results are wrong.
         #[pallet::call_index(2)]
-        #[pallet::weight(Weight::from_parts(80_000_000, 8_000))]
+        #[pallet::weight(T::WeightInfo::bond())]
         pub fn bond(origin: OriginFor<T>, amount: u128) -> DispatchResult {
             let own = Self::signer(origin)?;
             Self::book(bonds::bond(&mut Book::<T>::new(), &own, amount))
@@ -185,7 +191,7 @@ pub mod pallet {
 
         /// Begins to take it back.
         #[pallet::call_index(3)]
-        #[pallet::weight(Weight::from_parts(50_000_000, 8_000))]
+        #[pallet::weight(T::WeightInfo::unbond())]
         pub fn unbond(origin: OriginFor<T>, amount: u128) -> DispatchResult {
             let own = Self::signer(origin)?;
             Self::book(bonds::unbond(
@@ -198,7 +204,7 @@ pub mod pallet {
 
         /// Takes back what has been unbonding for long enough.
         #[pallet::call_index(4)]
-        #[pallet::weight(Weight::from_parts(80_000_000, 8_000))]
+        #[pallet::weight(T::WeightInfo::withdraw())]
         pub fn withdraw(origin: OriginFor<T>) -> DispatchResult {
             let own = Self::signer(origin)?;
             Self::book(bonds::withdraw(&mut Book::<T>::new(), &own, Self::now()))
@@ -206,7 +212,7 @@ pub mod pallet {
 
         /// Has the rules follow other numbers from now on.
         #[pallet::call_index(5)]
-        #[pallet::weight(Weight::from_parts(30_000_000, 2_000))]
+        #[pallet::weight(T::WeightInfo::set_terms())]
         pub fn set_terms(origin: OriginFor<T>, terms: Terms) -> DispatchResult {
             T::Governance::ensure_origin(origin)?;
             ensure!(

@@ -2,7 +2,7 @@
 
 use opensky_protocol::{
     Account, Digest,
-    ledger::{Escrow, Fact, rules},
+    ledger::{Call, Escrow, Fact, rules},
 };
 
 use super::Books;
@@ -32,7 +32,8 @@ impl Books {
     pub fn tend(&mut self, now: u64) -> Option<Upkeep> {
         while let Some((at, id)) = self.timer().filter(|(at, _)| *at <= now) {
             self.rows.begin();
-            let facts = rules::tend(self, &id, at).unwrap_or_else(|_| {
+            let facts = rules::tend(self, &id, at, Call::MAX_UNITS);
+            let facts = facts.unwrap_or_else(|_| {
                 self.rows.roll_back();
                 self.rows.remove(Key::Timer(at, id));
                 Vec::new()

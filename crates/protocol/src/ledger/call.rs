@@ -196,8 +196,9 @@ pub struct PaidTurn {
 }
 
 impl Call {
-    /// Vouchers of one claim.
-    pub const MAX_VOUCHERS: usize = 64;
+    /// Vouchers of one claim: a chain reads what they have in common once, such as twenty providers of
+    /// twenty-five requesters.
+    pub const MAX_VOUCHERS: usize = 512;
     /// Units that are settled at once.
     pub const MAX_UNITS: usize = 64;
 

@@ -54,10 +54,12 @@ impl opensky_chain_pallet_providers::Config for Runtime {
     type Governance = EnsureRoot<AccountId32>;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Time = Timestamp;
+    type WeightInfo = ();
 }
 
 impl opensky_chain_pallet_jobs::Config for Runtime {
     type PotId = PotId;
+    type WeightInfo = ();
 }
 
 /// A chain before its first block, with these accounts.

@@ -6,24 +6,29 @@ use alloc::vec::Vec;
 use super::{State, disputes::settle, escrows::refund};
 use crate::{
     Digest,
-    ledger::{Call, Escrow, Fact, Phase, Rejection},
+    ledger::{Escrow, Fact, Phase, Rejection},
 };
 
-/// Does what there is to do for an escrow that the ledger was [reminded](State::remind) of. If that is more than may be
-/// done at once, the reminder stays.
+/// Does what there is to do for an escrow that the ledger was [reminded](State::remind) of, but settles no more units
+/// than `most`. If that is all of them, there may be more: the reminder stays.
 ///
 /// # Errors
 /// [`Rejection`]: what was written has to be taken back, and the reminder is of no use.
-pub fn tend(ledger: &mut impl State, id: &Digest, at: u64) -> Result<Vec<Fact>, Rejection> {
+pub fn tend(
+    ledger: &mut impl State,
+    id: &Digest,
+    at: u64,
+    most: usize,
+) -> Result<Vec<Fact>, Rejection> {
     let escrow = ledger.escrow(id).ok_or(Rejection::EscrowUnknown)?;
     let phase = escrow.phase(at, &ledger.terms());
     let mut facts = Vec::new();
     let mut ended = 0;
-    for unit in endable(ledger, id, phase) {
+    for unit in endable(ledger, id, phase, most) {
         settle(ledger, id, &unit, phase, &mut facts)?;
         ended += 1;
     }
-    if ended == Call::MAX_UNITS {
+    if ended == most {
         return Ok(facts);
     }
     ledger.forget(at, id);
@@ -37,14 +42,14 @@ pub fn tend(ledger: &mut impl State, id: &Digest, at: u64) -> Result<Vec<Fact>, 
     Ok(facts)
 }
 
-/// Units whose case ends in this phase: as many as are settled at once.
-fn endable(ledger: &impl State, id: &Digest, phase: Phase) -> Vec<Digest> {
+/// Units whose case ends in this phase, but no more than `most`.
+fn endable(ledger: &impl State, id: &Digest, phase: Phase, most: usize) -> Vec<Digest> {
     let ends = |unit: &Digest| {
         let case = ledger.case(id, unit);
         case.is_some_and(|case| case.ending(phase).is_ok())
     };
     let units = ledger.unsettled(id).into_iter();
-    units.filter(ends).take(Call::MAX_UNITS).collect()
+    units.filter(ends).take(most).collect()
 }
 
 fn remind_of_next(ledger: &mut impl State, id: &Digest, escrow: &Escrow, phase: Phase) {

@@ -1,0 +1,29 @@
+//! What a tool may measure in the runtime: the worst of each call.
+
+use alloc::{string::String, vec::Vec};
+
+use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
+use frame_support::traits::{StorageInfo, StorageInfoTrait as _, WhitelistedStorageKeys as _};
+
+use crate::AllPalletsWithSystem;
+
+frame_benchmarking::define_benchmarks!(
+    [opensky_chain_pallet_jobs, crate::Jobs]
+    [opensky_chain_pallet_providers, crate::Providers]
+);
+
+/// All that can be measured.
+pub fn list(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {
+    let mut list = Vec::new();
+    list_benchmarks!(list, extra);
+    (list, AllPalletsWithSystem::storage_info())
+}
+
+/// Measures.
+pub fn run(config: BenchmarkConfig) -> Result<Vec<BenchmarkBatch>, String> {
+    let whitelist = AllPalletsWithSystem::whitelisted_storage_keys();
+    let mut batches = Vec::new();
+    let params = (&config, &whitelist);
+    add_benchmarks!(params, batches);
+    Ok(batches)
+}
