@@ -54,6 +54,10 @@ impl frame_system::Config for Runtime {
     type DbWeight = ParityDbWeight;
     type Lookup = sp_runtime::traits::AccountIdLookup<AccountId, ()>;
     type Nonce = Nonce;
+    type SingleBlockMigrations = (
+        opensky_chain_pallet_providers::Migrations,
+        opensky_chain_pallet_jobs::Migrations,
+    );
     type Version = Version;
 }
 

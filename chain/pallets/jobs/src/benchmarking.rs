@@ -61,16 +61,16 @@ mod benchmarks {
     /// Each voucher is of an escrow and a payer of its own.
     #[benchmark]
     fn claim(e: Linear<0, VOUCHERS>) {
-        let operator = Party::new(OPERATORS).account();
+        let operator = operator(0);
         let opened = (0..e).map(|number| open::<T>(number, 1, 0));
         let vouchers: Vec<_> = opened
             .map(|(payer, escrow)| {
-                earlier::<T>(&escrow, OPERATORS, 1);
+                earlier::<T>(&escrow, 1);
                 payer.sign(voucher::<T>(&payer, escrow, operator))
             })
             .collect();
         #[extrinsic_call]
-        _(Party::new(OPERATORS).origin::<T>(), vouchers);
+        _(Party::new(ARBITER).origin::<T>(), vouchers);
         assert_eq!(paid::<T>(), e as usize);
     }
 
@@ -78,10 +78,9 @@ mod benchmarks {
     #[benchmark(pov_mode = MaxEncodedLen { Jobs::Tabs: Measured })]
     fn claim_of_operators(o: Linear<0, VOUCHERS>) {
         let (payer, escrow) = open::<T>(0, 1, 0);
-        earlier::<T>(&escrow, OPERATORS, VOUCHERS);
-        let operators = (0..o).map(|number| Party::new(OPERATORS + number).account());
-        let vouchers: Vec<_> = operators
-            .map(|operator| payer.sign(voucher::<T>(&payer, escrow, operator)))
+        earlier::<T>(&escrow, VOUCHERS);
+        let vouchers: Vec<_> = (0..o)
+            .map(|number| payer.sign(voucher::<T>(&payer, escrow, operator(number))))
             .collect();
         #[block]
         {
@@ -95,7 +94,7 @@ mod benchmarks {
     fn claim_of_pairs(v: Linear<0, PAIRS>) {
         let opened: Vec<_> = (0..SIDE).map(|number| open::<T>(number, 1, 0)).collect();
         for (_, escrow) in &opened {
-            earlier::<T>(escrow, OPERATORS, NEIGHBOURS);
+            earlier::<T>(escrow, NEIGHBOURS);
         }
         let pairs = (0..SIDE).flat_map(|escrow| (0..SIDE).map(move |operator| (escrow, operator)));
         let (once, more): (Vec<_>, Vec<_>) =
@@ -104,8 +103,7 @@ mod benchmarks {
         let vouchers: Vec<_> = pairs
             .map(|(escrow, operator)| {
                 let (payer, escrow) = &opened[escrow as usize];
-                let operator = Party::new(OPERATORS + operator).account();
-                payer.sign(voucher::<T>(payer, *escrow, operator))
+                payer.sign(voucher::<T>(payer, *escrow, scene::operator(operator)))
             })
             .collect();
         let all = vouchers.len();

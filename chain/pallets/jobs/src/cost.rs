@@ -17,13 +17,19 @@ pub fn claim<W: WeightInfo>(vouchers: &[Signed<Voucher>]) -> Weight {
     let escrows: BTreeSet<_> = vouchers.iter().map(|signed| signed.value.escrow).collect();
     let operators = vouchers.iter().map(|signed| signed.value.operator);
     let operators: BTreeSet<_> = operators.collect();
-    let more = vouchers.len().saturating_sub(escrows.len());
-    let more = more.saturating_sub(operators.len());
     let steps = vouchers.iter().map(steps).sum();
-    W::claim(escrows.len() as u32)
+    let apart = W::claim(escrows.len() as u32)
         .saturating_add(each(W::claim_of_operators, operators.len()))
+        .saturating_add(each(W::paths, steps));
+    // Until now there was one voucher for each escrow, and one for each operator.
+    let counted = escrows.len() + operators.len();
+    let (more, fewer) = match vouchers.len().checked_sub(counted) {
+        Some(more) => (more, 0),
+        None => (0, counted - vouchers.len()),
+    };
+    apart
         .saturating_add(each(W::claim_of_pairs, more))
-        .saturating_add(each(W::paths, steps))
+        .saturating_sub(each(W::claim_of_pairs, fewer))
 }
 
 /// A showing. One that is too long weighs what the longest does, and is refused.

@@ -6,13 +6,16 @@
 
 extern crate alloc;
 
+#[cfg(feature = "try-runtime")]
+mod audit;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod book;
 mod cost;
+mod migrations;
 pub mod weights;
 
-pub use self::{book::Book, pallet::*, weights::WeightInfo};
+pub use self::{book::Book, migrations::Migrations, pallet::*, weights::WeightInfo};
 
 /// Settlement on a chain.
 #[frame_support::pallet]
@@ -218,6 +221,11 @@ pub mod pallet {
         fn on_idle(_: BlockNumberFor<T>, room: Weight) -> Weight {
             Self::tend(room)
         }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            crate::audit::state::<T>()
+        }
     }
 
     #[pallet::call]
@@ -379,24 +387,33 @@ pub mod pallet {
             let now = Providers::<T>::now();
             let begins = |turn: u64| turn.saturating_mul(TURN);
             let mut turn = Self::next_turn();
-            let mut used = Cost::<T>::tend_turn();
-            while begins(turn) <= now && used.all_lte(room) {
-                while let Some(escrow) = &Agenda::<T>::get(turn).pop() {
-                    let Some(most) = Self::units_within(room.saturating_sub(used), escrow) else {
-                        NextTurn::<T>::put(turn);
-                        return used;
-                    };
-                    used.saturating_accrue(Self::tend_one(turn, escrow, now, most));
+            let mut used = Weight::zero();
+            while begins(turn) <= now {
+                let looked = used.saturating_add(Cost::<T>::tend_turn());
+                if looked.any_gt(room) {
+                    break;
                 }
+                used = looked;
+                let is_done = Self::tend_turn(turn, now, room, &mut used);
                 // Something more may come for a turn that is not over.
-                if begins(turn + 1) > now {
+                if !is_done || begins(turn + 1) > now {
                     break;
                 }
                 turn += 1;
-                used.saturating_accrue(Cost::<T>::tend_turn());
             }
             NextTurn::<T>::put(turn);
             used
+        }
+
+        /// Whether there was room for all that is due in a turn.
+        fn tend_turn(turn: u64, now: u64, room: Weight, used: &mut Weight) -> bool {
+            while let Some(escrow) = &Agenda::<T>::get(turn).pop() {
+                let Some(most) = Self::units_within(room.saturating_sub(*used), escrow) else {
+                    return false;
+                };
+                used.saturating_accrue(Self::tend_one(turn, escrow, now, most));
+            }
+            true
         }
 
         /// How many units of an escrow can be settled in that room; nothing if that is none of those that it has.

@@ -5,14 +5,18 @@
 
 extern crate alloc;
 
+#[cfg(feature = "try-runtime")]
+mod audit;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod host;
+mod migrations;
 mod register;
 pub mod weights;
 
 pub use self::{
     host::signed,
+    migrations::Migrations,
     pallet::*,
     register::{Book, rejection},
     weights::WeightInfo,
@@ -154,6 +158,14 @@ pub mod pallet {
                 Rejection::TooEarly => Self::TooEarly,
                 _ => Self::Unexpected,
             }
+        }
+    }
+
+    #[cfg(feature = "try-runtime")]
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            crate::audit::state::<T>()
         }
     }
 

@@ -199,8 +199,9 @@ impl Call {
     /// Vouchers of one claim: a chain reads what they have in common once, such as twenty providers of
     /// twenty-five requesters.
     pub const MAX_VOUCHERS: usize = 512;
-    /// Units that are settled at once.
-    pub const MAX_UNITS: usize = 64;
+    /// Units that are settled at once: with as many claims as there can be of each, they take half of a
+    /// chain's block.
+    pub const MAX_UNITS: usize = 8;
 
     /// Whether a node may sign it for the operator that certified it. These calls bring money in, or
     /// give back what is the account's; the fee of one is never more than it brings in.

@@ -11,13 +11,16 @@ use frame_support::{
     traits::{Hooks as _, fungible::InspectHold as _},
     weights::Weight,
 };
-use opensky_chain_pallet_jobs::{Error, Escrows};
+use opensky_chain_pallet_jobs::{
+    Error, Escrows,
+    weights::{Measured, WeightInfo as _},
+};
 use opensky_chain_pallet_providers as providers;
 use opensky_protocol::{
     Digest,
     ledger::{Call, Consent, Terms},
 };
-use runtime::{Balances, Jobs, Providers, Runtime, RuntimeOrigin, System, Timestamp, chain};
+use runtime::{Balances, Jobs, Providers, Runtime, RuntimeOrigin, System, Timestamp, audit, chain};
 use sp_runtime::{AccountId32, DispatchError};
 use world::{Job, MINUTE, Party, terms, unit};
 
@@ -35,6 +38,7 @@ fn scene(play: impl FnOnce(&Party)) {
         System::set_block_number(1);
         Timestamp::set_timestamp(NOON);
         play(&ada);
+        audit();
     });
 }
 
@@ -87,7 +91,8 @@ fn block_with_little_room_does_a_little_and_the_next_ones_the_rest() {
         while held(ada) > 0 {
             let before = held(ada);
             // Room for some escrows, as a busy block leaves it.
-            let room = Weight::from_parts(500_000_000_000, 1 << 21);
+            let escrow = Measured::<Runtime>::tend_refund();
+            let room = Measured::<Runtime>::tend_turn().saturating_add(escrow.saturating_mul(19));
             let used = Jobs::on_idle(1, room);
             assert!(used.all_lte(room), "{used:?}");
             let done = (before - held(ada)) / 100;

@@ -22,7 +22,7 @@ use sp_runtime::{AccountId32, DispatchError, TokenError};
 use crate::{
     runtime::{
         Balances, ExistentialDeposit, Jobs, Providers, Runtime, RuntimeEvent, RuntimeOrigin,
-        System, Timestamp, chain,
+        System, Timestamp, audit, chain,
     },
     world::{Party, terms},
 };
@@ -91,6 +91,7 @@ impl Driver {
         self.now += time;
         Timestamp::set_timestamp(self.now);
         Jobs::on_idle(System::block_number(), Weight::MAX);
+        audit();
     }
 
     /// Makes a block with one call of an account.
@@ -110,6 +111,7 @@ impl Driver {
         System::reset_events();
         let origin = RuntimeOrigin::signed(id(signer.account()));
         let done = with_storage_layer(|| dispatch(origin, account, call));
+        audit();
         done.map_err(rejection)?;
         let events = System::events().into_iter();
         Ok(events.filter_map(|record| fact(record.event)).collect())

@@ -54,24 +54,33 @@ impl opensky_chain_pallet_providers::Config for Runtime {
     type Governance = EnsureRoot<AccountId32>;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Time = Timestamp;
-    type WeightInfo = ();
+    type WeightInfo = opensky_chain_pallet_providers::weights::Measured<Self>;
 }
 
 impl opensky_chain_pallet_jobs::Config for Runtime {
     type PotId = PotId;
-    type WeightInfo = ();
+    type WeightInfo = opensky_chain_pallet_jobs::weights::Measured<Self>;
+}
+
+/// Has each pallet check its state.
+pub fn audit() {
+    #[cfg(feature = "try-runtime")]
+    {
+        use frame_support::traits::{TryState, TryStateSelect};
+        let checked = AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All);
+        checked.unwrap();
+    }
 }
 
 /// A chain before its first block, with these accounts.
 pub fn chain(balances: Vec<(AccountId32, u128)>) -> sp_io::TestExternalities {
-    let mut storage = frame_system::GenesisConfig::<Runtime>::default()
-        .build_storage()
-        .unwrap();
-    pallet_balances::GenesisConfig::<Runtime> {
+    let balances = pallet_balances::GenesisConfig {
         balances,
         ..Default::default()
-    }
-    .assimilate_storage(&mut storage)
-    .unwrap();
-    storage.into()
+    };
+    let genesis = RuntimeGenesisConfig {
+        balances,
+        ..Default::default()
+    };
+    genesis.build_storage().unwrap().into()
 }

@@ -28,7 +28,7 @@ use opensky_protocol::{
     },
 };
 use proptest::prelude::*;
-use runtime::{Balances, ExistentialDeposit, Jobs, Runtime, System, Timestamp, chain};
+use runtime::{Balances, ExistentialDeposit, Jobs, Runtime, System, Timestamp, audit, chain};
 use sp_runtime::{AccountId32, DispatchError};
 use steps::{PARTIES, Stage, Step, step};
 use world::{Party, genesis, terms, unit};
@@ -83,6 +83,7 @@ impl Pair {
         for fact in here.into_iter().flatten() {
             self.stage.note(step, &fact);
         }
+        audit();
         self.compare();
     }
 
