@@ -42,12 +42,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The node is not linted: that would compile the whole Polkadot SDK twice.
+/// The node and the tool that measures are not linted: that would compile the whole Polkadot SDK twice.
 fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
     let on_chain = [
         "--package=opensky-chain-pallet-jobs",
         "--package=opensky-chain-pallet-providers",
         "--package=opensky-chain-runtime",
+        "--features=opensky-chain-pallet-jobs/runtime-benchmarks",
+        "--features=opensky-chain-pallet-jobs/try-runtime",
     ];
     let mut lints = chain::cargo("clippy", &on_chain);
     lints.args(["--all-targets", "--", "-D", "warnings"]);

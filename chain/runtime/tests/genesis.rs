@@ -1,7 +1,8 @@
 //! Each preset makes a chain on which money is where it says.
 #![allow(clippy::unwrap_used)] // a scene that cannot be set fails the test
 
-use opensky_chain_runtime::{Balances, Jobs, Runtime};
+use frame_support::traits::GetStorageVersion as _;
+use opensky_chain_runtime::{Balances, Jobs, Providers, Runtime};
 use serde_json::{Map, Value};
 use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder as _;
 use sp_keyring::Ed25519Keyring;
@@ -25,6 +26,9 @@ fn presets_make_a_state_with_rich_accounts_and_a_pot() {
                 accounts.map(|account| account.data.free).sum::<u128>(),
                 issued
             );
+            // An upgrade's migrations begin where the genesis says.
+            assert_eq!(Providers::on_chain_storage_version(), 1);
+            assert_eq!(Jobs::on_chain_storage_version(), 1);
         });
     }
     assert_eq!(Runtime::get_preset(&Some("odd".into())), None);

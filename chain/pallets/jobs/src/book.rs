@@ -20,7 +20,7 @@ use crate::{Cases, Config, Escrows, HoldReason, Pallet, Tabs};
 
 /// Units of one escrow that are looked at in one go: with as many claims as there can be, their rows are a third of what
 /// a block may prove.
-pub(crate) const LOOKED_AT: usize = 256;
+pub const LOOKED_AT: usize = 256;
 
 /// The whole books.
 pub struct Book<T>(PhantomData<T>);

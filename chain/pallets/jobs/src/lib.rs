@@ -15,7 +15,12 @@ mod cost;
 mod migrations;
 pub mod weights;
 
-pub use self::{book::Book, migrations::Migrations, pallet::*, weights::WeightInfo};
+pub use self::{
+    book::{Book, LOOKED_AT},
+    migrations::Migrations,
+    pallet::*,
+    weights::WeightInfo,
+};
 
 /// Settlement on a chain.
 #[frame_support::pallet]

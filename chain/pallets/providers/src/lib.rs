@@ -161,9 +161,9 @@ pub mod pallet {
         }
     }
 
-    #[cfg(feature = "try-runtime")]
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        #[cfg(feature = "try-runtime")]
         fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
             crate::audit::state::<T>()
         }
