@@ -34,101 +34,102 @@ pub struct Measured<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for Measured<T> {
     fn open_escrow() -> Weight {
-        Weight::from_parts(223_070_000, 62_042)
+        Weight::from_parts(208_570_000, 62_042)
             .saturating_add(T::DbWeight::get().reads_writes(26, 5))
     }
     fn top_up() -> Weight {
-        Weight::from_parts(95_220_000, 7_931).saturating_add(T::DbWeight::get().reads_writes(5, 3))
+        Weight::from_parts(89_276_000, 7_931).saturating_add(T::DbWeight::get().reads_writes(5, 3))
     }
     fn close() -> Weight {
-        Weight::from_parts(155_658_000, 57_405)
+        Weight::from_parts(146_750_000, 57_405)
             .saturating_add(T::DbWeight::get().reads_writes(24, 3))
     }
     fn claim(e: u32) -> Weight {
-        Weight::from_parts(54_381_000, 3_220)
+        Weight::from_parts(52_073_000, 3_322)
             .saturating_add(T::DbWeight::get().reads_writes(3, 1))
             .saturating_add(
-                Weight::from_parts(155_967_972, 10_394)
+                Weight::from_parts(146_758_206, 10_465)
                     .saturating_add(T::DbWeight::get().reads_writes(4, 4))
                     .saturating_mul(e.into()),
             )
     }
     fn claim_of_operators(o: u32) -> Weight {
-        Weight::from_parts(15_368_000, 17_143)
+        Weight::from_parts(14_164_000, 13_240)
             .saturating_add(T::DbWeight::get().reads_writes(5, 2))
             .saturating_add(
-                Weight::from_parts(190_388_749, 2_562)
+                Weight::from_parts(209_967_548, 2_640)
                     .saturating_add(T::DbWeight::get().reads_writes(2, 2))
                     .saturating_mul(o.into()),
             )
     }
     fn claim_of_pairs(v: u32) -> Weight {
-        Weight::from_parts(9_456_272_725, 182_724)
+        Weight::from_parts(5_026_349_435, 189_781)
             .saturating_add(T::DbWeight::get().reads_writes(98, 95))
             .saturating_add(
-                Weight::from_parts(117_990_381, 0)
+                Weight::from_parts(220_590_104, 345)
                     .saturating_add(T::DbWeight::get().reads_writes(1, 1))
                     .saturating_mul(v.into()),
             )
     }
     fn paths(s: u32) -> Weight {
-        Weight::from_parts(1_465_247, 0)
+        Weight::from_parts(1_295_473, 0)
             .saturating_add(T::DbWeight::get().reads_writes(0, 0))
             .saturating_add(
-                Weight::from_parts(656_778, 0)
+                Weight::from_parts(610_907, 0)
                     .saturating_add(T::DbWeight::get().reads_writes(0, 0))
                     .saturating_mul(s.into()),
             )
     }
     fn show(e: u32) -> Weight {
-        Weight::from_parts(535_806_028, 21_552)
+        Weight::from_parts(473_990_017, 21_552)
             .saturating_add(T::DbWeight::get().reads_writes(9, 5))
             .saturating_add(
-                Weight::from_parts(292_528_218, 6_829)
+                Weight::from_parts(448_737_998, 6_829)
                     .saturating_add(T::DbWeight::get().reads_writes(2, 1))
                     .saturating_mul(e.into()),
             )
     }
     fn show_opened(o: u32) -> Weight {
-        Weight::from_parts(86_047_000, 13_193)
+        Weight::from_parts(1_002_602_342, 13_193)
             .saturating_add(T::DbWeight::get().reads_writes(7, 4))
             .saturating_add(
-                Weight::from_parts(1_036_786, 0)
+                Weight::from_parts(957_093, 0)
                     .saturating_add(T::DbWeight::get().reads_writes(0, 0))
                     .saturating_mul(o.into()),
             )
     }
     fn object() -> Weight {
-        Weight::from_parts(118_428_000, 14_760)
+        Weight::from_parts(104_226_000, 14_760)
             .saturating_add(T::DbWeight::get().reads_writes(6, 3))
     }
     fn resolve() -> Weight {
-        Weight::from_parts(226_944_000, 64_224)
+        Weight::from_parts(202_943_000, 64_224)
             .saturating_add(T::DbWeight::get().reads_writes(25, 3))
     }
     fn settle(u: u32) -> Weight {
-        Weight::from_parts(4_980_914_763, 12_378)
-            .saturating_add(T::DbWeight::get().reads_writes(5, 3))
+        Weight::from_parts(11_371_000, 10_713)
+            .saturating_add(T::DbWeight::get().reads_writes(5, 2))
             .saturating_add(
-                Weight::from_parts(3_330_343_970, 249_901)
+                Weight::from_parts(3_276_241_308, 250_674)
                     .saturating_add(T::DbWeight::get().reads_writes(98, 98))
                     .saturating_mul(u.into()),
             )
     }
     fn refund() -> Weight {
-        Weight::from_parts(73_575_000, 7_931).saturating_add(T::DbWeight::get().reads_writes(5, 3))
+        Weight::from_parts(74_392_000, 7_931).saturating_add(T::DbWeight::get().reads_writes(5, 3))
     }
     fn tend_turn() -> Weight {
-        Weight::from_parts(15_233_000, 7_241).saturating_add(T::DbWeight::get().reads_writes(4, 1))
+        Weight::from_parts(15_635_000, 7_241).saturating_add(T::DbWeight::get().reads_writes(4, 1))
     }
     fn tend_refund() -> Weight {
-        Weight::from_parts(93_773_000, 14_976).saturating_add(T::DbWeight::get().reads_writes(6, 4))
+        Weight::from_parts(103_270_000, 14_976)
+            .saturating_add(T::DbWeight::get().reads_writes(6, 4))
     }
     fn tend_cases(c: u32) -> Weight {
-        Weight::from_parts(159_447_000, 64_504)
+        Weight::from_parts(431_208_803, 64_504)
             .saturating_add(T::DbWeight::get().reads_writes(26, 3))
             .saturating_add(
-                Weight::from_parts(27_069_029, 4_285)
+                Weight::from_parts(16_136_022, 4_285)
                     .saturating_add(T::DbWeight::get().reads_writes(1, 0))
                     .saturating_mul(c.into()),
             )
