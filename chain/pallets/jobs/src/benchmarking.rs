@@ -2,6 +2,9 @@
 //!
 //! The time is 0 throughout: an escrow with a deadline of 0 is over, and in the phase that the terms leave no time before.
 
+#[cfg(test)]
+#[path = "../tests/conformance/runtime.rs"]
+mod runtime;
 mod scene;
 
 use alloc::{boxed::Box, vec, vec::Vec};
@@ -273,4 +276,5 @@ mod benchmarks {
         }
         assert!(Agenda::<T>::iter_values().any(|due| due.contains(&escrow)));
     }
+    impl_benchmark_test_suite!(Pallet, runtime::chain(Vec::new()), runtime::Runtime);
 }

@@ -5,6 +5,8 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
+#[cfg(all(test, feature = "runtime-benchmarks"))]
+extern crate self as opensky_chain_pallet_jobs;
 
 #[cfg(feature = "try-runtime")]
 mod audit;

@@ -1,4 +1,5 @@
 //! The smallest runtime that the pallets run in.
+#![allow(dead_code)] // each test takes its share
 
 use frame_support::{
     PalletId, construct_runtime, derive_impl, parameter_types,
