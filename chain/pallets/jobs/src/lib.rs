@@ -445,14 +445,15 @@ pub mod pallet {
                     .map_err(Error::<T>::from)
                     .map_err(DispatchError::from)
             });
-            let facts = done.unwrap_or_default();
-            let settled = facts.iter();
-            let settled = settled.filter(|fact| matches!(fact, Fact::Settled { .. }));
-            let settled = settled.count();
-            Self::tell(facts);
-            if settled == most {
+            let is_settled = |fact: &&Fact| matches!(fact, Fact::Settled { .. });
+            // What is taken back took its time.
+            let settled = done
+                .as_ref()
+                .map_or(most, |facts| facts.iter().filter(is_settled).count());
+            if done.is_ok() && settled == most {
                 Self::remind(now, escrow);
             }
+            Self::tell(done.unwrap_or_default());
             looked.saturating_add(cost::each(Cost::<T>::settle, settled))
         }
     }
