@@ -114,3 +114,7 @@ impl opensky_chain_pallet_jobs::Config for Runtime {
     type PotId = PotId;
     type WeightInfo = opensky_chain_pallet_jobs::weights::Measured<Self>;
 }
+
+impl opensky_chain_pallet_jobs::requests::Config for Runtime {
+    type Callback = ();
+}

@@ -122,4 +122,7 @@ mod runtime {
 
     #[runtime::pallet_index(11)]
     pub type Jobs = opensky_chain_pallet_jobs;
+
+    #[runtime::pallet_index(12)]
+    pub type Requests = opensky_chain_pallet_jobs::requests;
 }

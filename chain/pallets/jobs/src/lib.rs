@@ -16,6 +16,7 @@ mod book;
 mod cost;
 mod migrations;
 pub mod weights;
+pub mod requests;
 
 pub use self::{
     book::{Book, LOOKED_AT},
