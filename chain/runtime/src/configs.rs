@@ -6,7 +6,7 @@ use frame_support::{
     parameter_types,
     traits::{ConstU64, ConstU128, VariantCountOf, tokens::imbalance::ResolveTo},
     weights::{
-        ConstantMultiplier, IdentityFee, Weight,
+        ConstantMultiplier, Weight,
         constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_SECOND},
     },
 };
@@ -14,8 +14,9 @@ use frame_system::{
     EnsureRoot,
     limits::{BlockLength, BlockWeights},
 };
-use pallet_transaction_payment::FungibleAdapter;
-use sp_runtime::Perbill;
+use pallet_revive::{AutoMapper, evm::fees::BlockRatioFee};
+use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
+use sp_runtime::{Perbill, traits::One};
 use sp_version::RuntimeVersion;
 
 use crate::{
@@ -58,6 +59,9 @@ impl frame_system::Config for Runtime {
         opensky_chain_pallet_providers::Migrations,
         opensky_chain_pallet_jobs::Migrations,
     );
+    // Contracts know accounts by addresses: each account has one as long as it is there, and nobody has to ask for it.
+    type OnKilledAccount = AutoMapper<Runtime>;
+    type OnNewAccount = AutoMapper<Runtime>;
     type Version = Version;
 }
 
@@ -82,13 +86,19 @@ impl pallet_balances::Config for Runtime {
     type WeightInfo = pallet_balances::weights::SubstrateWeight<Self>;
 }
 
+parameter_types! {
+    pub Even: Multiplier = Multiplier::one();
+}
+
 #[derive_impl(pallet_transaction_payment::config_preludes::TestDefaultConfig)]
 impl pallet_transaction_payment::Config for Runtime {
+    type FeeMultiplierUpdate = ConstFeeMultiplier<Even>;
     type LengthToFee = ConstantMultiplier<Balance, ConstU128<1>>;
     type OnChargeTransaction = FungibleAdapter<Balances, ResolveTo<Pot, Balances>>;
     type RuntimeEvent = RuntimeEvent;
     type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Self>;
-    type WeightToFee = IdentityFee<Balance>;
+    // Time and proofs cost the same part of a block: one pSKY is a picosecond of it.
+    type WeightToFee = BlockRatioFee<1, 1, Runtime, Balance>;
 }
 
 impl pallet_sudo::Config for Runtime {

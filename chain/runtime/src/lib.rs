@@ -7,6 +7,7 @@ mod apis;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarks;
 mod configs;
+mod contracts;
 mod genesis;
 
 use alloc::{borrow::Cow, vec::Vec};
@@ -116,6 +117,9 @@ mod runtime {
     /// For development: whoever has its key may do all. A chain of strangers has governance in its place.
     #[runtime::pallet_index(4)]
     pub type Sudo = pallet_sudo;
+
+    #[runtime::pallet_index(5)]
+    pub type Contracts = pallet_revive;
 
     #[runtime::pallet_index(10)]
     pub type Providers = opensky_chain_pallet_providers;

@@ -1,0 +1,84 @@
+//! Contracts: Solidity on pallet-revive, and what it costs here.
+
+use frame_support::{
+    derive_impl,
+    traits::{ConstBool, ConstU32, ConstU64, ConstU128},
+    weights::Weight,
+};
+use frame_system::EnsureSigned;
+use pallet_revive::{
+    AccountId32Mapper,
+    evm::{
+        fees::Info,
+        runtime::{EthExtra, SetWeightLimit},
+    },
+};
+use sp_runtime::{generic::Era, traits::InvalidVersion};
+
+use crate::{
+    AccountId, Address, Balance, Balances, Nonce, Runtime, RuntimeCall, RuntimeEvent,
+    RuntimeHoldReason, RuntimeOrigin, Signature, Timestamp, TxExtension,
+    configs::EXISTENTIAL_DEPOSIT,
+};
+
+/// What signs for another of the networks that tools of contracts know is worth nothing here: "SKY" in ASCII.
+const CHAIN_ID: u64 = 0x53_4b59;
+
+/// Contracts count money in 10^18 parts of a coin, the chain in 10^12.
+const WEI: u32 = 1_000_000;
+
+/// So much of the fee is one gas: a block then has 40 million, as tools expect.
+const GAS: u32 = 50_000;
+
+#[derive_impl(pallet_revive::config_preludes::TestDefaultConfig)]
+impl pallet_revive::Config for Runtime {
+    type AddressMapper = AccountId32Mapper<Runtime>;
+    type AllowEVMBytecode = ConstBool<true>;
+    type AutoMap = ConstBool<true>;
+    type Balance = Balance;
+    type ChainId = ConstU64<CHAIN_ID>;
+    type Currency = Balances;
+    type DebugEnabled = ConstBool<false>;
+    // A byte costs what an account costs, of about a hundred bytes: contracts can write more of them in one go.
+    type DepositPerByte = ConstU128<EXISTENTIAL_DEPOSIT>;
+    type DepositPerChildTrieItem = ConstU128<EXISTENTIAL_DEPOSIT>;
+    type DepositPerItem = ConstU128<EXISTENTIAL_DEPOSIT>;
+    type FeeInfo = Info<Address, Signature, Ethereum>;
+    type GasScale = ConstU32<GAS>;
+    type InstantiateOrigin = EnsureSigned<AccountId>;
+    type NativeToEthRatio = ConstU32<WEI>;
+    type Time = Timestamp;
+    type UploadOrigin = EnsureSigned<AccountId>;
+    type WeightInfo = pallet_revive::weights::SubstrateWeight<Self>;
+}
+
+/// Transactions as Ethereum's wallets sign them: the chain prices them, and takes none.
+pub struct Ethereum;
+
+impl EthExtra for Ethereum {
+    type Config = Runtime;
+    type ExtensionOtherVersions = InvalidVersion;
+    type ExtensionV0 = TxExtension;
+
+    fn get_eth_extension(nonce: Nonce, tip: Balance) -> TxExtension {
+        (
+            frame_system::AuthorizeCall::new(),
+            frame_system::CheckNonZeroSender::new(),
+            frame_system::CheckSpecVersion::new(),
+            frame_system::CheckTxVersion::new(),
+            frame_system::CheckGenesis::new(),
+            frame_system::CheckMortality::from(Era::Immortal),
+            frame_system::CheckNonce::from(nonce),
+            frame_system::CheckWeight::new(),
+            pallet_transaction_payment::ChargeTransactionPayment::from(tip),
+            frame_system::WeightReclaim::new(),
+        )
+    }
+}
+
+impl SetWeightLimit for RuntimeCall {
+    /// No call of this chain has a limit that Ethereum's gas decides.
+    fn set_weight_limit(&mut self, _: Weight) -> Weight {
+        Weight::zero()
+    }
+}
