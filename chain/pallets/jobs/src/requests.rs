@@ -29,7 +29,7 @@ pub mod pallet {
         + frame_system::Config<RuntimeEvent: From<Event<Self>>>
     {
         /// How contracts are told.
-        type Callback: CallBack;
+        type Callback: CallBack<Self::AccountId>;
     }
 
     /// The pallet.

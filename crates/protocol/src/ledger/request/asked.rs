@@ -50,7 +50,7 @@ impl Data {
 pub struct Callback {
     /// The contract: the one that asks.
     pub contract: [u8; 20],
-    /// The most that the call may take, in picoseconds of the chain's reference machine (`ref_time`).
+    /// The most that the call may take, in gas as the chain's contracts count it.
     pub gas: u64,
 }
 
