@@ -22,7 +22,7 @@ use sp_version::RuntimeVersion;
 use crate::{
     AccountId, Balance, Balances, Block, BlockNumber, Jobs, Nonce, PalletInfo, Runtime,
     RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
-    System, Timestamp, VERSION,
+    System, Timestamp, VERSION, contracts::OpenSky,
 };
 
 /// An account of less than this is none: it pays for the row that it takes.
@@ -126,5 +126,5 @@ impl opensky_chain_pallet_jobs::Config for Runtime {
 }
 
 impl opensky_chain_pallet_jobs::requests::Config for Runtime {
-    type Callback = ();
+    type Callback = OpenSky;
 }

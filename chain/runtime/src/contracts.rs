@@ -1,5 +1,9 @@
 //! Contracts: Solidity on pallet-revive, and what it costs here.
 
+mod callback;
+mod interface;
+mod precompile;
+
 use frame_support::{
     derive_impl,
     traits::{ConstBool, ConstU32, ConstU64, ConstU128},
@@ -15,6 +19,7 @@ use pallet_revive::{
 };
 use sp_runtime::{generic::Era, traits::InvalidVersion};
 
+pub use self::precompile::OpenSky;
 use crate::{
     AccountId, Address, Balance, Balances, Nonce, Runtime, RuntimeCall, RuntimeEvent,
     RuntimeHoldReason, RuntimeOrigin, Signature, Timestamp, TxExtension,
@@ -30,6 +35,9 @@ const WEI: u32 = 1_000_000;
 /// So much of the fee is one gas: a block then has 40 million, as tools expect.
 const GAS: u32 = 50_000;
 
+/// How gas and fees become each other.
+type Fees = Info<Address, Signature, Ethereum>;
+
 #[derive_impl(pallet_revive::config_preludes::TestDefaultConfig)]
 impl pallet_revive::Config for Runtime {
     type AddressMapper = AccountId32Mapper<Runtime>;
@@ -43,10 +51,11 @@ impl pallet_revive::Config for Runtime {
     type DepositPerByte = ConstU128<EXISTENTIAL_DEPOSIT>;
     type DepositPerChildTrieItem = ConstU128<EXISTENTIAL_DEPOSIT>;
     type DepositPerItem = ConstU128<EXISTENTIAL_DEPOSIT>;
-    type FeeInfo = Info<Address, Signature, Ethereum>;
+    type FeeInfo = Fees;
     type GasScale = ConstU32<GAS>;
     type InstantiateOrigin = EnsureSigned<AccountId>;
     type NativeToEthRatio = ConstU32<WEI>;
+    type Precompiles = (OpenSky,);
     type Time = Timestamp;
     type UploadOrigin = EnsureSigned<AccountId>;
     type WeightInfo = pallet_revive::weights::SubstrateWeight<Self>;

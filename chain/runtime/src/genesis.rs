@@ -2,11 +2,12 @@
 
 use alloc::{vec, vec::Vec};
 
+use opensky_chain_pallet_jobs::requests::CallBack as _;
 use serde_json::{Value, json};
 use sp_genesis_builder::{DEV_RUNTIME_PRESET, PresetId};
 use sp_keyring::Ed25519Keyring;
 
-use crate::{AccountId, Balance, Jobs, configs::EXISTENTIAL_DEPOSIT};
+use crate::{AccountId, Balance, Jobs, configs::EXISTENTIAL_DEPOSIT, contracts::OpenSky};
 
 /// What each account of a preset begins with: a billion SKY.
 const FORTUNE: Balance = 1_000_000_000 * 1_000_000_000_000;
@@ -33,9 +34,9 @@ pub fn preset(id: &PresetId) -> Option<Vec<u8>> {
 
 fn genesis(rich: impl Iterator<Item = AccountId>) -> Value {
     // What is too little to begin an account with can be put into one that is there.
-    let pot = (Jobs::pot(), EXISTENTIAL_DEPOSIT);
+    let open = [Jobs::pot(), OpenSky::purse()].map(|account| (account, EXISTENTIAL_DEPOSIT));
     let rich = rich.map(|account| (account, FORTUNE));
-    let balances: Vec<_> = rich.chain([pot]).collect();
+    let balances: Vec<_> = rich.chain(open).collect();
     json!({
         "balances": { "balances": balances },
         "sudo": { "key": Ed25519Keyring::Alice.to_account_id() },

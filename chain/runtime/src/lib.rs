@@ -7,7 +7,7 @@ mod apis;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarks;
 mod configs;
-mod contracts;
+pub mod contracts;
 mod genesis;
 
 use alloc::{borrow::Cow, vec::Vec};

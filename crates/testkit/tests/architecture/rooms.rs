@@ -101,8 +101,9 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &[
             "opensky-chain-pallet-jobs",
             "opensky-chain-pallet-providers",
+            "opensky-protocol",
         ],
-        "a runtime is made of pallets",
+        "a runtime is made of pallets, and has contracts talk to them in the nouns",
     ),
     (
         "opensky-chain-node",
