@@ -58,7 +58,7 @@ interface IOpenSky {
     /// @param replicas how many operators have to have the same result
     /// @param maxPrice the most that all of them together are paid, in wei
     /// @param deadline when the money goes back if there is no answer, in Unix seconds, like `block.timestamp`
-    /// @param callbackGas at most 5,000,000
+    /// @param callbackGas at most 1,250,000
     /// @return id the request's name
     function request(
         bytes32 program,

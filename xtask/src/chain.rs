@@ -7,11 +7,11 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::{
     run,
-    setup::{Consent, confirmed},
+    setup::{self, Consent, Tool},
     stages::Stages,
 };
 
@@ -22,10 +22,16 @@ const TARGET: &str = "wasm32v1-none";
 /// to know that it is the chain.
 const RUSTFLAGS: &str = "-C link-arg=--export-table --cfg substrate_runtime";
 
-/// What the node is built with, beside Rust: a command that tells whether it is there, and the package that has it.
-const TOOLS: [(&str, &[&str], &str); 2] = [
-    ("protoc", &["--version"], "protobuf-compiler"),
-    ("pkg-config", &["--exists", "openssl"], "libssl-dev"),
+/// What the node is built with, beside Rust.
+const TOOLS: [Tool; 2] = [
+    Tool {
+        test: &["protoc", "--version"],
+        packages: &["protobuf-compiler"],
+    },
+    Tool {
+        test: &["pkg-config", "--exists", "openssl"],
+        packages: &["pkg-config", "libssl-dev"],
+    },
 ];
 
 /// Build the chain's runtime to WebAssembly.
@@ -126,7 +132,7 @@ pub fn weights(_: WeightsArgs) -> anyhow::Result<()> {
 
 /// Builds the node, and answers where it is.
 pub fn build_node(consent: Consent) -> anyhow::Result<PathBuf> {
-    tools(consent)?;
+    setup::tools("the chain's node is", &TOOLS, consent)?;
     run::run(&mut node("build"))?;
     Ok(folder().join("debug/opensky-chain-node"))
 }
@@ -156,7 +162,7 @@ pub fn cargo(verb: &str, args: &[&str]) -> Command {
 }
 
 /// It has a folder of its own in the target folder, because it is another workspace.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     run::root().join(target).join("chain")
 }
@@ -205,31 +211,4 @@ fn answer(command: &mut Command) -> anyhow::Result<String> {
     let output = output.with_context(|| format!("cannot start `{}`", run::shown(command)))?;
     anyhow::ensure!(output.status.success(), "`{}` failed", run::shown(command));
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// Gets from Debian's packages what the node is built with, where it is not there.
-fn tools(consent: Consent) -> anyhow::Result<()> {
-    let is_missing =
-        |(tool, args, _): &&(&str, &[&str], &str)| !run::succeeds(Command::new(tool).args(*args));
-    let missing: Vec<_> = TOOLS.iter().filter(is_missing).map(|tool| tool.2).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", "pkg-config"]);
-    install.args(&missing);
-    let typed = run::shown(&install);
-    let question =
-        format!("the chain's node is built with more than this machine has. Run `{typed}`?");
-    if !consent.yes && !confirmed(&question)? {
-        bail!(
-            "the chain's node is built with {}; install it with: {typed}",
-            missing.join(", ")
-        );
-    }
-    if run::run(&mut install).is_ok() {
-        return Ok(());
-    }
-    run::run(Command::new("apt-get").arg("update"))?;
-    run::run(&mut install)
 }

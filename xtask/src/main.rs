@@ -1,8 +1,9 @@
-//! The commands behind the README: set-up, demo, test, bench, fuzz, sim, runtime, weights.
+//! The commands behind the README: set-up, demo, test, bench, fuzz, sim, runtime, contracts, weights.
 
 mod bench;
 mod binary;
 mod chain;
+mod contracts;
 mod demo;
 mod fuzz;
 mod report;
@@ -34,6 +35,7 @@ enum Xtask {
     Sim(sim::Args),
     Runtime(chain::Args),
     Weights(chain::WeightsArgs),
+    Contracts(contracts::Args),
     Setup(setup::Args),
 }
 
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Xtask::Sim(args) => sim::run(args),
         Xtask::Runtime(args) => chain::run(args),
         Xtask::Weights(args) => chain::weights(args),
+        Xtask::Contracts(args) => contracts::run(args),
         Xtask::Setup(args) => setup::run(args),
     };
     match done {

@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use anyhow::bail;
+
 use crate::{binary, run, stages::Stages};
 
 /// Get what is missing on this machine to build jobs.
@@ -55,4 +57,39 @@ pub fn confirmed(question: &str) -> anyhow::Result<bool> {
     let read = std::io::stdin().lock().read_line(&mut answer)?;
     let answer = answer.trim().to_ascii_lowercase();
     Ok(read > 0 && matches!(answer.as_str(), "" | "y" | "yes"))
+}
+
+/// What something is built with that is in Debian's packages.
+#[derive(Debug)]
+pub struct Tool {
+    /// A command that succeeds where it is there.
+    pub test: &'static [&'static str],
+    /// The packages that have it.
+    pub packages: &'static [&'static str],
+}
+
+/// Gets from Debian's packages what `what` built with, where it is not there.
+pub fn tools(what: &str, tools: &[Tool], consent: Consent) -> anyhow::Result<()> {
+    let is_missing = |tool: &&Tool| {
+        let mut test = Command::new(tool.test[0]);
+        !run::succeeds(test.args(&tool.test[1..]))
+    };
+    let missing = tools.iter().filter(is_missing);
+    let missing: Vec<_> = missing.flat_map(|tool| tool.packages).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--no-install-recommends"]);
+    install.args(&missing);
+    let typed = run::shown(&install);
+    let question = format!("{what} built with more than this machine has. Run `{typed}`?");
+    if !consent.yes && !confirmed(&question)? {
+        bail!("{what} built with what this machine lacks; install it with: {typed}");
+    }
+    if run::run(&mut install).is_ok() {
+        return Ok(());
+    }
+    run::run(Command::new("apt-get").arg("update"))?;
+    run::run(&mut install)
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::{
     binary,
     chain::{self, Purpose},
-    fuzz, run,
+    contracts, fuzz, run,
     setup::{self, Consent},
     sim,
     stages::Stages,
@@ -54,7 +54,9 @@ fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
     let mut lints = chain::cargo("clippy", &on_chain);
     lints.args(["--all-targets", "--", "-D", "warnings"]);
     stages.run("chain: lints", &mut lints)?;
+    let contracts = stages.step("chain: contracts", || contracts::build(consent))?;
     let mut tests = chain::cargo("test", &on_chain);
+    tests.env("OPENSKY_CONTRACTS", contracts);
     stages.run_tests("chain: pallets and runtime", &mut tests)?;
     let upgrade = || chain::build_runtime(Purpose::Upgrade);
     let upgrade = stages.step("chain: runtime's upgrade", upgrade)?;
