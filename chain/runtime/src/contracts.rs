@@ -32,8 +32,8 @@ const CHAIN_ID: u64 = 0x53_4b59;
 /// Contracts count money in 10^18 parts of a coin, the chain in 10^12.
 const WEI: u32 = 1_000_000;
 
-/// So much of the fee is one gas: a block then has 40 million, as tools expect.
-const GAS: u32 = 50_000;
+/// So much of the fee is one gas: a word that is stored then costs about as much of it as tools expect, 20,000.
+const GAS: u32 = 200_000;
 
 /// How gas and fees become each other.
 type Fees = Info<Address, Signature, Ethereum>;

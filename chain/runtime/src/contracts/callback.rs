@@ -32,7 +32,7 @@ impl CallBack<AccountId> for OpenSky {
     }
 
     fn purse() -> AccountId {
-        address(Self::ADDRESS)
+        AccountId32Mapper::<Runtime>::to_fallback_account_id(&H160(Self::ADDRESS))
     }
 
     fn call_back(contract: [u8; 20], request: Digest, answer: &Answer, gas: u64) -> Weight {
@@ -56,7 +56,8 @@ impl CallBack<AccountId> for OpenSky {
         let fee = Fees::fixed_fee(0).saturating_add(Fees::weight_to_fee(&weight));
         let left = Balances::free_balance(&purse).saturating_sub(others);
         give(&purse, &Jobs::pot(), fee.min(left));
-        give(&purse, &address(contract), left.saturating_sub(fee));
+        let contract = AccountId32Mapper::<Runtime>::to_account_id(&H160(contract));
+        give(&purse, &contract, left.saturating_sub(fee));
         weight
     }
 }
@@ -105,8 +106,4 @@ fn told(request: Digest, answer: &Answer) -> onResultCall {
 /// What cannot be given stays where it is: a contract that ended has no account any more.
 fn give(from: &AccountId, to: &AccountId, amount: Balance) {
     let _ = Balances::transfer(from, to, amount, Preservation::Preserve);
-}
-
-fn address(address: [u8; 20]) -> AccountId {
-    AccountId32Mapper::<Runtime>::to_account_id(&H160(address))
 }

@@ -27,8 +27,8 @@ use crate::{Requests, Runtime};
 /// "SK" in ASCII.
 const NUMBER: NonZero<u16> = NonZero::new(0x534b).expect("it is not zero");
 
-/// The gas of one callback: an eighth of a block, so that one fits in between everything else.
-const MAX_GAS: u64 = 5_000_000;
+/// The gas of one callback: an eighth of a block, so that there is room for one beside everything else.
+const MAX_GAS: u64 = 1_250_000;
 
 /// Asks the network to compute.
 pub struct OpenSky;
