@@ -2,7 +2,9 @@
 
 use frame_support::traits::fungible::{Inspect as _, InspectHold as _};
 use opensky_chain_pallet_jobs::requests::{self, CallBack as _};
-use opensky_chain_runtime::{Balances, Runtime, RuntimeCall, RuntimeEvent, contracts::OpenSky};
+use opensky_chain_runtime::{
+    Balances, Contracts, Runtime, RuntimeCall, RuntimeEvent, contracts::OpenSky,
+};
 use opensky_protocol::{
     Digest,
     ledger::{Asked, Callback, Data},
@@ -19,7 +21,7 @@ use sp_runtime::AccountId32;
 
 use crate::{
     chain::{Chain, MINUTE},
-    solidity::{Asker, Contract, Error, IOpenSky, Limits, Odd, Requester, args},
+    solidity::{Asker, Contract, Error, IOpenSky, Limits, Nest, Odd, Requester, args},
 };
 
 /// A SKY, as the chain counts.
@@ -152,6 +154,43 @@ fn contract_reads_why_it_is_refused() {
     let events = chain.send(Key::Alice, contract.call(call));
     let request = placed(events).unwrap().0;
     assert_eq!(contract.look(&mut chain, Asker::lastCall {}).0, request.0);
+}
+
+#[test]
+fn contract_can_spend_what_it_sees_to_the_last_coin() {
+    let mut chain = Chain::new();
+    let contract = Contract::deploy(&mut chain, "Asker", Vec::new(), SKY);
+    // What it writes down while it asks is deposited by whoever calls it.
+    let all = SKY - OpenSky::price(300_000);
+    for (price, is_enough) in [(all + 1, false), (all, true)] {
+        let call = Asker::askCall {
+            maxPrice: U256::from(price) * U256::from(ETHER / SKY),
+            ..ask(&chain)
+        };
+        let events = chain.send(Key::Alice, contract.call(call));
+        assert_eq!(placed(events).is_some(), is_enough);
+    }
+}
+
+#[test]
+fn contract_that_is_gone_has_asked_all_the_same() {
+    let mut chain = Chain::new();
+    let nest = Contract::deploy(&mut chain, "Nest", Vec::new(), SKY);
+    let call = Nest::hatchCall {
+        program: PROGRAM.into(),
+        maxPrice: U256::from(ETHER / 10),
+    };
+    let events = chain.send(Key::Alice, nest.call(call));
+    let (_, payer) = placed(events).unwrap();
+    let child = nest.look(&mut chain, Nest::childCall {});
+    let child = Contract(H160(child.0.0));
+    assert_eq!(child.account(), payer);
+    assert!(chain.with(|| Contracts::code(&child.0).is_empty()));
+    let price = SKY / 10 + OpenSky::price(300_000);
+    assert_eq!(
+        chain.with(|| Balances::total_balance_on_hold(&payer)),
+        price
+    );
 }
 
 #[test]
