@@ -4,13 +4,13 @@ use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZero;
 
 use frame_support::dispatch::GetDispatchInfo as _;
-use opensky_chain_pallet_jobs::requests;
+use opensky_chain_pallet_jobs::requests::{self, CallBack as _};
 use opensky_protocol::{
     Digest, Limits,
     ledger::{Asked, Callback, Data},
 };
 use pallet_revive::{
-    AddressMapper as _,
+    AccountId32Mapper, AddressMapper as _, ExecOrigin as Origin,
     precompiles::{
         AddressMatcher, Error, Ext, Precompile,
         alloy::{
@@ -68,8 +68,12 @@ fn request(call: &IOpenSky::requestCall, env: &mut impl Ext<T = Runtime>) -> Res
     if !env.value_transferred().is_zero() {
         return Err(refused("Value"));
     }
+    // Who is called back finds no way back in here, whatever it calls in between.
+    if *env.origin() == Origin::Signed(OpenSky::purse()) {
+        return Err(refused("InCallback"));
+    }
     let payer = env.caller().account_id()?.clone();
-    let contract = pallet_revive::AccountId32Mapper::<Runtime>::to_address(&payer);
+    let contract = AccountId32Mapper::<Runtime>::to_address(&payer);
     let asked = Box::new(asked(call, contract.0)?);
     let weight = requests::Call::<Runtime>::request {
         asked: asked.clone(),

@@ -4,7 +4,7 @@ use frame_support::traits::{
     fungible::{Inspect as _, Mutate as _},
     tokens::Preservation,
 };
-use opensky_chain_pallet_jobs::requests::CallBack as _;
+use opensky_chain_pallet_jobs::requests::{self, CallBack as _};
 use opensky_chain_runtime::{AccountId, Balances, Contracts, Jobs, Runtime, contracts::OpenSky};
 use opensky_protocol::{
     Class, Digest,
@@ -203,6 +203,23 @@ fn what_fails_leaves_nothing_and_costs_what_it_took() {
         let is_cheap = ["Reverting", "Panicking"].contains(&name);
         assert_eq!(took.back > OpenSky::price(GAS) / 2, is_cheap, "{name}");
     }
+}
+
+#[test]
+fn nobody_asks_from_inside_a_callback() {
+    let mut chain = Chain::new();
+    let contract = Contract::deploy(&mut chain, "Reentering", Vec::new(), 0);
+    let (alice, money) = (Key::Alice.to_account_id(), contract.account());
+    let give = || Balances::transfer(&alice, &money, SKY, Preservation::Preserve);
+    chain.with(give).unwrap();
+    call_back(&mut chain, contract.0, Digest([1; 32]), &small(), 1_250_000);
+    assert_eq!(contract.look(&mut chain, Asker::callsCall {}), U256::ONE);
+    assert_eq!(
+        contract.look(&mut chain, Asker::reasonCall {}),
+        "InCallback"
+    );
+    assert!(!contract.look(&mut chain, Asker::isAnsweredCall {}));
+    assert_eq!(chain.with(requests::Placed::<Runtime>::get), 0);
 }
 
 #[test]
