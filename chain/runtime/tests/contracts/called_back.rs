@@ -1,6 +1,7 @@
 //! What a contract can do when it is called back: nothing that anybody else would notice.
 
 use frame_support::traits::{
+    Get as _,
     fungible::{Inspect as _, Mutate as _},
     tokens::Preservation,
 };
@@ -239,6 +240,14 @@ fn with_hardly_any_gas_nothing_happens_and_no_more_is_taken() {
         assert_eq!(took.fee + took.back, OpenSky::price(gas));
         assert_eq!(contract.look(&mut chain, Asker::callsCall {}), U256::ZERO);
     }
+}
+
+#[test]
+fn largest_callback_takes_an_eighth_of_a_block() {
+    let weights = <Runtime as frame_system::Config>::BlockWeights::get();
+    let eighth = weights.max_block.div(8);
+    assert!(OpenSky::weight(1_250_000).all_lte(eighth));
+    assert!(OpenSky::weight(1_250_000 + 10).any_gt(eighth));
 }
 
 #[test]
