@@ -51,7 +51,8 @@ pub struct Args {
 
 /// Measure what the pallets' calls cost, and write it down in them.
 ///
-/// Half an hour at first, ten minutes after that, in which the machine should do nothing else. Runs the benchmarks in the runtime's WebAssembly.
+/// Runs their benchmarks in the runtime's WebAssembly: a quarter of an hour at first, two minutes after that, in which
+/// the machine should do nothing else.
 #[derive(Debug, clap::Args)]
 pub struct WeightsArgs {}
 

@@ -96,7 +96,6 @@ impl Bench {
         for result in &mut rows {
             result.proof_size += subject.unmeasured(result);
         }
-        let line = |results, selector| line(results, selector);
         Ok(Cost {
             name: String::from_utf8_lossy(&subject.one.name).into_owned(),
             list: subject

@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use frame_support::weights::Weight;
 use opensky_protocol::{
     Signed, Voucher,
-    ledger::{Call, Showing},
+    ledger::{Call, Evidence, Showing},
 };
 
 use crate::weights::WeightInfo;
@@ -36,7 +36,7 @@ pub fn claim<W: WeightInfo>(vouchers: &[Signed<Voucher>]) -> Weight {
 pub fn show<W: WeightInfo>(showing: &Showing) -> Weight {
     let shown = &showing.evidence[..showing.evidence.len().min(Showing::MAX_EVIDENCE)];
     let opened = showing.opened.len().min(Showing::MAX_OPENED);
-    let turn = |turn: &opensky_protocol::ledger::Evidence| {
+    let turn = |turn: &Evidence| {
         steps(&turn.ticket) + steps(&turn.assignment) + steps(&turn.commit) + steps(&turn.summons)
     };
     let steps = showing
