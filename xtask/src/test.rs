@@ -49,7 +49,7 @@ fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
         "--package=opensky-chain-pallet-providers",
         "--package=opensky-chain-runtime",
         "--features=opensky-chain-pallet-jobs/runtime-benchmarks",
-        "--features=opensky-chain-pallet-jobs/try-runtime",
+        "--features=opensky-chain-runtime/try-runtime",
     ];
     let mut lints = chain::cargo("clippy", &on_chain);
     lints.args(["--all-targets", "--", "-D", "warnings"]);
