@@ -1,7 +1,6 @@
 //! What a contract can do when it is called back: nothing that anybody else would notice.
 
 use frame_support::traits::{
-    Get as _,
     fungible::{Inspect as _, Mutate as _},
     tokens::Preservation,
 };
