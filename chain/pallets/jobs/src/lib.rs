@@ -15,8 +15,8 @@ mod benchmarking;
 mod book;
 mod cost;
 mod migrations;
-pub mod weights;
 pub mod requests;
+pub mod weights;
 
 pub use self::{
     book::{Book, LOOKED_AT},
