@@ -97,8 +97,9 @@ impl pallet_transaction_payment::Config for Runtime {
     type OnChargeTransaction = FungibleAdapter<Balances, ResolveTo<Pot, Balances>>;
     type RuntimeEvent = RuntimeEvent;
     type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Self>;
-    // Time and proofs cost the same part of a block: one pSKY is a picosecond of it.
-    type WeightToFee = BlockRatioFee<1, 1, Runtime, Balance>;
+    // Time and proofs cost the same part of a block. A second of a provider's is worth about two million pSKY, and what a
+    // chain does a thousand nodes do: a pSKY is 500 picoseconds of a block. So paying for one unit costs less than the unit.
+    type WeightToFee = BlockRatioFee<1, 500, Runtime, Balance>;
 }
 
 impl pallet_sudo::Config for Runtime {

@@ -33,7 +33,10 @@ const CHAIN_ID: u64 = 0x53_4b59;
 const WEI: u32 = 1_000_000;
 
 /// So much of the fee is one gas: a word that is stored then costs about as much of it as tools expect, 20,000.
-const GAS: u32 = 200_000;
+const GAS: u32 = 400;
+
+/// What a byte or an entry that a contract stores is worth until it is removed.
+const DEPOSIT: Balance = EXISTENTIAL_DEPOSIT / 500;
 
 /// How gas and fees become each other.
 type Fees = Info<Address, Signature, Ethereum>;
@@ -47,10 +50,10 @@ impl pallet_revive::Config for Runtime {
     type ChainId = ConstU64<CHAIN_ID>;
     type Currency = Balances;
     type DebugEnabled = ConstBool<false>;
-    // A byte costs what an account costs, of about a hundred bytes: contracts can write more of them in one go.
-    type DepositPerByte = ConstU128<EXISTENTIAL_DEPOSIT>;
-    type DepositPerChildTrieItem = ConstU128<EXISTENTIAL_DEPOSIT>;
-    type DepositPerItem = ConstU128<EXISTENTIAL_DEPOSIT>;
+    // As much beside the fees as an account's bytes are: contracts can write more of them in one go.
+    type DepositPerByte = ConstU128<DEPOSIT>;
+    type DepositPerChildTrieItem = ConstU128<DEPOSIT>;
+    type DepositPerItem = ConstU128<DEPOSIT>;
     type FeeInfo = Fees;
     type GasScale = ConstU32<GAS>;
     type InstantiateOrigin = EnsureSigned<AccountId>;
