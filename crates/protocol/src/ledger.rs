@@ -24,6 +24,9 @@ pub use evidence::Evidence;
 pub use operator::{Operator, Unbonding};
 pub use purse::Purse;
 pub use rejection::{EvidenceError, Rejection};
-pub use request::{Answer, AnswerStatus, Asked, AskedError, Callback, Data, Refund, RequestTerms};
+pub use request::{
+    Answer, AnswerStatus, Asked, AskedError, Callback, Conduct, Data, Close, Next, Payout, Refund,
+    Request, RequestTerms, Seat, SeatError, Shown, Stage,
+};
 pub use terms::{Genesis, GenesisError, Terms};
 pub use wire::{AccountState, LedgerReply, LedgerRequest, NodeState, Refused};

@@ -6,8 +6,8 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 use crate::{
-    Account, Check, Class, Digest, NodeKey, Outputs, Profile, SecretKey, Signature, Signed, Ticket,
-    Transcript, Work,
+    Account, Check, Class, Digest, Limits, NodeKey, Outputs, Profile, SecretKey, Signature, Signed,
+    Ticket, Transcript, Work,
     codec::{self, CodecError, FileKind},
     names,
 };
@@ -188,6 +188,15 @@ impl Receipt {
 }
 
 impl Statement {
+    /// Whether the limits allow so much fuel and output. Where fuel is not exact the limit is billed.
+    pub fn is_within(&self, limits: &Limits) -> bool {
+        let fuel = match self.profile.counts(self.class) {
+            true => self.fuel <= limits.fuel,
+            false => self.fuel == limits.fuel,
+        };
+        fuel && self.output_len <= limits.output
+    }
+
     /// Whether `signature` is that of the node that it names.
     pub fn is_signed(&self, signature: &Signature) -> bool {
         self.is_signed_by(NodeKey::signed, signature)

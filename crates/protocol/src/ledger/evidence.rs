@@ -85,17 +85,7 @@ impl Evidence {
                 && commit.hash == hash,
             EvidenceError::Statement,
         )?;
-        expect(is_within(said, ticket), EvidenceError::Limits)?;
+        expect(said.is_within(&ticket.limits), EvidenceError::Limits)?;
         Ok(ticket.payment(&turn.ask, said.fuel, said.output_len))
     }
-}
-
-/// Whether the ticket allows so much fuel and output. Where fuel is not exact the limit is billed.
-fn is_within(said: &Statement, ticket: &Ticket) -> bool {
-    let limits = &ticket.limits;
-    let fuel = match said.profile.counts(said.class) {
-        true => said.fuel <= limits.fuel,
-        false => said.fuel == limits.fuel,
-    };
-    fuel && said.output_len <= limits.output
 }

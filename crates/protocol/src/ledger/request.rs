@@ -6,10 +6,12 @@
 
 mod answer;
 mod asked;
+mod committee;
 mod terms;
 
 pub use self::{
     answer::{Answer, AnswerStatus, Refund},
     asked::{Asked, AskedError, Callback, Data},
+    committee::{Conduct, Close, Next, Payout, Request, Seat, SeatError, Shown, Stage},
     terms::RequestTerms,
 };
