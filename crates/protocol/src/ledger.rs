@@ -25,8 +25,8 @@ pub use operator::{Operator, Unbonding};
 pub use purse::Purse;
 pub use rejection::{EvidenceError, Rejection};
 pub use request::{
-    Answer, AnswerStatus, Asked, AskedError, Callback, Conduct, Data, Close, Next, Payout, Refund,
-    Request, RequestTerms, Seat, SeatError, Shown, Stage,
+    Answer, AnswerStatus, Asked, AskedError, Callback, Candidate, Close, Conduct, Data, Next,
+    Offered, Payout, Refund, Request, RequestTerms, Seat, SeatError, Shown, Stage, draw,
 };
 pub use terms::{Genesis, GenesisError, Terms};
 pub use wire::{AccountState, LedgerReply, LedgerRequest, NodeState, Refused};

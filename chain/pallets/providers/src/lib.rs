@@ -11,6 +11,7 @@ mod audit;
 mod benchmarking;
 mod host;
 mod migrations;
+pub mod offers;
 mod register;
 pub mod weights;
 

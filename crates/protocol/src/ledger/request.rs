@@ -7,11 +7,13 @@
 mod answer;
 mod asked;
 mod committee;
+mod draw;
 mod terms;
 
 pub use self::{
     answer::{Answer, AnswerStatus, Refund},
     asked::{Asked, AskedError, Callback, Data},
-    committee::{Conduct, Close, Next, Payout, Request, Seat, SeatError, Shown, Stage},
+    committee::{Close, Conduct, Next, Payout, Request, Seat, SeatError, Shown, Stage},
+    draw::{Candidate, Offered, draw},
     terms::RequestTerms,
 };

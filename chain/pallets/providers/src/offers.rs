@@ -1,0 +1,286 @@
+//! What operators offer to those who ask the chain for compute: prices, programs that they keep at hand, and their record.
+
+pub use self::pallet::*;
+
+/// Offers on a chain.
+#[frame_support::pallet]
+pub mod pallet {
+    use alloc::vec::Vec;
+
+    use frame_support::pallet_prelude::*;
+    use frame_system::pallet_prelude::*;
+    use opensky_protocol::{
+        Account, Digest,
+        ledger::{Candidate, Conduct, Offered},
+    };
+
+    use crate::{Operators, Pallet as Providers};
+
+    /// What the pallet is told.
+    #[pallet::config]
+    pub trait Config:
+        crate::Config + frame_system::Config<RuntimeEvent: From<Event<Self>>>
+    {
+    }
+
+    /// The pallet.
+    #[pallet::pallet]
+    #[pallet::storage_version(VERSION)]
+    #[pallet::without_storage_info]
+    pub struct Pallet<T>(_);
+
+    const VERSION: StorageVersion = StorageVersion::new(1);
+
+    /// Operators that can be drawn: all of them are looked at for each draw.
+    pub const MAX_LISTED: u32 = 128;
+    /// Operators that can say that they keep the same program at hand.
+    pub const MAX_HOLDERS: u32 = 16;
+    /// Programs of one operator.
+    pub const MAX_PINS: u32 = 64;
+    /// How long a program can be promised to be at hand, in milliseconds: a year.
+    pub const MAX_TERM: u64 = 365 * 86_400_000;
+
+    // Guesses on the safe side, until they are measured.
+    const LISTING: Weight = Weight::from_parts(3_000_000_000, 160_000);
+    const PIN: Weight = Weight::from_parts(200_000_000, 8_000);
+
+    /// An operator's offer.
+    #[derive(
+        Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+    )]
+    pub struct Listed {
+        /// Whose it is.
+        pub operator: Account,
+        /// What it is.
+        pub offer: Offered,
+    }
+
+    /// How an operator did in committees.
+    #[derive(
+        Clone, Copy, Default, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+    )]
+    pub struct Record {
+        /// Results that were those of the committee.
+        pub agreed: u64,
+        /// Seats that it left empty.
+        pub missed: u64,
+        /// Results that were others. That alone proves nothing.
+        pub differed: u64,
+    }
+
+    /// Who can be drawn.
+    #[pallet::storage]
+    pub type Roster<T> = StorageValue<_, BoundedVec<Listed, ConstU32<MAX_LISTED>>, ValueQuery>;
+
+    /// Who keeps a program at hand, and until when, in Unix milliseconds.
+    #[pallet::storage]
+    pub type Holders<T> = StorageMap<
+        _,
+        Blake2_128Concat,
+        Digest,
+        BoundedVec<(Account, u64), ConstU32<MAX_HOLDERS>>,
+        ValueQuery,
+    >;
+
+    /// What an operator keeps at hand.
+    #[pallet::storage]
+    pub type Pins<T: Config> = StorageMap<
+        _,
+        Blake2_128Concat,
+        T::AccountId,
+        BoundedVec<Digest, ConstU32<MAX_PINS>>,
+        ValueQuery,
+    >;
+
+    /// How each operator did.
+    #[pallet::storage]
+    pub type Records<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Record, ValueQuery>;
+
+    /// What has happened.
+    #[pallet::event]
+    #[pallet::generate_deposit(fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// An operator offers that from now on; nothing any more.
+        Offered {
+            /// Who.
+            operator: T::AccountId,
+            /// What.
+            offer: Option<Offered>,
+        },
+        /// An operator was put off the roster by one with more at stake.
+        Displaced {
+            /// Who.
+            operator: T::AccountId,
+        },
+        /// An operator keeps a program at hand until then.
+        Pinned {
+            /// Who.
+            operator: T::AccountId,
+            /// What.
+            program: Digest,
+            /// In Unix milliseconds.
+            until: u64,
+        },
+        /// It does not any more.
+        Unpinned {
+            /// Who.
+            operator: T::AccountId,
+            /// What.
+            program: Digest,
+        },
+    }
+
+    /// Why a call did nothing.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// The account has nothing bonded: nobody could believe it.
+        Unbonded,
+        /// As many operators as there is room for have more at stake.
+        RosterFull,
+        /// The term is over already, or too long.
+        Term,
+        /// The operator has as many pins as it may have.
+        TooManyPins,
+        /// Enough operators keep that program at hand.
+        EnoughHolders,
+        /// The operator has not pinned that.
+        NotPinned,
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Offers to run requests, or ends that. The roster has room for so many: of those who want to be on it, those with
+        /// most at stake.
+        #[pallet::call_index(0)]
+        #[pallet::weight(LISTING)]
+        pub fn set_offer(origin: OriginFor<T>, offer: Option<Offered>) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            let account = Account(operator.clone().into());
+            let mut roster = Roster::<T>::get();
+            roster.retain(|listed| listed.operator != account);
+            if let Some(offer) = offer {
+                let stake = Self::stake(&account);
+                ensure!(stake > 0, Error::<T>::Unbonded);
+                let listed = Listed {
+                    operator: account,
+                    offer,
+                };
+                if let Err(listed) = roster.try_push(listed) {
+                    Self::displace(&mut roster, listed, stake)?;
+                }
+            }
+            Roster::<T>::put(roster);
+            Self::deposit_event(Event::Offered { operator, offer });
+            Ok(())
+        }
+
+        /// Says that the operator keeps a program at hand until then, in Unix milliseconds. Said again, the later term counts.
+        #[pallet::call_index(1)]
+        #[pallet::weight(PIN)]
+        pub fn pin(origin: OriginFor<T>, program: Digest, until: u64) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            let account = Account(operator.clone().into());
+            ensure!(Self::stake(&account) > 0, Error::<T>::Unbonded);
+            let now = Providers::<T>::now();
+            let term = until.saturating_sub(now);
+            ensure!(term > 0 && term <= MAX_TERM, Error::<T>::Term);
+            Pins::<T>::try_mutate(&operator, |pins| match pins.contains(&program) {
+                true => Ok(()),
+                false => pins.try_push(program),
+            })
+            .map_err(|_| Error::<T>::TooManyPins)?;
+            Holders::<T>::try_mutate(program, |holders| {
+                let before = holders.iter().find(|(holder, _)| *holder == account);
+                let until = before.map_or(until, |(_, before)| until.max(*before));
+                holders.retain(|(holder, until)| *holder != account && *until > now);
+                holders.try_push((account, until))
+            })
+            .map_err(|_| Error::<T>::EnoughHolders)?;
+            Self::deposit_event(Event::Pinned {
+                operator,
+                program,
+                until,
+            });
+            Ok(())
+        }
+
+        /// Lets a program go.
+        #[pallet::call_index(2)]
+        #[pallet::weight(PIN)]
+        pub fn unpin(origin: OriginFor<T>, program: Digest) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            let account = Account(operator.clone().into());
+            let mut pins = Pins::<T>::get(&operator);
+            let at = pins.iter().position(|pinned| *pinned == program);
+            pins.remove(at.ok_or(Error::<T>::NotPinned)?);
+            Pins::<T>::insert(&operator, pins);
+            Holders::<T>::mutate(program, |holders| {
+                holders.retain(|(holder, _)| *holder != account);
+            });
+            Self::deposit_event(Event::Unpinned { operator, program });
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Whether a bonded operator keeps the program at hand until then.
+        pub fn is_pinned(program: &Digest, until: u64) -> bool {
+            let holders = Holders::<T>::get(program);
+            let mut holders = holders.iter();
+            holders.any(|(holder, term)| *term >= until && Self::stake(holder) > 0)
+        }
+
+        /// Those on the roster whose offer fits, with what they have at stake.
+        pub fn candidates(fits: impl Fn(&Account, &Offered) -> bool) -> Vec<Candidate> {
+            let roster = Roster::<T>::get();
+            let fitting = roster
+                .iter()
+                .filter(|listed| fits(&listed.operator, &listed.offer));
+            let candidates = fitting.map(|listed| Candidate {
+                operator: listed.operator,
+                ask: listed.offer.ask,
+                stake: Self::stake(&listed.operator),
+            });
+            candidates.collect()
+        }
+
+        /// Whether an operator can be drawn.
+        pub fn is_listed(operator: &Account) -> bool {
+            let roster = Roster::<T>::get();
+            roster.iter().any(|listed| listed.operator == *operator) && Self::stake(operator) > 0
+        }
+
+        /// Writes down how an operator did.
+        pub fn note(operator: &Account, conduct: Conduct) {
+            Records::<T>::mutate(T::AccountId::from(operator.0), |record| {
+                let count = match conduct {
+                    Conduct::Agreed => &mut record.agreed,
+                    Conduct::Missed => &mut record.missed,
+                    Conduct::Differed => &mut record.differed,
+                };
+                *count = count.saturating_add(1);
+            });
+        }
+
+        /// What an operator has bonded.
+        pub fn stake(operator: &Account) -> u128 {
+            Operators::<T>::get(T::AccountId::from(operator.0)).bond
+        }
+
+        fn displace(
+            roster: &mut BoundedVec<Listed, ConstU32<MAX_LISTED>>,
+            listed: Listed,
+            stake: u128,
+        ) -> DispatchResult {
+            let stakes = roster.iter().map(|listed| Self::stake(&listed.operator));
+            let least = stakes.enumerate().min_by_key(|(_, stake)| *stake);
+            let (at, least) = least.ok_or(Error::<T>::RosterFull)?;
+            ensure!(least < stake, Error::<T>::RosterFull);
+            let displaced = core::mem::replace(&mut roster[at], listed);
+            Self::deposit_event(Event::Displaced {
+                operator: displaced.operator.0.into(),
+            });
+            Ok(())
+        }
+    }
+}
