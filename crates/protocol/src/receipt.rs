@@ -203,7 +203,7 @@ impl Statement {
     }
 
     /// The same, found out in another way.
-    pub(crate) fn is_signed_by(&self, check: Check, signature: &Signature) -> bool {
+    pub fn is_signed_by(&self, check: Check, signature: &Signature) -> bool {
         check(&self.node, &Digest::derive(DOMAIN, self), signature)
     }
 

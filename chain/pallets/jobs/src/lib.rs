@@ -10,6 +10,7 @@ extern crate self as opensky_chain_pallet_jobs;
 
 #[cfg(feature = "try-runtime")]
 mod audit;
+pub mod beacon;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod book;

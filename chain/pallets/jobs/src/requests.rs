@@ -4,20 +4,24 @@
 //! and what the chain does by itself.
 
 mod callback;
+mod upkeep;
 
 pub use self::{callback::CallBack, pallet::*};
 
 /// Compute for whoever has an account, contracts too.
 #[frame_support::pallet]
 pub mod pallet {
-    use alloc::boxed::Box;
+    use alloc::{boxed::Box, vec::Vec};
 
-    use frame_support::{pallet_prelude::*, traits::fungible::MutateHold as _};
+    use frame_support::{
+        pallet_prelude::*,
+        traits::{Randomness, fungible::MutateHold as _},
+    };
     use frame_system::pallet_prelude::*;
-    use opensky_chain_pallet_providers::Pallet as Providers;
+    use opensky_chain_pallet_providers::{Nodes, Pallet as Providers, offers, signed};
     use opensky_protocol::{
-        Digest,
-        ledger::{Asked, AskedError, RequestTerms},
+        Account, Digest, NodeKey, Signature, Statement,
+        ledger::{Answer, Asked, AskedError, Request, RequestTerms, SeatError},
     };
 
     use super::CallBack;
@@ -26,10 +30,14 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         crate::Config<RuntimeHoldReason: From<HoldReason>>
+        + offers::Config
         + frame_system::Config<RuntimeEvent: From<Event<Self>>>
     {
         /// How contracts are told.
         type Callback: CallBack<Self::AccountId>;
+
+        /// By what committees are drawn.
+        type Randomness: Randomness<Digest, BlockNumberFor<Self>>;
     }
 
     /// The pallet.
@@ -46,8 +54,10 @@ pub mod pallet {
     /// Of those, how many one account may have placed.
     pub const MAX_OWN: u32 = 64;
 
-    // A guess on the safe side, until it is measured.
+    // Guesses on the safe side, until they are measured.
     const PLACE: Weight = Weight::from_parts(1_000_000_000, 64_000);
+    const PROMISE: Weight = Weight::from_parts(300_000_000, 48_000);
+    const SHOW: Weight = Weight::from_parts(600_000_000, 64_000);
 
     /// The numbers that requests follow.
     #[pallet::storage]
@@ -63,17 +73,61 @@ pub mod pallet {
     #[pallet::storage]
     pub type Asks<T> = StorageMap<_, Blake2_128Concat, Digest, Asked>;
 
+    /// How far each request is.
+    #[pallet::storage]
+    pub type Requests<T> = StorageMap<_, Blake2_128Concat, Digest, Request>;
+
+    /// Small outputs that somebody showed, by what was compared.
+    #[pallet::storage]
+    pub type Outputs<T> = StorageDoubleMap<
+        _,
+        Blake2_128Concat,
+        Digest,
+        Blake2_128Concat,
+        Digest,
+        BoundedVec<u8, ConstU32<{ Answer::MAX_INLINE as u32 }>>,
+    >;
+
+    /// The requests that are open: the chain looks at some of them in each block, one after the other.
+    #[pallet::storage]
+    pub type Round<T> = StorageValue<_, BoundedVec<Digest, ConstU32<MAX_OPEN>>, ValueQuery>;
+
+    /// Of how many of them the chain waits for random numbers.
+    #[pallet::storage]
+    pub type Drawing<T> = StorageValue<_, u32, ValueQuery>;
+
+    /// Contracts that are to be told, in the order in which their requests ended.
+    #[pallet::storage]
+    pub type Untold<T: Config> = StorageMap<_, Twox64Concat, u64, Told<T::AccountId>>;
+
+    /// The first and the next number of these.
+    #[pallet::storage]
+    pub type UntoldEnds<T> = StorageValue<_, (u64, u64), ValueQuery>;
+
     /// How many requests there ever were.
     #[pallet::storage]
     pub type Placed<T> = StorageValue<_, u64, ValueQuery>;
 
-    /// How many are open.
-    #[pallet::storage]
-    pub type Open<T> = StorageValue<_, u32, ValueQuery>;
-
-    /// How many of an account's are.
+    /// How many of an account's are open.
     #[pallet::storage]
     pub type Own<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u32, ValueQuery>;
+
+    /// One contract that is to be told what became of its request.
+    #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+    pub struct Told<AccountId> {
+        /// Who pays for it: held until then.
+        pub payer: AccountId,
+        /// The contract.
+        pub contract: [u8; 20],
+        /// With how much gas.
+        pub gas: u64,
+        /// What is held for that.
+        pub held: u128,
+        /// The request.
+        pub request: Digest,
+        /// What became of it.
+        pub answer: Answer,
+    }
 
     /// Why money is held.
     #[pallet::composite_enum]
@@ -84,7 +138,7 @@ pub mod pallet {
 
     /// What has happened.
     #[pallet::event]
-    #[pallet::generate_deposit(fn deposit_event)]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
         /// Somebody asks for compute.
         Placed {
@@ -100,6 +154,43 @@ pub mod pallet {
             max_price: u128,
             /// When the money goes back if there is no answer, in Unix milliseconds.
             deadline: u64,
+        },
+        /// Operators were drawn, who run it.
+        Seated {
+            /// The request.
+            request: Digest,
+            /// Who.
+            operators: Vec<T::AccountId>,
+        },
+        /// All that are needed have promised a result.
+        Promised {
+            /// The request.
+            request: Digest,
+        },
+        /// An operator was paid.
+        Paid {
+            /// The request.
+            request: Digest,
+            /// Who.
+            operator: T::AccountId,
+            /// How much.
+            amount: u128,
+        },
+        /// It is over.
+        Answered {
+            /// The request.
+            request: Digest,
+            /// Who asked.
+            payer: T::AccountId,
+            /// What became of it.
+            answer: Answer,
+            /// What went back of what was held for operators.
+            refunded: u128,
+        },
+        /// The contract was told.
+        Told {
+            /// The request.
+            request: Digest,
         },
     }
 
@@ -122,10 +213,30 @@ pub mod pallet {
         Overflow,
         /// Only a contract is called back, and only if it asks itself.
         Callback,
+        /// No bonded operator keeps the program at hand until the deadline.
+        Unpinned,
         /// As many requests are open as can be.
         TooManyOpen,
         /// The account has as many open requests as it may have.
         TooManyOwn,
+        /// There is no such request.
+        Unknown,
+        /// The signer is no operator's node.
+        NotANode,
+        /// It is not the time for that.
+        Stage,
+        /// The operator is not in the committee.
+        NoSeat,
+        /// It was said already, or it is too late for this seat.
+        Again,
+        /// Nothing was promised.
+        Unpromised,
+        /// The result is not the one that was promised, or not by the node that promised it.
+        Broken,
+        /// The statement is about something else, beyond the limits, or not signed.
+        Statement,
+        /// The output is not the one that the statement names, or too long.
+        Output,
     }
 
     impl<T> From<AskedError> for Error<T> {
@@ -141,6 +252,27 @@ pub mod pallet {
         }
     }
 
+    impl<T> From<SeatError> for Error<T> {
+        fn from(error: SeatError) -> Self {
+            match error {
+                SeatError::Stage => Self::Stage,
+                SeatError::NoSeat => Self::NoSeat,
+                SeatError::Again => Self::Again,
+                SeatError::Unpromised => Self::Unpromised,
+                SeatError::Broken => Self::Broken,
+                SeatError::Statement => Self::Statement,
+            }
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// Draws committees, ends what is over, and tells contracts, as far as the block has room.
+        fn on_idle(_: BlockNumberFor<T>, room: Weight) -> Weight {
+            Self::tend(room)
+        }
+    }
+
     #[pallet::call]
     impl<T: Config> Pallet<T> {
         /// Asks for compute. Without a callback: that is for contracts, who ask through the precompile.
@@ -150,6 +282,54 @@ pub mod pallet {
             let payer = ensure_signed(origin)?;
             ensure!(asked.callback.is_none(), Error::<T>::Callback);
             Self::place(payer, *asked).map(drop)
+        }
+
+        /// Promises a result, for the operator whose node signs.
+        #[pallet::call_index(1)]
+        #[pallet::weight(PROMISE)]
+        pub fn promise(
+            origin: OriginFor<T>,
+            request: Digest,
+            promise: Digest,
+        ) -> DispatchResultWithPostInfo {
+            let (node, operator) = Self::node(origin)?;
+            let mut row = Requests::<T>::get(request).ok_or(Error::<T>::Unknown)?;
+            let now = Providers::<T>::now();
+            row.promise(&operator, node, promise, now)
+                .map_err(Error::<T>::from)?;
+            Requests::<T>::insert(request, row);
+            Self::look(&request);
+            Ok(Pays::No.into())
+        }
+
+        /// Shows what was promised. The output is shown, too, where it is small enough to be in the answer.
+        #[pallet::call_index(2)]
+        #[pallet::weight(SHOW)]
+        pub fn show(
+            origin: OriginFor<T>,
+            request: Digest,
+            statement: Box<Statement>,
+            signature: Signature,
+            salt: Digest,
+            output: Option<Vec<u8>>,
+        ) -> DispatchResultWithPostInfo {
+            let (_, operator) = Self::node(origin)?;
+            let mut row = Requests::<T>::get(request).ok_or(Error::<T>::Unknown)?;
+            let asked = Asks::<T>::get(request).ok_or(Error::<T>::Unknown)?;
+            let now = Providers::<T>::now();
+            row.show(&request, &operator, &statement, &salt, &asked, now)
+                .map_err(Error::<T>::from)?;
+            let is_signed = statement.is_signed_by(signed, &signature);
+            ensure!(is_signed, Error::<T>::Statement);
+            if let Some(output) = output {
+                ensure!(Digest::of(&output) == statement.output, Error::<T>::Output);
+                let output =
+                    BoundedVec::try_from(output).map_err(|_| Error::<T>::Output)?;
+                Outputs::<T>::insert(request, statement.compare_key, output);
+            }
+            Requests::<T>::insert(request, row);
+            Self::look(&request);
+            Ok(Pays::No.into())
         }
     }
 
@@ -164,7 +344,12 @@ pub mod pallet {
             asked
                 .check(&terms, Providers::<T>::now())
                 .map_err(Error::<T>::from)?;
-            Self::count_in(&payer)?;
+            ensure!(
+                offers::Pallet::<T>::is_pinned(&asked.program, asked.deadline),
+                Error::<T>::Unpinned
+            );
+            let own = Own::<T>::get(&payer);
+            ensure!(own < MAX_OWN, Error::<T>::TooManyOwn);
             let gas = asked
                 .callback
                 .map_or(0, |callback| T::Callback::price(callback.gas));
@@ -178,25 +363,45 @@ pub mod pallet {
                 *placed
             });
             let request = Digest::derive("opensky request 1", &(Providers::<T>::ledger(), number));
+            Round::<T>::try_append(request).map_err(|()| Error::<T>::TooManyOpen)?;
+            Own::<T>::insert(&payer, own + 1);
+            Drawing::<T>::mutate(|drawing| *drawing += 1);
+            let block = Self::block();
+            let account = Account(payer.clone().into());
+            let row = Request::new(account, &asked, terms.profile, gas, block);
             Self::deposit_event(Event::Placed {
                 request,
                 payer,
                 program: asked.program,
-                unit: asked.work(&terms.profile).unit(),
+                unit: row.unit,
                 max_price: asked.max_price,
                 deadline: asked.deadline,
             });
+            Requests::<T>::insert(request, row);
             Asks::<T>::insert(request, asked);
             Ok(request)
         }
 
-        fn count_in(payer: &T::AccountId) -> DispatchResult {
-            let (open, own) = (Open::<T>::get(), Own::<T>::get(payer));
-            ensure!(open < MAX_OPEN, Error::<T>::TooManyOpen);
-            ensure!(own < MAX_OWN, Error::<T>::TooManyOwn);
-            Open::<T>::put(open + 1);
-            Own::<T>::insert(payer, own + 1);
-            Ok(())
+        /// Whether somebody waits for random numbers.
+        pub fn is_waiting() -> bool {
+            Drawing::<T>::get() > 0
+        }
+
+        pub(super) fn block() -> u32 {
+            let block = frame_system::Pallet::<T>::block_number();
+            block.try_into().unwrap_or(u32::MAX)
+        }
+
+        /// Who signs, and for whom: an account answers for itself, and for the nodes that it has certified.
+        fn node(origin: OriginFor<T>) -> Result<(NodeKey, Account), DispatchError> {
+            let signer: [u8; 32] = ensure_signed(origin)?.into();
+            let node = NodeKey(signer);
+            let operator = match Nodes::<T>::get(node) {
+                None => Account(signer),
+                Some(state) if state.revoked.is_none() => state.operator,
+                Some(_) => return Err(Error::<T>::NotANode.into()),
+            };
+            Ok((node, operator))
         }
     }
 }

@@ -1,0 +1,355 @@
+//! Random numbers that operators make together: all commit to a secret, then all reveal theirs.
+//!
+//! Nobody knows the outcome before the last reveal, and nobody can choose it; but whoever reveals last can see it coming
+//! and stay silent instead. So k operators who act together choose among at most 2^k outcomes, and pay for each silence:
+//! a penalty from the bond, and some rounds in which they may not take part. Where one of all who take part is honest and
+//! reveals, the outcome was known to nobody when the commitments were made. A round is only held while somebody needs its
+//! outcome. If nobody takes part the outcome comes from the hash of a block, which whoever seals blocks can choose: enough
+//! for a development chain with one sealer, and for nothing else.
+//!
+//! Source: RANDAO, as Ethereum's beacon chain has it, with commitments instead of signatures.
+
+pub use self::pallet::*;
+
+/// A beacon on a chain.
+#[frame_support::pallet]
+pub mod pallet {
+    use alloc::vec::Vec;
+
+    use frame_support::{pallet_prelude::*, traits::Randomness};
+    use frame_system::pallet_prelude::*;
+    use opensky_chain_pallet_providers::{Pallet as Providers, offers};
+    use opensky_protocol::{
+        Account, Digest,
+        ledger::rules::{Purpose, Register as _, State as _},
+    };
+    use sp_io::hashing::blake2_256;
+
+    use crate::Book;
+
+    /// What the pallet is told.
+    #[pallet::config]
+    pub trait Config:
+        crate::Config + offers::Config + frame_system::Config<RuntimeEvent: From<Event<Self>>>
+    {
+        /// Whether anybody needs random numbers.
+        type IsWanted: Get<bool>;
+
+        /// How long commitments are taken, and then reveals, in milliseconds.
+        #[pallet::constant]
+        type Turn: Get<u64>;
+
+        /// What is lost by not revealing what one has committed to.
+        #[pallet::constant]
+        type Penalty: Get<u128>;
+    }
+
+    /// The pallet.
+    #[pallet::pallet]
+    #[pallet::storage_version(VERSION)]
+    #[pallet::without_storage_info]
+    pub struct Pallet<T>(_);
+
+    const VERSION: StorageVersion = StorageVersion::new(1);
+
+    /// Operators that take part in one round.
+    pub const MAX_PARTIES: u32 = 32;
+    /// Rounds that whoever did not reveal sits out.
+    pub const BARRED: u64 = 16;
+
+    // A guess on the safe side, until it is measured.
+    const WORD: Weight = Weight::from_parts(400_000_000, 96_000);
+
+    /// One who takes part.
+    #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+    pub struct Party {
+        /// Who.
+        pub operator: Account,
+        /// BLAKE2 of the round's number, the operator and its secret.
+        pub commitment: Digest,
+        /// The secret, once it is revealed.
+        pub secret: Option<Digest>,
+    }
+
+    /// A round that goes on.
+    #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+    pub struct Round {
+        /// Counts them, from 1.
+        pub number: u64,
+        /// The block before which nobody had committed to anything.
+        pub begun: u32,
+        /// When commitments, or reveals, are not taken any more, in Unix milliseconds.
+        pub until: u64,
+        /// Whether it is time to reveal.
+        pub reveals: bool,
+        /// Who takes part.
+        pub parties: BoundedVec<Party, ConstU32<MAX_PARTIES>>,
+    }
+
+    /// What the last round came to.
+    #[derive(
+        Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+    )]
+    pub struct Outcome {
+        /// Which round it was.
+        pub round: u64,
+        /// The random numbers.
+        pub seed: Digest,
+        /// The block before which nobody can have known them.
+        pub begun: u32,
+    }
+
+    /// The round that goes on.
+    #[pallet::storage]
+    pub type Current<T> = StorageValue<_, Round>;
+
+    /// What the last one came to.
+    #[pallet::storage]
+    pub type Last<T> = StorageValue<_, Outcome, ValueQuery, Nothing>;
+
+    /// Before the first round there is nothing that anybody may use.
+    #[pallet::type_value]
+    pub fn Nothing() -> Outcome {
+        Outcome {
+            round: 0,
+            seed: Digest([0; 32]),
+            begun: 0,
+        }
+    }
+
+    /// The round before which an operator may not take part again.
+    #[pallet::storage]
+    pub type Barred<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u64, ValueQuery>;
+
+    /// What has happened.
+    #[pallet::event]
+    #[pallet::generate_deposit(fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A round has begun.
+        Begun {
+            /// Which.
+            round: u64,
+        },
+        /// Whoever has committed reveals from now on.
+        Revealing {
+            /// In which round.
+            round: u64,
+        },
+        /// A round is over.
+        Drawn {
+            /// Which.
+            round: u64,
+            /// How many revealed.
+            revealed: u32,
+        },
+        /// An operator did not reveal what it had committed to.
+        Silent {
+            /// Who.
+            operator: T::AccountId,
+            /// What it lost.
+            lost: u128,
+        },
+    }
+
+    /// Why a call did nothing.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// No round is at that point.
+        NotNow,
+        /// The account does not offer anything to requests, or has nothing at stake.
+        NotListed,
+        /// The operator has kept silent, and may not take part yet.
+        Barred,
+        /// It was said already.
+        Again,
+        /// As many as can take part.
+        Full,
+        /// The operator has not committed to that.
+        Broken,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_idle(_: BlockNumberFor<T>, room: Weight) -> Weight {
+            let weight = T::DbWeight::get().reads_writes(
+                8 + 2 * u64::from(MAX_PARTIES),
+                4 + 3 * u64::from(MAX_PARTIES),
+            );
+            let weight = weight.saturating_add(WORD);
+            if weight.any_gt(room) {
+                return Weight::zero();
+            }
+            Self::go_on();
+            weight
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Takes part in the round that has begun.
+        #[pallet::call_index(0)]
+        #[pallet::weight((WORD, DispatchClass::Normal, Pays::Yes))]
+        pub fn commit(
+            origin: OriginFor<T>,
+            round: u64,
+            commitment: Digest,
+        ) -> DispatchResultWithPostInfo {
+            let operator = ensure_signed(origin)?;
+            let account = Account(operator.clone().into());
+            let mut current = Self::at(round, false)?;
+            ensure!(
+                offers::Pallet::<T>::is_listed(&account),
+                Error::<T>::NotListed
+            );
+            ensure!(Barred::<T>::get(&operator) <= round, Error::<T>::Barred);
+            let mut parties = current.parties.iter();
+            ensure!(
+                parties.all(|party| party.operator != account),
+                Error::<T>::Again
+            );
+            let party = Party {
+                operator: account,
+                commitment,
+                secret: None,
+            };
+            current
+                .parties
+                .try_push(party)
+                .map_err(|_| Error::<T>::Full)?;
+            Current::<T>::put(current);
+            Ok(Pays::No.into())
+        }
+
+        /// Reveals what was committed to.
+        #[pallet::call_index(1)]
+        #[pallet::weight((WORD, DispatchClass::Normal, Pays::Yes))]
+        pub fn reveal(
+            origin: OriginFor<T>,
+            round: u64,
+            secret: Digest,
+        ) -> DispatchResultWithPostInfo {
+            let account = Account(ensure_signed(origin)?.into());
+            let mut current = Self::at(round, true)?;
+            let mut parties = current.parties.iter_mut();
+            let party = parties.find(|party| party.operator == account);
+            let party = party.ok_or(Error::<T>::Broken)?;
+            ensure!(party.secret.is_none(), Error::<T>::Again);
+            let commitment = Self::commitment(round, &account, &secret);
+            ensure!(party.commitment == commitment, Error::<T>::Broken);
+            party.secret = Some(secret);
+            Current::<T>::put(current);
+            Ok(Pays::No.into())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// What binds an operator to its secret, and tells nobody what it is.
+        pub fn commitment(round: u64, operator: &Account, secret: &Digest) -> Digest {
+            Digest(blake2_256(
+                &(b"opensky beacon 1", round, operator, secret).encode(),
+            ))
+        }
+
+        fn at(round: u64, reveals: bool) -> Result<Round, DispatchError> {
+            let current = Current::<T>::get().ok_or(Error::<T>::NotNow)?;
+            let is_time = Providers::<T>::now() < current.until;
+            ensure!(
+                current.number == round && current.reveals == reveals && is_time,
+                Error::<T>::NotNow
+            );
+            Ok(current)
+        }
+
+        fn go_on() {
+            let now = Providers::<T>::now();
+            let Some(mut round) = Current::<T>::get() else {
+                if T::IsWanted::get() {
+                    Self::begin(now);
+                }
+                return;
+            };
+            let is_over = now >= round.until;
+            if !round.reveals {
+                // Everybody who could take part does: there is nobody to wait for.
+                let all = offers::Roster::<T>::decode_len().unwrap_or_default();
+                if is_over || round.parties.len() >= all.min(MAX_PARTIES as usize) {
+                    round.reveals = true;
+                    round.until = now.saturating_add(T::Turn::get());
+                    Self::deposit_event(Event::Revealing {
+                        round: round.number,
+                    });
+                    Current::<T>::put(round);
+                }
+                return;
+            }
+            if is_over || round.parties.iter().all(|party| party.secret.is_some()) {
+                Current::<T>::kill();
+                Self::end(&round);
+            }
+        }
+
+        fn begin(now: u64) {
+            let number = Last::<T>::get().round + 1;
+            let begun = frame_system::Pallet::<T>::block_number();
+            Current::<T>::put(Round {
+                number,
+                begun: begun.try_into().unwrap_or(u32::MAX),
+                until: now.saturating_add(T::Turn::get()),
+                reveals: false,
+                parties: BoundedVec::new(),
+            });
+            Self::deposit_event(Event::Begun { round: number });
+        }
+
+        fn end(round: &Round) {
+            let mut revealed: Vec<_> = round
+                .parties
+                .iter()
+                .filter_map(|party| Some((party.operator, party.secret?)))
+                .collect();
+            revealed.sort_unstable();
+            let before = Last::<T>::get().seed;
+            let parent = frame_system::Pallet::<T>::parent_hash();
+            // What a sealer could choose counts only where there is nothing else.
+            let parent = revealed.is_empty().then_some(parent);
+            let seed = blake2_256(&(before, round.number, &revealed, parent).encode());
+            Last::<T>::put(Outcome {
+                round: round.number,
+                seed: Digest(seed),
+                begun: round.begun,
+            });
+            let silent = round.parties.iter().filter(|party| party.secret.is_none());
+            silent.for_each(|party| Self::punish(&party.operator, round.number));
+            Self::deposit_event(Event::Drawn {
+                round: round.number,
+                revealed: revealed.len() as u32,
+            });
+        }
+
+        fn punish(account: &Account, round: u64) {
+            let operator = T::AccountId::from(account.0);
+            Barred::<T>::insert(&operator, round + BARRED);
+            let mut book = Book::<T>::new();
+            let mut bond = book.operator(account);
+            let lost = bond.slash(T::Penalty::get());
+            // What is bonded is held: it can be forfeited.
+            let lost = match book.forfeit(account, Purpose::Bond, lost) {
+                Ok(()) => {
+                    book.put_operator(account, bond);
+                    lost
+                }
+                Err(_) => 0,
+            };
+            Self::deposit_event(Event::Silent { operator, lost });
+        }
+    }
+
+    /// Random numbers, and the block before which nobody can have known them.
+    impl<T: Config> Randomness<Digest, BlockNumberFor<T>> for Pallet<T> {
+        fn random(subject: &[u8]) -> (Digest, BlockNumberFor<T>) {
+            let last = Last::<T>::get();
+            let seed = blake2_256(&(last.seed, subject).encode());
+            (Digest(seed), last.begun.into())
+        }
+    }
+}
