@@ -20,9 +20,9 @@ use sp_runtime::{Perbill, traits::One};
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Balance, Balances, Block, BlockNumber, Jobs, Nonce, PalletInfo, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
-    System, Timestamp, VERSION, contracts::OpenSky,
+    AccountId, Balance, Balances, Beacon, Block, BlockNumber, Jobs, Nonce, PalletInfo, Requests,
+    Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin,
+    RuntimeTask, System, Timestamp, VERSION, contracts::OpenSky,
 };
 
 /// An account of less than this is none: it pays for the row that it takes.
@@ -126,6 +126,20 @@ impl opensky_chain_pallet_jobs::Config for Runtime {
     type WeightInfo = opensky_chain_pallet_jobs::weights::Measured<Self>;
 }
 
+parameter_types! {
+    pub IsWanted: bool = Requests::is_waiting();
+}
+
+impl opensky_chain_pallet_providers::offers::Config for Runtime {}
+
+impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
+    type IsWanted = IsWanted;
+    // As much as a hundred units of a second each, or what is bonded.
+    type Penalty = ConstU128<100_000_000>;
+    type Turn = ConstU64<12_000>;
+}
+
 impl opensky_chain_pallet_jobs::requests::Config for Runtime {
     type Callback = OpenSky;
+    type Randomness = Beacon;
 }

@@ -129,4 +129,10 @@ mod runtime {
 
     #[runtime::pallet_index(12)]
     pub type Requests = opensky_chain_pallet_jobs::requests;
+
+    #[runtime::pallet_index(13)]
+    pub type Beacon = opensky_chain_pallet_jobs::beacon;
+
+    #[runtime::pallet_index(14)]
+    pub type Offers = opensky_chain_pallet_providers::offers;
 }

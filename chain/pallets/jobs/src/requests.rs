@@ -323,8 +323,7 @@ pub mod pallet {
             ensure!(is_signed, Error::<T>::Statement);
             if let Some(output) = output {
                 ensure!(Digest::of(&output) == statement.output, Error::<T>::Output);
-                let output =
-                    BoundedVec::try_from(output).map_err(|_| Error::<T>::Output)?;
+                let output = BoundedVec::try_from(output).map_err(|_| Error::<T>::Output)?;
                 Outputs::<T>::insert(request, statement.compare_key, output);
             }
             Requests::<T>::insert(request, row);
