@@ -30,7 +30,7 @@ pub const SKY: u128 = 1_000_000_000_000;
 /// A SKY, as contracts count.
 pub const ETHER: u128 = 1_000_000_000_000_000_000;
 
-const PROGRAM: [u8; 32] = [7; 32];
+pub const PROGRAM: [u8; 32] = [7; 32];
 
 /// What an [`Asker`] asks where nothing else is said.
 fn ask(chain: &Chain) -> Asker::askCall {
@@ -79,7 +79,7 @@ fn asked(chain: &mut Chain, request: &Digest) -> Asked {
 
 #[test]
 fn contract_asks_and_pays_from_its_own_balance() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Requester", args(PROGRAM), SKY);
     let free = chain.with(|| Balances::balance(&contract.account()));
 
@@ -127,7 +127,7 @@ type Spoil = fn(&mut Asker::askCall);
 
 #[test]
 fn contract_reads_why_it_is_refused() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Asker", Vec::new(), SKY);
     let cases: [(&str, Spoil); 10] = [
         ("NoReplicas", |ask| ask.replicas = 0),
@@ -158,7 +158,7 @@ fn contract_reads_why_it_is_refused() {
 
 #[test]
 fn contract_can_spend_what_it_sees_to_the_last_coin() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Asker", Vec::new(), SKY);
     // What it writes down while it asks is deposited by whoever calls it.
     let all = SKY - OpenSky::price(300_000);
@@ -174,7 +174,7 @@ fn contract_can_spend_what_it_sees_to_the_last_coin() {
 
 #[test]
 fn contract_that_is_gone_has_asked_all_the_same() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let nest = Contract::deploy(&mut chain, "Nest", Vec::new(), SKY);
     let call = Nest::hatchCall {
         program: PROGRAM.into(),
@@ -195,7 +195,7 @@ fn contract_that_is_gone_has_asked_all_the_same() {
 
 #[test]
 fn without_gas_there_is_no_callback() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Asker", Vec::new(), SKY);
     let call = Asker::askCall {
         gas_: 0,
@@ -208,7 +208,7 @@ fn without_gas_there_is_no_callback() {
 
 #[test]
 fn whoever_is_no_contract_can_ask_at_the_same_address() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let precompile = Contract(H160(OpenSky::ADDRESS));
     let call = request(&chain);
     let events = chain.send(Key::Bob, precompile.call(call));
@@ -217,7 +217,7 @@ fn whoever_is_no_contract_can_ask_at_the_same_address() {
 
 #[test]
 fn nobody_asks_in_another_name_nor_while_only_looking_nor_with_money() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Odd", Vec::new(), SKY);
     let data: Vec<u8> = request(&chain).abi_encode();
     let price = U256::from(1_000_000);
@@ -263,7 +263,7 @@ fn nobody_asks_in_another_name_nor_while_only_looking_nor_with_money() {
 
 #[test]
 fn owner_alone_spends_what_a_requester_has() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Requester", args(PROGRAM), SKY);
     let call = Requester::askCall {
         input: Default::default(),

@@ -17,7 +17,7 @@ use pallet_revive::{
 use sp_keyring::Ed25519Keyring as Key;
 
 use crate::{
-    asking::{ETHER, SKY, placed},
+    asking::{ETHER, PROGRAM, SKY, placed},
     chain::Chain,
     solidity::{Asker, Contract, IOpenSkyReceiver, Requester, args},
 };
@@ -105,7 +105,7 @@ fn kept(chain: &mut Chain, contract: Contract, request: Digest) -> crate::solidi
 
 #[test]
 fn requester_keeps_a_small_result() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let (contract, request) = requester(&mut chain);
     let took = call_back(&mut chain, contract.0, request, &small(), GAS);
     let result = kept(&mut chain, contract, request);
@@ -118,7 +118,7 @@ fn requester_keeps_a_small_result() {
 
 #[test]
 fn requester_keeps_the_digest_of_a_large_result() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let (contract, request) = requester(&mut chain);
     let digest = Digest::of(b"large");
     let answer = ok(Data::Blob {
@@ -140,7 +140,7 @@ fn requester_is_told_that_there_is_no_result() {
         (Refund::Quarantine, 67),
     ];
     for (refund, status) in why {
-        let mut chain = Chain::new();
+        let mut chain = Chain::keeping(PROGRAM);
         let (contract, request) = requester(&mut chain);
         let answer = Answer::refunded(refund, 3);
         call_back(&mut chain, contract.0, request, &answer, GAS);
@@ -151,7 +151,7 @@ fn requester_is_told_that_there_is_no_result() {
 
 #[test]
 fn requester_believes_nobody_but_the_chain_and_only_once() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let (contract, request) = requester(&mut chain);
     let forged = IOpenSkyReceiver::onResultCall {
         id: FixedBytes(request.0),
@@ -189,7 +189,7 @@ fn what_fails_leaves_nothing_and_costs_what_it_took() {
         "Recursive",
     ];
     for name in names {
-        let mut chain = Chain::new();
+        let mut chain = Chain::keeping(PROGRAM);
         let contract = Contract::deploy(&mut chain, name, Vec::new(), 0);
         let took = call_back(&mut chain, contract.0, Digest([1; 32]), &small(), GAS);
         assert_eq!(
@@ -207,7 +207,7 @@ fn what_fails_leaves_nothing_and_costs_what_it_took() {
 
 #[test]
 fn nobody_asks_from_inside_a_callback() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Reentering", Vec::new(), 0);
     let (alice, money) = (Key::Alice.to_account_id(), contract.account());
     let give = || Balances::transfer(&alice, &money, SKY, Preservation::Preserve);
@@ -224,7 +224,7 @@ fn nobody_asks_from_inside_a_callback() {
 
 #[test]
 fn contract_may_answer_what_it_wants() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Shouting", Vec::new(), 0);
     call_back(&mut chain, contract.0, Digest([1; 32]), &small(), GAS);
     assert_eq!(contract.look(&mut chain, Asker::callsCall {}), U256::ONE);
@@ -232,7 +232,7 @@ fn contract_may_answer_what_it_wants() {
 
 #[test]
 fn with_hardly_any_gas_nothing_happens_and_no_more_is_taken() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Asker", Vec::new(), SKY);
     for gas in [1, 1_000, 10_000, 50_000] {
         let took = call_back(&mut chain, contract.0, Digest([1; 32]), &small(), gas);
@@ -252,7 +252,7 @@ fn largest_callback_takes_an_eighth_of_a_block() {
 
 #[test]
 fn contract_gets_the_deposit_of_what_it_frees() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Freeing", Vec::new(), SKY);
     let gas = 1_250_000;
     let took = call_back(&mut chain, contract.0, Digest([1; 32]), &small(), gas);
@@ -262,7 +262,7 @@ fn contract_gets_the_deposit_of_what_it_frees() {
 
 #[test]
 fn contract_that_ends_itself_is_gone_and_its_money_is_where_it_said() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Ending", Vec::new(), 0);
     let took = call_back(&mut chain, contract.0, Digest([1; 32]), &small(), GAS);
     assert_eq!(
@@ -277,7 +277,7 @@ fn contract_that_ends_itself_is_gone_and_its_money_is_where_it_said() {
 
 #[test]
 fn nobody_at_home_is_no_failure() {
-    let mut chain = Chain::new();
+    let mut chain = Chain::keeping(PROGRAM);
     let took = call_back(&mut chain, H160([3; 20]), Digest([1; 32]), &small(), GAS);
     assert_eq!(took.fee + took.back, OpenSky::price(GAS));
 }

@@ -1,8 +1,10 @@
 //! The real runtime in real blocks: signed transactions, inherents, hooks.
 
+use opensky_chain_pallet_providers::{self as providers, offers};
 use opensky_chain_runtime::{
     Header, Runtime, RuntimeCall, RuntimeEvent, System, TxExtension, UncheckedExtrinsic,
 };
+use opensky_protocol::Digest;
 use parity_scale_codec::Encode as _;
 use serde_json::{Map, Value};
 use sp_api::runtime_decl_for_core::Core as _;
@@ -44,6 +46,16 @@ impl Chain {
             head: Header::new(0, none, none, none, Default::default()),
             now: 1_800_000_000_000,
         }
+    }
+
+    /// One on which somebody keeps a program at hand, who offers nothing.
+    pub fn keeping(program: [u8; 32]) -> Self {
+        let program = Digest(program);
+        let mut chain = Self::new();
+        let until = chain.now + 10_000 * MINUTE;
+        chain.send(Key::Two, providers::Call::bond { amount: 1 });
+        chain.send(Key::Two, offers::Call::pin { program, until });
+        chain
     }
 
     /// Looks at the state, or plays what a pallet does.

@@ -88,7 +88,7 @@ fn nobody_promises_or_shows_what_is_not_theirs_to_say() {
         bent.into_call(request)
     };
     let right = world.showing(request, one, Habit::Honest);
-    let said: Vec<(requests::Call<Runtime>, Result<(), Error<Runtime>>)> = vec![
+    let said: Vec<(_, Result<(), Error<Runtime>>)> = vec![
         (
             world.showing(request, other, Habit::Honest),
             Err(Error::Broken),

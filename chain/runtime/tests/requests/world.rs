@@ -132,6 +132,12 @@ impl World {
         placed.unwrap()
     }
 
+    /// Somebody else asks that.
+    pub fn follow(&mut self, asked: Asked, events: &[RuntimeEvent]) {
+        self.asked = Some(asked);
+        self.hear(events);
+    }
+
     /// One block: the operators say what they have to say since the last one.
     pub fn block(&mut self) -> Vec<RuntimeEvent> {
         let calls = std::mem::take(&mut self.waiting);
