@@ -24,5 +24,5 @@ pub use books::{Books, Upkeep};
 pub use conduct::Conduct;
 pub use error::LedgerError;
 pub use ledger::Ledger;
-pub use substrate::{Chain, ChainAway, ChainStatus, Charter, alice};
+pub use substrate::{Chain, ChainAway, ChainStatus, Charter, Finalized, alice};
 pub use treasury::Treasury;

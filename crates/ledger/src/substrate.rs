@@ -18,8 +18,8 @@ mod scan;
 use std::{path::Path, sync::Arc};
 
 use opensky_protocol::{
-    Account, Digest, SecretKey,
-    ledger::{LedgerReply, LedgerRequest, Terms},
+    Account, Digest, SecretKey, Verified, Voucher,
+    ledger::{Call, LedgerReply, LedgerRequest, Terms},
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use subxt::{PolkadotConfig, client::OnlineClientAtBlock};
@@ -28,7 +28,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use self::desk::Desk;
+use self::{calls::Wanted, desk::Desk};
 use crate::LedgerError;
 
 pub use self::calls::alice;
@@ -104,10 +104,23 @@ pub struct Charter {
 pub struct ChainStatus {
     /// Where it is asked.
     pub url: String,
-    /// The number and the hash of its last finalized block, and the version of its runtime; or why that is not known.
-    pub finalized: Result<(u64, Digest, u32), ChainAway>,
+    /// Its last finalized block, or why that is not known.
+    pub finalized: Result<Finalized, ChainAway>,
     /// Intents of this node that are not decided.
     pub waiting: usize,
+}
+
+/// A block that will not be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finalized {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: Digest,
+    /// When it was made, in Unix milliseconds by the chain's clock.
+    pub at: u64,
+    /// The version of the runtime that made it.
+    pub runtime: u32,
 }
 
 impl Chain {
@@ -143,7 +156,8 @@ impl Chain {
         self.0.shared.desk.settle_on(id)
     }
 
-    /// Which chain it is, and by which rules it goes. Waits until somebody has tried to reach it.
+    /// Which chain it is, and by which rules it goes: the fee is that of a claim of one voucher now. Waits until somebody
+    /// has tried to reach it.
     ///
     /// # Errors
     /// [`ChainAway`].
@@ -152,10 +166,57 @@ impl Chain {
         // The sender lives as long as this handle.
         let _ = view.wait_for(|view| !matches!(view, View::Unseen)).await;
         let at = self.0.shared.at()?;
-        let terms = reads::terms(&at).await?;
         let id = at.genesis_hash().map(|hash| Digest(hash.0));
         let id = id.ok_or_else(|| ChainAway::Unreachable("the chain has no first block".into()))?;
+        let fee = self.fee_at(&at, &self.claim(id)).await?;
+        let terms = Terms {
+            fee,
+            existential: reads::existential(&at)?,
+            ..reads::terms(&at).await?
+        };
         Ok(Charter { id, terms })
+    }
+
+    /// What the node would pay for that call now.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn fee(&self, call: &Call) -> Result<u128, ChainAway> {
+        self.fee_at(&*self.0.shared.at()?, call).await
+    }
+
+    async fn fee_at(&self, at: &At, call: &Call) -> Result<u128, ChainAway> {
+        let secret = &*self.0.shared.secret;
+        let wanted = Wanted {
+            call,
+            account: secret.node().into(),
+            signer: secret,
+            nonce: 0,
+        };
+        calls::fee(at, wanted).await
+    }
+
+    /// A claim of one voucher. Only its length matters.
+    fn claim(&self, ledger: Digest) -> Call {
+        let secret = &*self.0.shared.secret;
+        let voucher = Voucher {
+            ledger,
+            escrow: Digest([0; 32]),
+            requester: secret.node(),
+            operator: secret.node().into(),
+            total: 0,
+            turns: 0,
+            root: Voucher::START,
+        };
+        let voucher = Verified::sign(secret, voucher).into_signed();
+        Call::Claim {
+            vouchers: vec![voucher],
+        }
+    }
+
+    /// Who gives money away on a development chain, where its terms have a faucet. Everybody knows the key.
+    pub fn faucet() -> Account {
+        calls::alice().node().into()
     }
 
     /// Answers a question. What it has answered to [`LedgerRequest::Submit`] is durable, and needs no chain.
@@ -174,17 +235,28 @@ impl Chain {
     }
 
     /// How it is now.
-    pub fn status(&self) -> ChainStatus {
+    pub async fn status(&self) -> ChainStatus {
         let shared = &self.0.shared;
-        let finalized = shared.at().map(|at| {
-            let hash = Digest(at.block_hash().0);
-            (at.block_number(), hash, at.spec_version())
-        });
         ChainStatus {
             url: shared.url.clone(),
-            finalized,
+            finalized: self.finalized().await,
             waiting: shared.desk.waiting(),
         }
+    }
+
+    async fn finalized(&self) -> Result<Finalized, ChainAway> {
+        let at = self.0.shared.at()?;
+        Ok(Finalized {
+            number: at.block_number(),
+            hash: Digest(at.block_hash().0),
+            at: reads::time(&at).await?,
+            runtime: at.spec_version(),
+        })
+    }
+
+    /// Why it cannot be asked anything now, if it cannot.
+    pub fn away(&self) -> Option<ChainAway> {
+        self.0.shared.at().err()
     }
 }
 

@@ -5,6 +5,7 @@ use opensky_protocol::{
     ledger::{Call, Rejection},
 };
 use subxt::{
+    client::OnlineClientAtBlockImpl,
     config::DefaultExtrinsicParamsBuilder,
     transactions::{Payload, Signer, SubmittableTransaction, TransactionInvalid, ValidationResult},
     utils::{AccountId32, MultiAddress, MultiSignature, Static},
@@ -46,80 +47,15 @@ impl Signer<Config> for Key<'_> {
     }
 }
 
-/// Signs it, upon that block.
+/// A signed transaction, upon a block.
+type Made = SubmittableTransaction<Config, OnlineClientAtBlockImpl<Config>>;
+
+/// Signs it upon that block, and asks the runtime whether it could be included: what could never be is not sent.
 pub(super) async fn sign(
     at: &At,
     wanted: Wanted<'_>,
 ) -> Result<Result<Sent, Rejection>, ChainAway> {
-    let (jobs, providers) = (api::tx().jobs(), api::tx().providers());
-    let account = AccountId32(wanted.account.0);
-    match wanted.call.clone() {
-        Call::Faucet { amount } => {
-            let to = MultiAddress::Id(account);
-            let give = api::tx().balances().transfer_keep_alive(to, amount);
-            make(at, give, &wanted).await
-        }
-        Call::Transfer { to, amount } => {
-            let to = MultiAddress::Id(AccountId32(to.0));
-            let give = api::tx().balances().transfer_keep_alive(to, amount);
-            make(at, give, &wanted).await
-        }
-        Call::Certify { consent } => make(at, providers.certify(Static(consent)), &wanted).await,
-        Call::Revoke { node } => make(at, providers.revoke(Static(node)), &wanted).await,
-        Call::Bond { amount } => make(at, providers.bond(amount), &wanted).await,
-        Call::Unbond { amount } => make(at, providers.unbond(amount), &wanted).await,
-        Call::Withdraw => make(at, providers.withdraw(), &wanted).await,
-        Call::OpenEscrow {
-            escrow,
-            requester,
-            amount,
-            deadline,
-        } => {
-            let open = jobs.open_escrow(Static(escrow), Static(requester), amount, deadline);
-            make(at, open, &wanted).await
-        }
-        Call::TopUp { escrow, amount } => {
-            make(at, jobs.top_up(Static(escrow), amount), &wanted).await
-        }
-        Call::Close { escrow } => make(at, jobs.close(Static(escrow)), &wanted).await,
-        Call::Claim { vouchers } => {
-            let vouchers = vouchers.into_iter().map(Static).collect();
-            make(at, jobs.claim(vouchers), &wanted).await
-        }
-        Call::Show(showing) => make(at, jobs.show(account, Static(*showing)), &wanted).await,
-        Call::Object { escrow, unit } => {
-            make(at, jobs.object(Static(escrow), Static(unit)), &wanted).await
-        }
-        Call::Resolve {
-            escrow,
-            unit,
-            verdict,
-        } => {
-            let resolve = jobs.resolve(Static(escrow), Static(unit), Static(verdict));
-            make(at, resolve, &wanted).await
-        }
-        Call::Settle { escrow, units } => {
-            let units = units.into_iter().map(Static).collect();
-            make(at, jobs.settle(Static(escrow), units), &wanted).await
-        }
-        Call::Refund { escrow } => make(at, jobs.refund(Static(escrow)), &wanted).await,
-    }
-}
-
-/// Signs, and asks the runtime whether it could be included: what could never be is not sent.
-async fn make(
-    at: &At,
-    call: impl Payload,
-    wanted: &Wanted<'_>,
-) -> Result<Result<Sent, Rejection>, ChainAway> {
-    let born = at.block_number();
-    let params = DefaultExtrinsicParamsBuilder::<Config>::new()
-        .mortal_from_unchecked(MORTALITY, born, at.block_hash())
-        .nonce(wanted.nonce)
-        .build();
-    let transactions = at.transactions();
-    let mut signable = transactions.create_signable_offline(&call, params)?;
-    let signed: SubmittableTransaction<_, _> = signable.sign(&Key(wanted.signer))?;
+    let signed = made(at, &wanted)?;
     match signed.validate().await? {
         ValidationResult::Invalid(TransactionInvalid::Payment) => return Ok(Err(Rejection::Fee)),
         ValidationResult::Invalid(TransactionInvalid::ExhaustsResources) => {
@@ -128,6 +64,7 @@ async fn make(
         // Whatever else it is may have passed at the next block.
         _ => {}
     }
+    let born = at.block_number();
     Ok(Ok(Sent {
         signer: wanted.signer.node(),
         nonce: wanted.nonce,
@@ -138,13 +75,71 @@ async fn make(
     }))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What the signer would pay for it after that block.
+pub(super) async fn fee(at: &At, wanted: Wanted<'_>) -> Result<u128, ChainAway> {
+    Ok(made(at, &wanted)?.partial_fee_estimate().await?)
+}
 
-    #[test]
-    fn alice_is_who_the_development_chain_makes_rich() {
-        let known = "88dc3417d5058ec4b4503e0c12ea1a0a89be200fe98922423d4334014fa6b0ee";
-        assert_eq!(alice().node().to_string(), known);
+fn made(at: &At, wanted: &Wanted<'_>) -> Result<Made, ChainAway> {
+    let (jobs, providers) = (api::tx().jobs(), api::tx().providers());
+    let account = AccountId32(wanted.account.0);
+    match wanted.call.clone() {
+        Call::Faucet { amount } => {
+            let to = MultiAddress::Id(account);
+            let give = api::tx().balances().transfer_keep_alive(to, amount);
+            make(at, give, wanted)
+        }
+        Call::Transfer { to, amount } => {
+            let to = MultiAddress::Id(AccountId32(to.0));
+            let give = api::tx().balances().transfer_keep_alive(to, amount);
+            make(at, give, wanted)
+        }
+        Call::Certify { consent } => make(at, providers.certify(Static(consent)), wanted),
+        Call::Revoke { node } => make(at, providers.revoke(Static(node)), wanted),
+        Call::Bond { amount } => make(at, providers.bond(amount), wanted),
+        Call::Unbond { amount } => make(at, providers.unbond(amount), wanted),
+        Call::Withdraw => make(at, providers.withdraw(), wanted),
+        Call::OpenEscrow {
+            escrow,
+            requester,
+            amount,
+            deadline,
+        } => {
+            let open = jobs.open_escrow(Static(escrow), Static(requester), amount, deadline);
+            make(at, open, wanted)
+        }
+        Call::TopUp { escrow, amount } => make(at, jobs.top_up(Static(escrow), amount), wanted),
+        Call::Close { escrow } => make(at, jobs.close(Static(escrow)), wanted),
+        Call::Claim { vouchers } => {
+            let vouchers = vouchers.into_iter().map(Static).collect();
+            make(at, jobs.claim(vouchers), wanted)
+        }
+        Call::Show(showing) => make(at, jobs.show(account, Static(*showing)), wanted),
+        Call::Object { escrow, unit } => {
+            make(at, jobs.object(Static(escrow), Static(unit)), wanted)
+        }
+        Call::Resolve {
+            escrow,
+            unit,
+            verdict,
+        } => {
+            let resolve = jobs.resolve(Static(escrow), Static(unit), Static(verdict));
+            make(at, resolve, wanted)
+        }
+        Call::Settle { escrow, units } => {
+            let units = units.into_iter().map(Static).collect();
+            make(at, jobs.settle(Static(escrow), units), wanted)
+        }
+        Call::Refund { escrow } => make(at, jobs.refund(Static(escrow)), wanted),
     }
+}
+
+fn make(at: &At, call: impl Payload, wanted: &Wanted<'_>) -> Result<Made, ChainAway> {
+    let params = DefaultExtrinsicParamsBuilder::<Config>::new()
+        .mortal_from_unchecked(MORTALITY, at.block_number(), at.block_hash())
+        .nonce(wanted.nonce)
+        .build();
+    let transactions = at.transactions();
+    let mut signable = transactions.create_signable_offline(&call, params)?;
+    Ok(signable.sign(&Key(wanted.signer))?)
 }

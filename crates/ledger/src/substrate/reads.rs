@@ -18,6 +18,18 @@ pub(super) async fn terms(at: &At) -> Result<Terms, ChainAway> {
     Ok(terms)
 }
 
+/// The least that an account has.
+pub(super) fn existential(at: &At) -> Result<u128, ChainAway> {
+    let deposit = api::constants().balances().existential_deposit();
+    Ok(at.constants().entry(deposit)?)
+}
+
+/// The time of that block, in Unix milliseconds.
+pub(super) async fn time(at: &At) -> Result<u64, ChainAway> {
+    let now = api::storage().timestamp().now();
+    Ok(at.storage().fetch(now, ()).await?.decode()?)
+}
+
 /// The chain's next nonce for transactions of a key.
 pub(super) async fn nonce(at: &At, signer: &NodeKey) -> Result<u64, ChainAway> {
     Ok(at
