@@ -8,7 +8,7 @@ use std::{
 
 use opensky_core::{Effect, EscrowState, Event, Funding, Proof, Refused, Time};
 use opensky_protocol::{
-    Digest, SecretKey, Turn, Verified, Voucher,
+    Digest, SecretKey, Turn,
     ledger::{Call, Escrow, Rejection},
 };
 use opensky_storage::{Pending, RowsError};
@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     asides::Untold,
+    cashier::Cashier,
     clock::Clock,
     collector::Collector,
     keepsake::{For, Keepsakes},
@@ -55,7 +56,6 @@ pub(crate) struct Errands {
 pub(crate) enum Matter {
     Open,
     Close,
-    Claim,
     Show,
 }
 
@@ -88,6 +88,7 @@ pub(crate) struct Runner {
     pub market: Market,
     pub books: Books,
     pub teller: Teller,
+    pub cashier: Cashier,
     /// Where units are run; nothing on a node that runs none.
     pub workshop: Option<Workshop>,
     pub events: mpsc::Sender<Event>,
@@ -179,10 +180,7 @@ impl Runner {
                 self.once(Matter::Close, job, |this| this.close_escrow(job));
             }
             Effect::FindEscrow { job } => self.spawn(|this| this.find_escrow(job)),
-            Effect::Claim(voucher) => {
-                let job = voucher.escrow;
-                self.once(Matter::Claim, job, |this| this.claim(voucher));
-            }
+            Effect::Claim(voucher) => self.cashier.claim(voucher),
             Effect::Show(proof) => {
                 let job = proof.escrow;
                 self.once(Matter::Show, job, |this| this.show(*proof));
@@ -314,30 +312,6 @@ impl Runner {
             }
         }
         self.tell(Event::Funding { job, found }).await;
-    }
-
-    async fn claim(self: Arc<Self>, voucher: Verified<Voucher>) {
-        let (job, total) = (voucher.escrow, voucher.total);
-        let vouchers = [voucher.into_signed()].into();
-        match self.teller.call(Call::Claim { vouchers }).await {
-            Ok(facts) => {
-                self.metrics.claimed.inc();
-                tracing::info!(job = %short(&job), total, ?facts, "claimed");
-            }
-            Err(TellerError::Rejected(reason)) if !may_pass(reason) => {
-                tracing::warn!(job = %short(&job), %reason, "a voucher is not paid");
-            }
-            Err(error) => {
-                return tracing::warn!(job = %short(&job), %error, "a voucher was not claimed");
-            }
-        }
-        let received = self.tab(job).await;
-        self.tell(Event::Claimed {
-            job,
-            total,
-            received,
-        })
-        .await;
     }
 
     /// What the ledger has paid this node's operator from an escrow; 0 if that cannot be known now.

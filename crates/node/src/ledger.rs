@@ -1,16 +1,19 @@
 //! The ledger as this node sees it: in this process, or kept by another node.
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod bench;
 mod distant;
 mod keeper;
 mod teller;
 mod turnstile;
 
-use opensky_ledger::{Chain, ChainAway, Charter};
+use opensky_ledger::{Chain, ChainAway, ChainStatus, Charter};
 use opensky_protocol::{
     Account, Digest, NodeKey, Signed,
     ledger::{
-        AccountState, Case, Escrow, Event, Genesis, Intent, LedgerReply, LedgerRequest, NodeState,
-        Refused, Rejection, Tab, Terms,
+        AccountState, Call, Case, Escrow, Event, Genesis, Intent, LedgerReply, LedgerRequest,
+        NodeState, Refused, Rejection, Tab, Terms,
     },
 };
 
@@ -93,6 +96,36 @@ impl Books {
             }),
             _ => Err(LedgerAway::Senseless),
         }
+    }
+
+    /// Why it cannot be asked anything now, as far as that is known without asking it.
+    pub fn away(&self) -> Option<LedgerAway> {
+        match self {
+            Self::Here(_) | Self::At(_) => None,
+            Self::Chain(chain) => chain.away().map(Into::into),
+        }
+    }
+
+    /// What the account would pay for a call of its own now, by these terms.
+    pub async fn fee(&self, call: &Call, terms: &Terms) -> Result<u128, LedgerAway> {
+        match self {
+            Self::Here(_) | Self::At(_) => Ok(terms.fee),
+            Self::Chain(chain) => Ok(chain.fee(call).await?),
+        }
+    }
+
+    /// How the chain is, where the books are on one.
+    pub async fn chain(&self) -> Option<ChainStatus> {
+        match self {
+            Self::Here(_) | Self::At(_) => None,
+            Self::Chain(chain) => Some(chain.status().await),
+        }
+    }
+
+    /// Who gives money away, where it is an account that does.
+    pub fn faucet(&self, terms: &Terms) -> Option<Account> {
+        let is_chain = matches!(self, Self::Chain(_));
+        (is_chain && terms.faucet > 0).then(Chain::faucet)
     }
 
     /// Asks one question. May be dropped: then nothing is known about what was asked.

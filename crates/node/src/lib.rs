@@ -7,6 +7,8 @@
 
 mod asides;
 mod asking;
+mod bond;
+mod cashier;
 mod clock;
 mod collector;
 pub mod config;
@@ -49,6 +51,7 @@ mod wallet;
 mod workshop;
 
 pub use asides::Log;
+pub use bond::AccountError;
 pub use config::{Config, ConfigError};
 pub use deploy::Deployed;
 pub use depot::BringError;
@@ -59,6 +62,7 @@ pub use identity::KeyError;
 pub use jobs::{Privacy, Wish};
 pub use ledger::LedgerAway;
 pub use node::Node;
+pub use opensky_ledger::{ChainStatus, Finalized};
 pub use receipts::{JobOutputs, ReceiptError};
 pub use run::{RunError, run, sandboxed, serve};
 pub use status::{Hindrance, Status};

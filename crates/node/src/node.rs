@@ -16,6 +16,8 @@ use tracing::Instrument;
 
 use crate::{
     asides::{Asides, Untold},
+    bond,
+    cashier::{Cashier, Counter},
     clock::Clock,
     collector::Collector,
     config::{Config, LedgerConfig},
@@ -273,7 +275,7 @@ impl Building {
         let metrics = Metrics::new();
         let pace = Pace::new();
         let teller = Teller::start(books.clone(), signer.clone(), tasks.clone());
-        let wallet = Wallet::new(who.operator, books.clone());
+        let wallet = Wallet::new(who.operator, books.clone(), teller.clone(), &charter.terms);
 
         let (wish, wishes) = mpsc::channel(WISHES);
         let (local_events, local) = mpsc::channel(LOCAL);
@@ -334,6 +336,17 @@ impl Building {
             local_events.clone(),
             tasks.clone(),
         );
+        let (cashier, vouchers) = Cashier::new();
+        let counter = Counter {
+            books: books.clone(),
+            teller: teller.clone(),
+            account: who.operator,
+            terms: charter.terms.clone(),
+            enough: policy.max_unpaid / 2,
+            events: local_events.clone(),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+        };
         let runner = Arc::new(Runner {
             secret: secret.clone(),
             keepsakes: keepsakes.clone(),
@@ -350,6 +363,7 @@ impl Building {
             market: market.clone(),
             books: books.clone(),
             teller: teller.clone(),
+            cashier,
             workshop: workshop.clone(),
             events: local_events,
             waiters: waiters.clone(),
@@ -397,6 +411,7 @@ impl Building {
         let running = watch_over(runner.run(errands), failed);
         tasks.spawn(driving.instrument(span()));
         tasks.spawn(running.instrument(span()));
+        tasks.spawn(counter.serve(vouchers).instrument(span()));
         tasks.spawn(door.serve(inbox).instrument(span()));
         tasks.spawn(market.clone().go_round().instrument(span()));
         let objector = Objector {
@@ -407,12 +422,20 @@ impl Building {
             clock: clock.clone(),
         };
         tasks.spawn(objector.watch().instrument(span()));
-        let prepare = wallet.prepare(&charter.terms, &signer, &teller);
+        let prepare = wallet.prepare(&charter.terms, &signer);
         match timeout(FIRST_MONEY, prepare).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the account is not ready"),
             Err(_) => tracing::warn!("the account is not ready: the ledger is slow"),
         }
+        let withdrawing = bond::keep_withdrawing(
+            wallet.account,
+            books.clone(),
+            teller.clone(),
+            wallet.unbonding.clone(),
+            clock.clone(),
+        );
+        tasks.spawn(withdrawing.instrument(span()));
         let sweeping = upkeep::sweep(keepsakes.clone(), asides.clone(), wish.clone());
         tasks.spawn(sweeping.instrument(span()));
         tasks.spawn(upkeep::make_room(keepsakes.clone()).instrument(span()));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use opensky_ledger::ChainStatus;
 use opensky_network::{Reachability, Status as NetworkStatus};
 use opensky_protocol::{
     Account, Digest, NodeKey, Offer,
@@ -26,6 +27,10 @@ pub struct Status {
     pub ledger: Digest,
     /// The ledger's rules.
     pub terms: Terms,
+    /// How the chain is, where the ledger is one.
+    pub chain: Option<ChainStatus>,
+    /// Who gives money away, where it is an account that does.
+    pub faucet: Option<Account>,
     /// Why the ledger does not answer, if it does not.
     pub ledger_away: Option<LedgerAway>,
     /// How it stands in the network; nothing once that is down.
@@ -99,13 +104,21 @@ impl Node {
         let network = parts.network.status().await;
         let turnover = timeout(LEDGER, parts.wallet.turnover()).await;
         let turnover = turnover.unwrap_or(Err(LedgerAway::Slow(LEDGER.as_secs())));
+        let chain = timeout(LEDGER, parts.wallet.books.chain()).await;
         let metrics = &parts.metrics;
         let mut status = Status {
             node: parts.who.node,
             account: parts.who.operator,
             ledger: parts.who.ledger,
             terms: parts.terms.clone(),
-            ledger_away: turnover.as_ref().err().cloned(),
+            chain: chain.ok().flatten(),
+            faucet: parts.wallet.books.faucet(&parts.terms),
+            // What is known of a chain is known while it is away, too.
+            ledger_away: turnover
+                .as_ref()
+                .err()
+                .cloned()
+                .or(parts.wallet.books.away()),
             network,
             offer: parts.market.own().map(|offer| offer.value),
             offers: parts.market.known().len(),

@@ -1,11 +1,12 @@
 //! The node's account: what it has, what it has earned, and how it got its first money.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use opensky_protocol::{
     Account, Digest, Verified,
     ledger::{AccountState, Call, Consent, Escrow, Event, Fact, LedgerRequest, Status, Terms},
 };
+use tokio::sync::Notify;
 
 use crate::ledger::{Books, LedgerAway, Signer, Teller, TellerError};
 
@@ -16,12 +17,19 @@ pub struct Turnover {
     pub earned: u128,
     /// Paid by it for units.
     pub spent: u128,
+    /// Taken by the ledger for what it asked for.
+    pub fees: u128,
 }
 
 /// The account, with what is known of its past.
 pub(crate) struct Wallet {
-    account: Account,
-    books: Books,
+    pub books: Books,
+    pub teller: Teller,
+    pub account: Account,
+    /// Who gives money away, where it is an account that does.
+    faucet: Option<Account>,
+    /// Something is on its way out of the bond.
+    pub unbonding: Arc<Notify>,
     seen: Mutex<Seen>,
 }
 
@@ -32,10 +40,13 @@ struct Seen {
 }
 
 impl Wallet {
-    pub fn new(account: Account, books: Books) -> Self {
+    pub fn new(account: Account, books: Books, teller: Teller, terms: &Terms) -> Self {
         Self {
             account,
+            faucet: books.faucet(terms),
             books,
+            teller,
+            unbonding: Arc::default(),
             seen: Mutex::default(),
         }
     }
@@ -77,9 +88,15 @@ impl Wallet {
     }
 
     fn add(&self, turnover: &mut Turnover, event: &Event) {
-        let Status::Final { facts, .. } = &event.status else {
-            return;
+        let (fee, facts) = match &event.status {
+            Status::Pending => return,
+            Status::Rejected { fee, .. } => (*fee, &[][..]),
+            Status::Final { fee, facts } => (*fee, &facts[..]),
         };
+        // The faucet costs nothing: where it is an account, that pays for its gifts.
+        if event.account == self.account && !facts.iter().any(|fact| self.is_gift(fact)) {
+            turnover.fees = turnover.fees.saturating_add(fee);
+        }
         for fact in facts {
             if let Fact::Paid {
                 payer,
@@ -98,14 +115,18 @@ impl Wallet {
         }
     }
 
+    fn is_gift(&self, fact: &Fact) -> bool {
+        match fact {
+            Fact::Made { .. } => true,
+            Fact::Transferred { from, to, .. } => Some(*from) == self.faucet && *to == self.account,
+            _ => false,
+        }
+    }
+
     /// Gets the account ready: where the ledger has a faucet and the account has nothing, it takes
     /// what that gives; and it answers for its node, so that it can be paid by evidence.
-    pub async fn prepare(
-        &self,
-        terms: &Terms,
-        signer: &Signer,
-        teller: &Teller,
-    ) -> Result<(), TellerError> {
+    pub async fn prepare(&self, terms: &Terms, signer: &Signer) -> Result<(), TellerError> {
+        let teller = &self.teller;
         let is_empty = |state: AccountState| state.purse.is_empty();
         if terms.faucet > 0 && self.state().await.is_ok_and(is_empty) {
             let amount = terms.faucet;
