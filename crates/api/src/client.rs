@@ -21,10 +21,10 @@ pub use transfer::BlobReader;
 use transfer::Hashing;
 
 use crate::{
-    Blob, Deployed, Deployment, DeploymentRef, DeploymentRequest, Endpoint, Entry, Hex, Job,
-    JobEvent, JobKey, JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, Method, NodeStatus, Offer,
-    Op, Page, PageQuery, Prefix, Problem, Submitted, UnitLog, Wallet, Why, kind,
-    operation::escaped, sse,
+    Amount, Blob, Deployed, Deployment, DeploymentRef, DeploymentRequest, Endpoint, Entry, Fund,
+    Hex, Job, JobEvent, JobKey, JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, Method,
+    NodeStatus, Offer, Op, Page, PageQuery, Prefix, Problem, Submitted, Sum, UnitLog, Wallet, Why,
+    kind, operation::escaped, sse,
 };
 
 /// The node is on this machine: if it takes longer, it is not there.
@@ -301,6 +301,30 @@ impl Client {
     /// [`ClientError`].
     pub fn history(&self, page: &PageQuery) -> Result<Page<Entry>, ClientError> {
         self.list(Op::WalletHistory, &[], page)
+    }
+
+    /// Sets money aside that stands for the account's work, and says what the account has then.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn stake(&self, amount: Amount) -> Result<Wallet, ClientError> {
+        self.post(Op::Stake, &Sum { amount })
+    }
+
+    /// Begins to take some of it back, and says what the account has then.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unstake(&self, amount: Amount) -> Result<Wallet, ClientError> {
+        self.post(Op::Unstake, &Sum { amount })
+    }
+
+    /// Takes money from the ledger's faucet, and says what the account has then.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn fund(&self, amount: Option<Amount>) -> Result<Wallet, ClientError> {
+        self.post(Op::Fund, &Fund { amount })
     }
 
     /// The node's figures, in the text format of Prometheus.

@@ -44,7 +44,8 @@ pub use job::{
 pub use live::JobEvent;
 pub use money::{Amount, NotAnAmount, Prices};
 pub use node::{
-    Bookkeeping, Ledger, Network, NodeStatus, Provider, Reachability, Reached, Refusals, Requester,
+    Block, Bookkeeping, Chain, Ledger, Network, NodeStatus, Provider, Reachability, Reached,
+    Refusals, Requester,
 };
 pub use number::{Bytes, Count, Fuel, Span, Time, TooLarge};
 pub use offer::{Capacity, Offer, Record};
@@ -55,7 +56,7 @@ pub use progress::{Class, Passed, Stage, Turn, Unit, UnitLog, UnitState, Why};
 pub use submit::{
     Blob, JobRequest, JobSpec, Limits, Need, Plan, ProgramRef, Quote, Replicas, Submitted, World,
 };
-pub use wallet::{Entry, EntryKind, Wallet};
+pub use wallet::{Entry, EntryKind, Fund, Sum, Unbonding, Wallet};
 
 /// The most bytes that a request or a reply of JSON has: the spec of a job of 65,536 shards fits.
 pub const MAX_JSON_BYTES: usize = 16 << 20;

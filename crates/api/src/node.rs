@@ -74,6 +74,37 @@ pub struct Ledger {
     pub answers: bool,
     /// What to know about it, as a sentence.
     pub about: String,
+    /// How the chain is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
+}
+
+/// How a chain is, as one of its nodes says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Chain {
+    /// Where that node is asked.
+    pub url: String,
+    /// Its last finalized block; absent while it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finalized: Option<Block>,
+    /// What this node has asked of the chain and is not decided.
+    pub waiting: u32,
+    /// What the chain has taken as fees of this account, as far as this node has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fees: Option<Amount>,
+}
+
+/// A block of a chain that will not be undone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Block {
+    /// Its number.
+    pub number: Count,
+    /// Its hash.
+    pub hash: Hex,
+    /// When it was made, by the chain's clock.
+    pub at: Time,
+    /// The version of the runtime that made it.
+    pub runtime: u32,
 }
 
 /// Who keeps a ledger's books.

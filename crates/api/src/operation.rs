@@ -3,9 +3,9 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::{
-    Blob, Cursor, Deployed, Deployment, DeploymentRef, DeploymentRequest, Entry, Hex, Job, JobKey,
-    JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, NodeStatus, Offer, Page, Prefix, Submitted,
-    UnitLog, Wallet, Why, kind,
+    Blob, Cursor, Deployed, Deployment, DeploymentRef, DeploymentRequest, Entry, Fund, Hex, Job,
+    JobKey, JobRequest, JobResult, JobSummary, MAX_JSON_BYTES, NodeStatus, Offer, Page, Prefix,
+    Submitted, Sum, UnitLog, Wallet, Why, kind,
     problem::Code::{self, *},
 };
 
@@ -34,6 +34,9 @@ pub enum Op {
     Deployment,
     Wallet,
     WalletHistory,
+    Stake,
+    Unstake,
+    Fund,
     Metrics,
 }
 
@@ -197,7 +200,7 @@ impl Operation {
 
 impl Op {
     /// Everything that can be asked.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Document,
         Self::Node,
         Self::Offers,
@@ -219,6 +222,9 @@ impl Op {
         Self::Deployment,
         Self::Wallet,
         Self::WalletHistory,
+        Self::Stake,
+        Self::Unstake,
+        Self::Fund,
         Self::Metrics,
     ];
 
@@ -236,6 +242,9 @@ impl Op {
             | Self::JobWhy
             | Self::JobKey
             | Self::CancelJob => self.of_jobs(),
+            Self::Wallet | Self::WalletHistory | Self::Stake | Self::Unstake | Self::Fund => {
+                self.of_the_wallet()
+            }
             _ => self.of_the_rest(),
         }
     }
@@ -359,6 +368,54 @@ impl Op {
         }
     }
 
+    const fn of_the_wallet(self) -> Operation {
+        const ASKED: Operation = Operation {
+            request: json::<Sum>(),
+            reply: json::<Wallet>(),
+            problems: &[MediaType, Funds, Refused, Ledger],
+            ..post("", "", "")
+        };
+        match self {
+            Self::Wallet => Operation {
+                reply: json::<Wallet>(),
+                problems: &[Ledger],
+                ..get("getWallet", "/v1/wallet", "What the node's account has.")
+            },
+            Self::WalletHistory => Operation {
+                reply: json::<Page<Entry>>(),
+                query: PAGE,
+                problems: &[Ledger],
+                ..get(
+                    "getHistory",
+                    "/v1/wallet/history",
+                    "What happened to the account, the newest first.",
+                )
+            },
+            Self::Stake => Operation {
+                name: "stake",
+                path: "/v1/wallet/stake",
+                about: "Sets money aside that the account loses if its results are wrong. This and the next two \
+                        reply once it is final, with what the account has then; each costs the ledger's fee.",
+                ..ASKED
+            },
+            Self::Unstake => Operation {
+                name: "unstake",
+                path: "/v1/wallet/unstake",
+                about: "Begins to take some of it back. It can be lost for as long as disputes about earlier work may \
+                        take; then the node takes it out by itself.",
+                ..ASKED
+            },
+            _ => Operation {
+                name: "fund",
+                path: "/v1/wallet/fund",
+                about: "Takes money from the ledger's faucet, at most what that gives at once. Only ledgers for \
+                        development have one: where there is one, money is worth nothing.",
+                request: json::<Fund>(),
+                ..ASKED
+            },
+        }
+    }
+
     const fn of_the_rest(self) -> Operation {
         match self {
             Self::Document => Operation {
@@ -422,21 +479,6 @@ impl Op {
                     "getDeployment",
                     "/v1/deployments/{deployment}",
                     "One deployment, whose ever it is.",
-                )
-            },
-            Self::Wallet => Operation {
-                reply: json::<Wallet>(),
-                problems: &[Ledger],
-                ..get("getWallet", "/v1/wallet", "What the node's account has.")
-            },
-            Self::WalletHistory => Operation {
-                reply: json::<Page<Entry>>(),
-                query: PAGE,
-                problems: &[Ledger],
-                ..get(
-                    "getHistory",
-                    "/v1/wallet/history",
-                    "What happened to the account, the newest first.",
                 )
             },
             _ => Operation {

@@ -18,6 +18,9 @@ pub struct Wallet {
     pub held: Amount,
     /// What of that stands for its work.
     pub bonded: Amount,
+    /// What of it is on its way out of that, the first first: at most 16 parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unbonding: Vec<Unbonding>,
     /// What of that jobs which have ended did not use: it comes back once providers can claim nothing
     /// more. Of the last 64 jobs, where more have ended lately.
     pub returning: Amount,
@@ -26,6 +29,32 @@ pub struct Wallet {
     pub next_return: Option<Time>,
     /// Whether this is worth nothing: the ledger gives money to whoever asks.
     pub play_money: bool,
+}
+
+/// Money on its way out of what stands for an account's work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Unbonding {
+    /// How much.
+    pub amount: Amount,
+    /// When it is free. Until then it can be lost.
+    pub ready: Time,
+}
+
+/// How much is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sum {
+    /// So much.
+    pub amount: Amount,
+}
+
+/// What is wanted of a faucet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fund {
+    /// So much; as much as it gives at once where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
 }
 
 /// One line of an account's history.
@@ -54,7 +83,7 @@ pub struct Entry {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryKind {
-    /// The ledger gave it money.
+    /// The ledger gave it money, or whoever gives it away there.
     Given,
     /// It sent money.
     Sent,

@@ -84,6 +84,15 @@ pub fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// An amount, and not nothing.
+pub fn sum(text: &str) -> Result<Amount, String> {
+    match text.parse() {
+        Ok(Amount(0)) => Err("it is nothing: give an amount like 5SKY".into()),
+        Ok(amount) => Ok(amount),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The most that something may cost: an amount, and not nothing.
 pub fn price(text: &str) -> Result<Amount, String> {
     match text.parse() {
@@ -199,6 +208,8 @@ mod tests {
             );
         }
         assert_eq!(price("5 mSKY"), Ok(Amount(5_000_000_000)));
+        assert_eq!(sum("5mSKY"), Ok(Amount(5_000_000_000)));
+        assert!(sum("0").is_err() && sum("5").is_err());
         for text in ["0", "0SKY", "0.0 mSKY"] {
             assert!(
                 price(text).is_err_and(|error| error.contains("are paid")),

@@ -2,12 +2,12 @@
 
 use axum::{extract::State, http::header, response::IntoResponse};
 use opensky_api::{
-    Amount, Bookkeeping, Count, Cursor, Fuel, Ledger, Network, NodeStatus, Page, Provider,
-    Reachability, Reached, Record, Refusals, Requester,
+    Amount, Block, Bookkeeping, Chain, Count, Cursor, Fuel, Ledger, Network, NodeStatus, Page,
+    Provider, Reachability, Reached, Record, Refusals, Requester, Time,
 };
 use opensky_core::{JobState, Standing, WorkerView};
 use opensky_network::Reachability as Known;
-use opensky_node::{Hindrance, Status};
+use opensky_node::{ChainStatus, Hindrance, Status, config::LedgerConfig};
 use opensky_protocol::{Digest, Offer, Profile};
 
 use crate::{
@@ -39,7 +39,7 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
         version: env!("CARGO_PKG_VERSION").into(),
         started: desk.started,
         network: network(&status, desk.node.config().public),
-        ledger: ledger(&status),
+        ledger: ledger(&status, &desk.node.config().ledger),
         provider: provides.then(|| provider(&status, &work)),
         requester: Requester {
             jobs: count,
@@ -91,19 +91,47 @@ fn network(status: &Status, told: bool) -> Network {
 }
 
 /// The ledger, as far as its state is known.
-pub(crate) fn ledger(status: &Status) -> Ledger {
+pub(crate) fn ledger(status: &Status, config: &LedgerConfig) -> Ledger {
+    let about = match config {
+        LedgerConfig::Here(_) => KEEPS.into(),
+        LedgerConfig::At(_) => KEPT.into(),
+        LedgerConfig::Chain(chain) => format!(
+            "everybody on the chain keeps the books; of them this node believes what it is told at {}",
+            chain.url
+        ),
+    };
     Ledger {
         id: status.ledger.into(),
-        kind: Bookkeeping::Embedded,
+        kind: match config {
+            LedgerConfig::Here(_) | LedgerConfig::At(_) => Bookkeeping::Embedded,
+            LedgerConfig::Chain(_) => Bookkeeping::Chain,
+        },
         answers: status.ledger_away.is_none(),
         about: match &status.ledger_away {
-            None => EMBEDDED.into(),
+            None => about,
             Some(away) => away.to_string(),
         },
+        chain: status.chain.as_ref().map(|known| chain(status, known)),
     }
 }
 
-const EMBEDDED: &str = "one process keeps the books, and everyone on this network trusts it";
+const KEEPS: &str = "this node keeps the books, and everyone on this network trusts it";
+const KEPT: &str = "one process keeps the books, and everyone on this network trusts it";
+
+fn chain(status: &Status, known: &ChainStatus) -> Chain {
+    let finalized = known.finalized.as_ref().ok();
+    Chain {
+        url: known.url.clone(),
+        finalized: finalized.map(|block| Block {
+            number: Count::saturating(block.number),
+            hash: block.hash.into(),
+            at: Time::saturating(block.at),
+            runtime: block.runtime,
+        }),
+        waiting: show::count(known.waiting),
+        fees: status.turnover.map(|all| Amount(all.fees)),
+    }
+}
 
 fn provider(status: &Status, work: &WorkerView) -> Provider {
     let own = status.offer.as_ref();

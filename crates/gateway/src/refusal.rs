@@ -4,8 +4,13 @@ use std::io;
 
 use opensky_api::{Code, IdError, NodeId, NotADeployment, NotOne};
 use opensky_core::Refused;
-use opensky_node::{BringError, DeployError, LedgerAway, ReceiptError, SubmitError, Unpinned};
-use opensky_protocol::NodeKey;
+use opensky_node::{
+    AccountError, BringError, DeployError, LedgerAway, ReceiptError, SubmitError, Unpinned,
+};
+use opensky_protocol::{
+    NodeKey,
+    ledger::{Refused as Unpaid, Rejection},
+};
 use opensky_storage::StoreError;
 
 use crate::answer::Fault;
@@ -109,9 +114,33 @@ pub(crate) fn of_ledger(error: LedgerAway) -> Fault {
         LedgerAway::Other { .. } => {
             "start the node with the ledger that its data folder belongs to, or with another data folder"
         }
+        LedgerAway::Chain(_) => "see that the chain's node runs, with `opensky chain status`",
         _ => "see that the node which keeps the ledger runs",
     };
     Fault::new(Code::Ledger, error).help(help)
+}
+
+/// The ledger has not done what was asked for the account.
+pub(crate) fn of_account(error: AccountError) -> Fault {
+    use Rejection::{Balance, Bond, Existential, Faucet, Fee};
+    let code = match &error {
+        AccountError::Away(away) => return of_ledger(away.clone()),
+        AccountError::Slow(_) => Code::Slow,
+        AccountError::Full => Code::Busy,
+        AccountError::Refused(Unpaid::Fee)
+        | AccountError::Rejected(Balance | Existential | Fee) => Code::Funds,
+        _ => Code::Refused,
+    };
+    let fault = Fault::new(code, &error);
+    match error {
+        AccountError::Slow(_) => fault.help("`opensky wallet history` shows it once it is done"),
+        AccountError::Rejected(Balance | Existential | Fee | Bond) => {
+            fault.help("see what there is, with `opensky wallet balance`")
+        }
+        AccountError::Rejected(Faucet) => fault.help("ask for less, or leave the amount out"),
+        AccountError::Full => fault.help("ask again in a second"),
+        _ => fault,
+    }
 }
 
 /// There is no receipt, or no output.

@@ -57,6 +57,9 @@ fn answer(op: Op) -> MethodRouter<Desk> {
         Op::Deployment => on(filter, deployments::one),
         Op::Wallet => on(filter, wallet::balance),
         Op::WalletHistory => on(filter, wallet::history),
+        Op::Stake => on(filter, wallet::stake),
+        Op::Unstake => on(filter, wallet::unstake),
+        Op::Fund => on(filter, wallet::fund),
         Op::Metrics => on(filter, market::metrics),
     }
 }

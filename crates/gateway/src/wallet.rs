@@ -1,14 +1,16 @@
 //! The account's money, and its history.
 
 use axum::extract::State;
-use opensky_api::{Amount, Cursor, Entry, EntryKind, JobId, Page, Time, Wallet};
+use opensky_api::{
+    Amount, Cursor, Entry, EntryKind, Fund, JobId, Page, Sum, Time, Unbonding, Wallet,
+};
 use opensky_protocol::{
     Account, Digest,
-    ledger::{Event, Fact, Rejection, Status},
+    ledger::{Event, Fact, Operator, Rejection, Status},
 };
 
 use crate::{
-    answer::{Answer, Paged, json, no_place},
+    answer::{Answer, Json, Paged, json, no_place},
     desk::Desk,
     market, refusal,
 };
@@ -18,19 +20,56 @@ const EVENTS: u32 = 64;
 
 /// `GET /v1/wallet`.
 pub(crate) async fn balance(State(desk): State<Desk>) -> Answer {
+    what_it_has(&desk).await
+}
+
+/// `POST /v1/wallet/stake`.
+pub(crate) async fn stake(State(desk): State<Desk>, Json(sum): Json<Sum>) -> Answer {
+    let done = desk.node.stake(sum.amount.0).await;
+    done.map_err(refusal::of_account)?;
+    what_it_has(&desk).await
+}
+
+/// `POST /v1/wallet/unstake`.
+pub(crate) async fn unstake(State(desk): State<Desk>, Json(sum): Json<Sum>) -> Answer {
+    let done = desk.node.unstake(sum.amount.0).await;
+    done.map_err(refusal::of_account)?;
+    what_it_has(&desk).await
+}
+
+/// `POST /v1/wallet/fund`.
+pub(crate) async fn fund(State(desk): State<Desk>, Json(fund): Json<Fund>) -> Answer {
+    let done = desk.node.fund(fund.amount.map(|amount| amount.0)).await;
+    done.map_err(refusal::of_account)?;
+    what_it_has(&desk).await
+}
+
+async fn what_it_has(desk: &Desk) -> Answer {
     let state = desk.node.balance().await.map_err(refusal::of_ledger)?;
     let returning = desk.node.returning().await.map_err(refusal::of_ledger)?;
     let status = desk.node.status().await;
     Ok(json(&Wallet {
         account: desk.node.account().into(),
-        ledger: market::ledger(&status),
+        ledger: market::ledger(&status, &desk.node.config().ledger),
         free: Amount(state.purse.free),
         held: Amount(state.purse.held),
         bonded: Amount(state.operator.bond),
+        unbonding: unbonding(&state.operator),
         returning: Amount(returning.amount),
         next_return: returning.next.map(Time::saturating),
         play_money: status.terms.faucet > 0,
     }))
+}
+
+/// What leaves the bond, the first first.
+fn unbonding(operator: &Operator) -> Vec<Unbonding> {
+    let parts = operator.unbonding.iter().map(|part| Unbonding {
+        amount: Amount(part.amount),
+        ready: Time::saturating(part.ready),
+    });
+    let mut parts: Vec<_> = parts.collect();
+    parts.sort_by_key(|part| part.ready);
+    parts
 }
 
 /// Where a page ends: the event's number, and how many of its entries were on the page.
@@ -57,6 +96,7 @@ impl Place {
 /// `GET /v1/wallet/history`.
 pub(crate) async fn history(State(desk): State<Desk>, page: Paged) -> Answer {
     let account = desk.node.account();
+    let faucet = desk.node.faucet();
     let after = match &page.after {
         None => None,
         Some(after) => Some(Place::read(after).ok_or_else(no_place)?),
@@ -76,7 +116,7 @@ pub(crate) async fn history(State(desk): State<Desk>, page: Paged) -> Answer {
                 Some(after) if after.sequence == event.sequence => after.entries,
                 _ => 0,
             };
-            let entries = entries(event, &account);
+            let entries = entries(event, &account, faucet);
             for (at, entry) in entries.into_iter().enumerate().skip(seen) {
                 if items.len() == page.entries {
                     let next = last.and_then(Place::write);
@@ -92,8 +132,8 @@ pub(crate) async fn history(State(desk): State<Desk>, page: Paged) -> Answer {
     }
 }
 
-/// What an event was to an account: its fee is told once.
-fn entries(event: &Event, account: &Account) -> Vec<Entry> {
+/// What an event was to an account: its fee is told once. What comes from the faucet is given, and costs nothing.
+fn entries(event: &Event, account: &Account, faucet: Option<Account>) -> Vec<Entry> {
     let own_fee = |fee: u128| match event.account == *account {
         true => Amount(fee),
         false => Amount(0),
@@ -116,7 +156,12 @@ fn entries(event: &Event, account: &Account) -> Vec<Entry> {
             ..blank(EntryKind::Rejected)
         }],
         Status::Final { fee, facts } => {
-            let told = facts.iter().filter_map(|fact| Told::of(fact, account));
+            let told = facts.iter().filter_map(|fact| match fact {
+                Fact::Transferred { from, amount, .. } if Some(*from) == faucet => {
+                    Some(Told::new(EntryKind::Given, *amount))
+                }
+                fact => Told::of(fact, account),
+            });
             let mut entries: Vec<Entry> = told
                 .map(|told| Entry {
                     amount: Amount(told.amount),
@@ -127,6 +172,7 @@ fn entries(event: &Event, account: &Account) -> Vec<Entry> {
                 })
                 .collect();
             match entries.first_mut() {
+                Some(first) if first.kind == EntryKind::Given => {}
                 Some(first) => first.fee = own_fee(*fee),
                 None if *fee > 0 && event.account == *account => entries.push(Entry {
                     fee: Amount(*fee),
@@ -278,6 +324,7 @@ mod tests {
 
     const OWN: Account = Account([1; 32]);
     const OTHER: Account = Account([2; 32]);
+    const FAUCET: Account = Account([5; 32]);
     const JOB: Digest = Digest([3; 32]);
 
     fn told(status: Status) -> Vec<Entry> {
@@ -288,7 +335,7 @@ mod tests {
             account: OWN,
             status,
         };
-        entries(&event, &OWN)
+        entries(&event, &OWN, Some(FAUCET))
     }
 
     fn paid(amount: u128) -> Fact {
@@ -319,6 +366,26 @@ mod tests {
             reason: Rejection::Phase,
         });
         assert_eq!(again, []);
+    }
+
+    #[test]
+    fn what_the_faucet_of_a_chain_gives_is_given_and_costs_nothing() {
+        let from = |from| Fact::Transferred {
+            from,
+            to: OWN,
+            amount: 9,
+        };
+        let entry = |fact| {
+            let facts = vec![fact];
+            let [entry] = &told(Status::Final { fee: 7, facts })[..] else {
+                panic!("it is one entry");
+            };
+            (entry.kind, entry.fee, entry.with)
+        };
+        let given = (EntryKind::Given, Amount(0), None);
+        assert_eq!(entry(from(FAUCET)), given);
+        let received = (EntryKind::Received, Amount(7), Some(OTHER.into()));
+        assert_eq!(entry(from(OTHER)), received);
     }
 
     #[test]

@@ -95,6 +95,11 @@ impl Node {
         }
     }
 
+    /// Who gives money away on the ledger, where it is an account that does.
+    pub fn faucet(&self) -> Option<Account> {
+        self.0.wallet.books.faucet(&self.0.terms)
+    }
+
     async fn have_done(&self, call: Call) -> Result<(), AccountError> {
         let slow = |_| AccountError::Slow(PATIENCE.as_secs());
         // What a ledger that is away is asked for waits for it, however long that is: nobody would expect that.

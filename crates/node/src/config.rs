@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use opensky_protocol::{Account, NodeKey, PriceTerms, ledger::Terms};
@@ -195,13 +196,29 @@ pub struct LedgerAt {
 }
 
 /// A chain that this node settles on.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LedgerChain {
     /// The JSON-RPC server of one of the chain's nodes, `ws://` or `wss://`. What it says is believed: use one that
     /// you trust.
     #[serde(deserialize_with = "checked::chain")]
     pub url: String,
+}
+
+/// A text that is not where a chain can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the address of a chain such as ws://127.0.0.1:9944")]
+pub struct NotAChain(String);
+
+impl FromStr for LedgerChain {
+    type Err = NotAChain;
+
+    fn from_str(text: &str) -> Result<Self, NotAChain> {
+        match checked::is_web_socket(text) {
+            true => Ok(Self { url: text.into() }),
+            false => Err(NotAChain(text.chars().take(200).collect())),
+        }
+    }
 }
 
 /// The local HTTP API.
@@ -330,6 +347,34 @@ mod tests {
     const LEAST: &str = "data = \"/d\"\n[ledger.here]\n";
 
     #[test]
+    fn chain_is_where_a_web_socket_is() {
+        let is_chain = |url: &str| url.parse::<LedgerChain>().is_ok();
+        for url in [
+            "ws://127.0.0.1:9944",
+            "wss://rpc.example",
+            "wss://rpc.example/opensky?key=1",
+            "ws://[::1]:9944",
+            "ws://[::1]",
+        ] {
+            assert!(is_chain(url), "{url}");
+        }
+        for url in [
+            "",
+            "127.0.0.1:9944",
+            "http://127.0.0.1:9944",
+            "ws://",
+            "ws://:9944",
+            "ws://a:",
+            "ws://a:0",
+            "ws://a:70000",
+            "ws://a b:1",
+            "ws:///path",
+        ] {
+            assert!(!is_chain(url), "{url}");
+        }
+    }
+
+    #[test]
     fn least_that_is_said_gives_a_whole_configuration() {
         let config = Config::parse(LEAST).unwrap();
         assert!(config.provide && !config.mdns && !config.relay);
@@ -450,6 +495,10 @@ mod tests {
             (
                 here(&format!("existential = 9\n[ledger.here.balances]\n{} = 1", "ab".repeat(32))),
                 "line 4: `balances`: an account has less than `existential`".into(),
+            ),
+            (
+                "data = \"/d\"\n[ledger.chain]\nurl = \"http://127.0.0.1:9944\"\n".into(),
+                "line 3: `url`: `http://127.0.0.1:9944` is not the address of a chain such as ws://127.0.0.1:9944".into(),
             ),
             (here("[api]\nlisten = \"0.0.0.0:1\""), format!("line 4: `listen`: 0.0.0.0:1 {local}")),
             (here("[api]\nlisten = \"127.0.0.1\""), "line 4: `listen`: `127.0.0.1` is not an address and a port such as 127.0.0.1:7420".into()),

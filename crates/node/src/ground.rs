@@ -151,9 +151,12 @@ impl Ground {
 async fn first_charter(books: &Books) -> Result<Charter, LedgerAway> {
     const PAUSE: Duration = Duration::from_millis(200);
     let tries = FIRST_LEDGER.as_millis() / PAUSE.as_millis();
-    for _ in 0..tries {
+    for turn in 0..tries {
         match timeout(FIRST_LEDGER, books.charter()).await {
             Ok(Ok(charter)) => return Ok(charter),
+            Ok(Err(error)) if turn == 0 => {
+                tracing::warn!(%error, most = ?FIRST_LEDGER, "the ledger is waited for");
+            }
             Ok(Err(error)) => tracing::debug!(%error, "the ledger is waited for"),
             Err(_) => break,
         }

@@ -29,8 +29,6 @@ pub struct Status {
     pub terms: Terms,
     /// How the chain is, where the ledger is one.
     pub chain: Option<ChainStatus>,
-    /// Who gives money away, where it is an account that does.
-    pub faucet: Option<Account>,
     /// Why the ledger does not answer, if it does not.
     pub ledger_away: Option<LedgerAway>,
     /// How it stands in the network; nothing once that is down.
@@ -112,7 +110,6 @@ impl Node {
             ledger: parts.who.ledger,
             terms: parts.terms.clone(),
             chain: chain.ok().flatten(),
-            faucet: parts.wallet.books.faucet(&parts.terms),
             // What is known of a chain is known while it is away, too.
             ledger_away: turnover
                 .as_ref()

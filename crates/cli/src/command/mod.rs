@@ -6,6 +6,7 @@ use crate::Exit;
 
 pub mod bench;
 pub mod build;
+pub mod chain;
 pub mod deploy;
 pub mod dev;
 pub mod devnet;
@@ -19,6 +20,7 @@ pub mod node;
 pub mod offers;
 pub mod receipt;
 pub mod run;
+pub mod stake;
 pub mod verify;
 pub mod wallet;
 pub mod worker;
@@ -37,6 +39,9 @@ pub enum Command {
     Job(job::Args),
     Offers(offers::Args),
     Wallet(wallet::Args),
+    Stake(stake::Args),
+    Unstake(stake::BackArgs),
+    Chain(chain::Args),
     Inspect(inspect::Args),
     Meter(meter::Args),
     Verify(verify::Args),
@@ -67,6 +72,9 @@ impl Command {
             Self::Job(args) => job::run(args),
             Self::Offers(args) => offers::run(args),
             Self::Wallet(args) => wallet::run(args),
+            Self::Stake(args) => stake::run(&args),
+            Self::Unstake(args) => stake::take_back(&args),
+            Self::Chain(args) => chain::run(args),
             Self::Inspect(args) => inspect::run(args),
             Self::Meter(args) => meter::run(args),
             Self::Verify(args) => verify::run(args),

@@ -1,5 +1,7 @@
 //! `opensky wallet`: the money of the node's account.
 
+use opensky_api::{Amount, ClientError, Wallet};
+
 use crate::{
     Exit,
     remote::{
@@ -7,9 +9,10 @@ use crate::{
         reach::{self, At},
     },
     term::{self, Format},
+    value,
 };
 
-/// Show what the node's account has, and what happened to it
+/// Show what the node's account has, and what happened to it; fill it from a faucet
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -37,18 +40,39 @@ enum Command {
         #[command(flatten)]
         at: At,
     },
+    /// Take money from the ledger's faucet, where it has one: it is worth nothing there
+    Fund {
+        /// How much, as in 5SKY [default: as much as the faucet gives at once].
+        #[arg(value_name = "AMOUNT", value_parser = value::sum)]
+        amount: Option<Amount>,
+        /// How to report on stdout.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        at: At,
+    },
 }
 
-/// Shows it.
+/// Does it.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         Command::Balance { format, at } => balance(format, &at),
         Command::History { limit, format, at } => history(limit, format, &at),
+        Command::Fund { amount, format, at } => fund(amount, format, &at),
     }
 }
 
 fn balance(format: Format, at: &At) -> anyhow::Result<Exit> {
-    let wallet = at.client()?.wallet().map_err(reach::problem)?;
+    shown(at.client()?.wallet(), format, at)
+}
+
+fn fund(amount: Option<Amount>, format: Format, at: &At) -> anyhow::Result<Exit> {
+    shown(at.client()?.fund(amount), format, at)
+}
+
+/// Shows what the account has after that.
+pub fn shown(wallet: Result<Wallet, ClientError>, format: Format, at: &At) -> anyhow::Result<Exit> {
+    let wallet = wallet.map_err(reach::problem)?;
     match format {
         Format::Text => term::to_stdout(&account::wallet(&wallet, moment::now()))?,
         Format::Json => term::json_to_stdout(&serde_json::to_value(&wallet)?)?,

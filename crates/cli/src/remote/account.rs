@@ -27,8 +27,47 @@ pub fn wallet(wallet: &Wallet, now: Time) -> String {
         ("set aside", wallet.held.to_string()),
         ("  bonded", wallet.bonded.to_string()),
     ];
+    let unbonding = wallet.unbonding.iter().map(|part| {
+        let why = match part.ready > now {
+            true => format!("until then it can be lost, {}", from_now(part.ready, now)),
+            false => "ready: the node is taking it out".into(),
+        };
+        (
+            "  leaves bond",
+            format!("{}, {DIM}{why}{PLAIN}", part.amount),
+        )
+    });
     let ledger = ("ledger", ledger(&wallet.ledger));
-    term::columns(rows.into_iter().chain(back).chain([ledger]))
+    let rows = rows.into_iter().chain(unbonding).chain(back);
+    term::columns(rows.chain([ledger]))
+}
+
+/// The chain that a node settles on, or that there is none.
+pub fn chain(ledger: &Ledger, now: Time) -> String {
+    let mut rows = Vec::new();
+    match &ledger.chain {
+        None => rows.push((
+            "chain",
+            "none: this node settles on an embedded ledger".into(),
+        )),
+        Some(chain) => {
+            rows.push(("chain", foreign::name(&chain.url)));
+            if let Some(block) = &chain.finalized {
+                let when = from_now(block.at, now);
+                let number = block.number.value();
+                rows.push(("last block", format!("{number}, final, {when}")));
+                rows.push(("  its hash", block.hash.to_string()));
+                rows.push(("runtime", format!("version {}", block.runtime)));
+            }
+            let waiting = term::count(chain.waiting.into(), "transaction");
+            rows.push(("not final", format!("{waiting} of this node's")));
+            let fees = chain.fees.map(|fees| fees.rounded());
+            rows.extend(fees.map(|fees| ("fees", format!("{fees} paid by this account"))));
+        }
+    }
+    rows.push(("id", ledger.id.to_string()));
+    rows.push(("ledger", self::ledger(ledger)));
+    term::columns(rows)
 }
 
 /// Which ledger a node uses, and whether it answers.
@@ -95,7 +134,7 @@ fn kind(kind: EntryKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use opensky_api::JobId;
+    use opensky_api::{Block, Bookkeeping, Chain, Count, JobId, Unbonding};
 
     use super::*;
     use crate::remote::samples;
@@ -127,6 +166,41 @@ mod tests {
     }
 
     #[test]
+    fn chain_is_told_with_how_far_it_is_and_what_waits() {
+        let mut ledger = Ledger {
+            id: Hex([2; 32]),
+            kind: Bookkeeping::Chain,
+            answers: true,
+            about: "on a chain".into(),
+            chain: Some(Chain {
+                url: "ws://127.0.0.1:9944".into(),
+                finalized: Some(Block {
+                    number: Count::saturating(12),
+                    hash: Hex([3; 32]),
+                    at: Time::saturating(58_000),
+                    runtime: 4,
+                }),
+                waiting: 1,
+                fees: Some(Amount(108_000_000)),
+            }),
+        };
+        let shown = |ledger: &Ledger| samples::screen(&chain(ledger, Time::saturating(60_000)));
+        let text = shown(&ledger);
+        for part in [
+            "ws://127.0.0.1:9944",
+            "12, final, 2 s ago",
+            "version 4",
+            "1 transaction of this node's",
+            "108 µSKY paid",
+            "answers: on a chain",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        (ledger.chain, ledger.kind) = (None, Bookkeeping::Embedded);
+        assert!(shown(&ledger).contains("none: this node settles on an embedded ledger"));
+    }
+
+    #[test]
     fn money_of_ended_jobs_is_told_with_the_time_when_it_comes_back() {
         let mut account = Wallet {
             account: Hex([1; 32]),
@@ -135,16 +209,25 @@ mod tests {
                 kind: opensky_api::Bookkeeping::Embedded,
                 answers: true,
                 about: "kept here".into(),
+                chain: None,
             },
             free: Amount(5),
             held: Amount(4),
             bonded: Amount(1),
+            unbonding: Vec::new(),
             returning: Amount(3),
             next_return: Some(Time::saturating(540_000)),
             play_money: false,
         };
         let text = wallet(&account, Time::saturating(0));
         let line = "  comes back  3 pSKY of jobs that have ended, the next in 9 min: until then providers can claim";
+        assert!(samples::plain(&text).contains(line), "{text}");
+        account.unbonding.push(Unbonding {
+            amount: Amount(2),
+            ready: Time::saturating(600_000),
+        });
+        let text = wallet(&account, Time::saturating(0));
+        let line = "  leaves bond  2 pSKY, until then it can be lost, in 10 min";
         assert!(samples::plain(&text).contains(line), "{text}");
         account.next_return = None;
         let text = wallet(&account, Time::saturating(0));

@@ -6,7 +6,7 @@ use opensky_network::{Config as Network, StartError};
 use opensky_protocol::{Account, Digest, NodeKey, ledger::GenesisError};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Bytes, Coins, ConfigError, LedgerHere};
+use super::{Bytes, Coins, ConfigError, LedgerChain, LedgerHere};
 use crate::ledger;
 
 /// More threads than this are no machine's.
@@ -107,13 +107,24 @@ pub(super) fn nodes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D
 }
 
 pub(super) fn chain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    let url = String::deserialize(from)?;
+    let chain: Result<LedgerChain, _> = String::deserialize(from)?.parse();
+    chain.map(|chain| chain.url).map_err(D::Error::custom)
+}
+
+/// Whether it is a WebSocket's address: a host, perhaps a port, and whatever comes after these.
+pub(super) fn is_web_socket(url: &str) -> bool {
     let rest = url.strip_prefix("ws://").or(url.strip_prefix("wss://"));
-    match rest.is_some_and(|rest| !rest.is_empty()) {
-        true => Ok(url),
-        false => Err(D::Error::custom(format!(
-            "`{url}` is not the address of a chain such as ws://127.0.0.1:9944"
-        ))),
+    let Some(rest) = rest.filter(|rest| rest.chars().all(|c| c.is_ascii_graphic())) else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    match host.rsplit_once(':') {
+        // The colons of an IPv6 address are in brackets.
+        Some((host, port)) if !port.ends_with(']') => {
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+        }
+        _ => !host.is_empty(),
     }
 }
 

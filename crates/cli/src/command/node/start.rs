@@ -7,8 +7,8 @@ use std::{
 
 use opensky_gateway::Gateway;
 use opensky_node::{
-    Config, Node, StartError,
-    config::{ConfigError, LedgerConfig, LedgerHere},
+    Config, LedgerAway, Node, StartError,
+    config::{ConfigError, LedgerChain, LedgerConfig, LedgerHere},
     sandboxed, serve,
 };
 use serde_json::json;
@@ -55,8 +55,14 @@ node says them when it starts. In its place, this node keeps one itself with
 
 for itself and for all who name it in their `[ledger.at]`, and it does so
 without a configuration, too. Such an embedded ledger is a bookkeeper that all
-who use it have to trust: for one machine, and for development. What is in a
-data folder belongs to one ledger for ever.")]
+who use it have to trust: for one machine, and for development. Or it settles
+on a chain, by one of its nodes, whose word it believes:
+
+  [ledger.chain]
+  url = \"ws://127.0.0.1:9944\"
+
+Without a configuration `--chain ws://127.0.0.1:9944` says the same. What is in
+a data folder belongs to one ledger for ever.")]
 pub struct Args {
     /// The configuration [default: node.toml in the data folder, if there is one].
     #[arg(long, value_name = "FILE")]
@@ -67,6 +73,10 @@ pub struct Args {
     /// Where the HTTP API listens: a loopback address; port 0 is any [default: the configuration's].
     #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
     api: Option<SocketAddr>,
+    /// Settles on a chain: the JSON-RPC server of one of its nodes, as in ws://127.0.0.1:9944 [default: the
+    /// configuration's ledger].
+    #[arg(long, value_name = "URL")]
+    chain: Option<LedgerChain>,
     /// How to say on stdout that it is ready: JSON is one line.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -111,6 +121,12 @@ fn config(args: &Args) -> Result<Config, Problem> {
         Some(file) => read(file)?,
         None => Config::new(&folder, LedgerConfig::Here(LedgerHere::default())),
     };
+    if let Some(chain) = &args.chain {
+        match &file {
+            Some(file) => same_ledger(&config.ledger, chain, file)?,
+            None => config.ledger = LedgerConfig::Chain(chain.clone()),
+        }
+    }
     if let Some(data) = &args.data {
         config.data.clone_from(data);
     }
@@ -119,6 +135,22 @@ fn config(args: &Args) -> Result<Config, Problem> {
     }
     can_be_folder(&config.data)?;
     Ok(config)
+}
+
+/// A ledger is for ever: a flag does not change what a file says of it.
+fn same_ledger(told: &LedgerConfig, chain: &LedgerChain, file: &Path) -> Result<(), Problem> {
+    let other = match told {
+        LedgerConfig::Chain(told) if told == chain => return Ok(()),
+        LedgerConfig::Chain(told) => format!("the chain at {}", told.url),
+        LedgerConfig::At(_) => "a ledger that another node keeps".into(),
+        LedgerConfig::Here(_) => "a ledger that this node keeps".into(),
+    };
+    Err(Problem::usage(format!(
+        "the configuration `{}` names {other}, and --chain the one at {}",
+        file.display(),
+        chain.url
+    ))
+    .help("leave --chain out, or put `[ledger.chain]` with that `url` into the configuration in its ledger's place"))
 }
 
 fn read(file: &Path) -> Result<Config, Problem> {
@@ -182,6 +214,9 @@ fn not_started(data: &Path, error: StartError) -> Problem {
         StartError::OtherLedger { .. } => {
             "give another data folder with --data DIR, or the configuration of the ledger that this one belongs to"
         }
+        StartError::LedgerAway(LedgerAway::Chain(_)) => {
+            "start the chain's node first, or give another one's address with --chain URL"
+        }
         StartError::LedgerLost(_) => {
             "put the file back, or begin a new ledger with another data folder: --data DIR"
         }
@@ -233,6 +268,7 @@ mod tests {
             config: None,
             data: Some(folder.to_owned()),
             api: None,
+            chain: None,
             format: Format::Text,
         }
     }
@@ -253,6 +289,36 @@ mod tests {
         );
         args.api = Some(([127, 0, 0, 1], 0).into());
         assert_eq!(config(&args).expect("a configuration").api.listen.port(), 0);
+    }
+
+    #[test]
+    fn chain_is_the_ledger_of_a_node_without_a_configuration_and_changes_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut args = start(folder.path());
+        args.chain = "ws://127.0.0.1:9944".parse().ok();
+        let read = config(&args).expect("a configuration");
+        assert!(
+            matches!(read.ledger, LedgerConfig::Chain(chain) if Some(&chain) == args.chain.as_ref())
+        );
+        let write = |ledger: &str| {
+            let text = format!("data = \"/d\"\n{ledger}\n");
+            std::fs::write(folder.path().join(FILE), text).expect("written");
+        };
+        write("[ledger.chain]\nurl = \"ws://127.0.0.1:9944\"");
+        assert!(config(&args).is_ok());
+        for (ledger, told) in [
+            ("[ledger.here]", "a ledger that this node keeps"),
+            (
+                "[ledger.chain]\nurl = \"ws://127.0.0.1:9945\"",
+                "the chain at ws://127.0.0.1:9945",
+            ),
+        ] {
+            write(ledger);
+            let problem = config(&args).expect_err("a problem");
+            assert_eq!(problem.exit(), Exit::Usage);
+            let said = crate::problem::describe(&problem.into());
+            assert!(said.contains(told) && said.contains("--chain"), "{said}");
+        }
     }
 
     #[test]
