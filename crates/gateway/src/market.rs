@@ -96,7 +96,7 @@ pub(crate) fn ledger(status: &Status, config: &LedgerConfig) -> Ledger {
         LedgerConfig::Here(_) => KEEPS.into(),
         LedgerConfig::At(_) => KEPT.into(),
         LedgerConfig::Chain(chain) => format!(
-            "everybody on the chain keeps the books; of them this node believes what it is told at {}",
+            "a chain keeps the books, and this node believes what it is told of it at {}",
             chain.url
         ),
     };

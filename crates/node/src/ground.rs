@@ -162,7 +162,8 @@ async fn first_charter(books: &Books) -> Result<Charter, LedgerAway> {
         }
         sleep(PAUSE).await;
     }
-    books.charter().await
+    let last = timeout(FIRST_LEDGER, books.charter()).await;
+    last.unwrap_or(Err(LedgerAway::Slow(FIRST_LEDGER.as_secs())))
 }
 
 fn make_folder(path: &Path) -> Result<(), StartError> {

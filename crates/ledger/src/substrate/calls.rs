@@ -75,9 +75,22 @@ pub(super) async fn sign(
     }))
 }
 
-/// What the signer would pay for it after that block.
+/// What the signer would pay for it after that block; the least that it can be where the runtime does not tell.
 pub(super) async fn fee(at: &At, wanted: Wanted<'_>) -> Result<u128, ChainAway> {
-    Ok(made(at, &wanted)?.partial_fee_estimate().await?)
+    let signed = made(at, &wanted)?;
+    let api = at
+        .metadata_ref()
+        .runtime_api_trait_by_name("TransactionPaymentApi");
+    match api {
+        Some(_) => Ok(signed.partial_fee_estimate().await?),
+        None => {
+            let weights = at
+                .constants()
+                .entry(api::constants().system().block_weights())?;
+            let base = weights.per_class.normal.base_extrinsic.ref_time;
+            Ok(u128::from(base).saturating_add(signed.encoded().len() as u128))
+        }
+    }
 }
 
 fn made(at: &At, wanted: &Wanted<'_>) -> Result<Made, ChainAway> {
