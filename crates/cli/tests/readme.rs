@@ -18,6 +18,14 @@ const NOT_TYPED: &[(&str, &str)] = &[
         "it needs an idle machine; a test of its package runs its quick form",
     ),
     (
+        "cargo xtask runtime --node",
+        "it compiles for twenty minutes where that was not done before",
+    ),
+    (
+        "opensky devnet --chain",
+        "it needs what that compiles; a test of its own starts one where it is there",
+    ),
+    (
         "cargo install --path crates/cli",
         "it changes the person's own machine",
     ),
@@ -97,14 +105,14 @@ fn every_command_does_what_the_readme_shows() {
     let mut typed = 0;
     let mut networks = Vec::new();
     for Typed { command, shown } in commands() {
+        if NOT_TYPED.iter().any(|(known, _)| *known == command) {
+            continue;
+        }
         if let Some(args) = command.strip_prefix("opensky devnet") {
             let args: Vec<_> = args.split_whitespace().collect();
             networks.push(Devnet::start(&person, &args));
             let said = networks.last().map_or("", |devnet| &devnet.said);
             shows(&command, &shown, said);
-            continue;
-        }
-        if NOT_TYPED.iter().any(|(known, _)| *known == command) {
             continue;
         }
         if let Some(into) = command.strip_prefix("cd ") {

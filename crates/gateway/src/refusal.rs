@@ -114,7 +114,7 @@ pub(crate) fn of_ledger(error: LedgerAway) -> Fault {
         LedgerAway::Other { .. } => {
             "start the node with the ledger that its data folder belongs to, or with another data folder"
         }
-        LedgerAway::Chain(_) => "see that the chain's node runs, with `opensky chain status`",
+        LedgerAway::Chain { .. } => "see that the chain's node runs, with `opensky chain status`",
         _ => "see that the node which keeps the ledger runs",
     };
     Fault::new(Code::Ledger, error).help(help)

@@ -234,6 +234,11 @@ impl Chain {
         reads::answer(&*shared.at()?, request).await
     }
 
+    /// Where it is asked.
+    pub fn url(&self) -> &str {
+        &self.0.shared.url
+    }
+
     /// How it is now.
     pub async fn status(&self) -> ChainStatus {
         let shared = &self.0.shared;

@@ -46,8 +46,13 @@ pub enum LedgerAway {
     #[error("the ledger's keeper has not answered for {0} s")]
     Slow(u64),
     /// The chain cannot be reached.
-    #[error("the chain does not answer: {0}")]
-    Chain(String),
+    #[error("the chain at {url} does not answer: {why}")]
+    Chain {
+        /// Where it was asked.
+        url: String,
+        /// What went wrong.
+        why: String,
+    },
     /// It cannot do anything now.
     #[error("the ledger is not available now")]
     Unavailable,
@@ -87,7 +92,8 @@ impl Books {
     /// Which ledger it is, and by which rules it goes.
     pub async fn charter(&self) -> Result<Charter, LedgerAway> {
         if let Self::Chain(chain) = self {
-            return Ok(chain.charter().await?);
+            let charter = chain.charter().await;
+            return charter.map_err(|away| LedgerAway::of(chain, away));
         }
         match self.ask(LedgerRequest::Genesis).await? {
             LedgerReply::Genesis(genesis) => Ok(Charter {
@@ -102,7 +108,7 @@ impl Books {
     pub fn away(&self) -> Option<LedgerAway> {
         match self {
             Self::Here(_) | Self::At(_) => None,
-            Self::Chain(chain) => chain.away().map(Into::into),
+            Self::Chain(chain) => chain.away().map(|away| LedgerAway::of(chain, away)),
         }
     }
 
@@ -110,7 +116,10 @@ impl Books {
     pub async fn fee(&self, call: &Call, terms: &Terms) -> Result<u128, LedgerAway> {
         match self {
             Self::Here(_) | Self::At(_) => Ok(terms.fee),
-            Self::Chain(chain) => Ok(chain.fee(call).await?),
+            Self::Chain(chain) => {
+                let fee = chain.fee(call).await;
+                fee.map_err(|away| LedgerAway::of(chain, away))
+            }
         }
     }
 
@@ -133,7 +142,10 @@ impl Books {
         let reply = match self {
             Self::Here(keeper) => keeper.ask(request).await,
             Self::At(distant) => distant.ask(request).await?,
-            Self::Chain(chain) => chain.ask(request).await?,
+            Self::Chain(chain) => {
+                let reply = chain.ask(request).await;
+                reply.map_err(|away| LedgerAway::of(chain, away))?
+            }
         };
         match reply {
             LedgerReply::Unavailable => Err(LedgerAway::Unavailable),
@@ -142,10 +154,13 @@ impl Books {
     }
 }
 
-impl From<ChainAway> for LedgerAway {
-    fn from(away: ChainAway) -> Self {
+impl LedgerAway {
+    fn of(chain: &Chain, away: ChainAway) -> Self {
         match away {
-            ChainAway::Unreachable(why) => Self::Chain(why),
+            ChainAway::Unreachable(why) => Self::Chain {
+                url: chain.url().to_owned(),
+                why,
+            },
             ChainAway::Other { own, found } => Self::Other { own, found },
         }
     }

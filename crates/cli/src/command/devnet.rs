@@ -40,6 +40,7 @@ Examples:
   opensky devnet                             three honest providers
   opensky devnet --providers 5 --bad lie:1,silent:1
                                              five, of which two are bad
+  opensky devnet --chain                     settles on a chain of its own
   opensky devnet --format json               a line of JSON when it is ready,
                                              and one for each node that is
                                              started again
@@ -209,6 +210,10 @@ fn ready(plan: &Plan, devnet: &Devnet, is_current: bool, took: Duration) -> Stri
             ),
         ),
     ];
+    if plan.chain.is_some() {
+        let chain = format!("{NOTE}opensky chain status{at}{PLAIN}");
+        rows.push(("chain", chain));
+    }
     if !is_current {
         rows.push((
             "or first",

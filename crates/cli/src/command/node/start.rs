@@ -214,7 +214,7 @@ fn not_started(data: &Path, error: StartError) -> Problem {
         StartError::OtherLedger { .. } => {
             "give another data folder with --data DIR, or the configuration of the ledger that this one belongs to"
         }
-        StartError::LedgerAway(LedgerAway::Chain(_)) => {
+        StartError::LedgerAway(LedgerAway::Chain { .. }) => {
             "start the chain's node first, or give another one's address with --chain URL"
         }
         StartError::LedgerLost(_) => {
