@@ -10,6 +10,8 @@ use super::{At, ChainAway, api};
 
 /// Nodes that are looked through for those of one operator.
 const NODES: usize = 10_000;
+/// Units of one escrow that are looked at: more are told of when some of these are settled.
+const UNITS: usize = 10_000;
 
 /// The rules as they are after that block.
 pub(super) async fn terms(at: &At) -> Result<Terms, ChainAway> {
@@ -121,7 +123,8 @@ async fn cases(at: &At, escrow: Digest, after: Option<Digest>) -> Result<Vec<Dig
     let cases = api::storage().jobs().cases();
     let mut rows = at.storage().iter(cases, (Static(escrow),)).await?;
     let mut units = Vec::new();
-    while let Some(row) = rows.next().await {
+    for _ in 0..UNITS {
+        let Some(row) = rows.next().await else { break };
         let (_, Static(unit)) = row?.key()?.decode()?;
         if Some(unit) > after {
             units.push(unit);
