@@ -168,11 +168,11 @@ impl Chain {
         let at = self.0.shared.at()?;
         let id = at.genesis_hash().map(|hash| Digest(hash.0));
         let id = id.ok_or_else(|| ChainAway::Unreachable("the chain has no first block".into()))?;
-        let fee = self.fee_at(&at, &self.claim(id)).await?;
+        let fee = follow::patiently(self.fee_at(&at, &self.claim(id))).await?;
         let terms = Terms {
             fee,
             existential: reads::existential(&at)?,
-            ..reads::terms(&at).await?
+            ..follow::patiently(reads::terms(&at)).await?
         };
         Ok(Charter { id, terms })
     }
@@ -231,7 +231,8 @@ impl Chain {
             }
             return Ok(reply);
         }
-        reads::answer(&*shared.at()?, request).await
+        let at = shared.at()?;
+        follow::patiently(reads::answer(&at, request)).await
     }
 
     /// Where it is asked.

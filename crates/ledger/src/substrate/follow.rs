@@ -1,9 +1,16 @@
 //! Follows the chain: reads each finalized block, and sends what waits.
 
-use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
 
 use opensky_protocol::{Digest, NodeKey, ledger::Call};
-use subxt::OnlineClient;
+use subxt::{
+    OnlineClient,
+    backend::{CombinedBackend, CombinedBackendDriver},
+    ext::futures::{FutureExt as _, StreamExt as _},
+    rpcs::RpcClient,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -58,9 +65,12 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let begun = Instant::now();
-        let failure = match session(&shared).await {
-            Ok(never) => match never {},
-            Err(failure) => failure,
+        // What a chain's node says goes through much that may not expect it.
+        let session = AssertUnwindSafe(session(&shared)).catch_unwind();
+        let failure = match session.await {
+            Ok(Ok(never)) => match never {},
+            Ok(Err(failure)) => failure,
+            Err(_) => ChainAway::Unreachable("what it says makes no sense".into()).into(),
         };
         shared.view.send_replace(View::Away(failure.into_away()));
         // It went well for a while.
@@ -72,18 +82,37 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     }
 }
 
+/// One connection. What drives it is a part of this: left to itself it would keep the connection for ever.
 async fn session(shared: &Shared) -> Result<Infallible, Failure> {
-    let client = patiently(Client::from_insecure_url(&shared.url)).await?;
-    let found = Digest(client.genesis_hash().0);
-    if let Some(own) = shared.desk.id()
-        && own != found
-    {
-        return Err(ChainAway::Other { own, found }.into());
+    let rpc = patiently(RpcClient::from_insecure_url(&shared.url)).await?;
+    let (backend, driver) = patiently(CombinedBackend::builder().build(rpc)).await?;
+    tokio::select! {
+        failed = keep_up(shared, backend) => failed,
+        () = drive(driver) => Err(ended().into()),
     }
+}
+
+async fn drive(mut driver: CombinedBackendDriver<Config>) {
+    if !driver.needs_polling() {
+        std::future::pending::<()>().await;
+    }
+    // An error is one of somebody who asks, too.
+    while driver.next().await.is_some() {}
+}
+
+fn ended() -> ChainAway {
+    ChainAway::Unreachable("the connection has ended".into())
+}
+
+/// Reads and sends for as long as that goes well.
+async fn keep_up(shared: &Shared, backend: CombinedBackend<Config>) -> Result<Infallible, Failure> {
+    let client = patiently(Client::from_backend(Arc::new(backend))).await?;
+    believe(shared, &client)?;
     let mut blocks = patiently(client.stream_blocks()).await?;
     go_back(shared, &client).await?;
     let mut sent_again = None::<Instant>;
     loop {
+        believe(shared, &client)?;
         let head = patiently(client.at_current_block()).await?;
         read_up_to(shared, &client, &head).await?;
         let is_time = sent_again.is_none_or(|last| last.elapsed() >= AGAIN);
@@ -94,7 +123,7 @@ async fn session(shared: &Shared) -> Result<Infallible, Failure> {
         send_what_waits(shared, &head).await?;
         tokio::select! {
             next = blocks.next() => {
-                next.ok_or_else(|| ChainAway::Unreachable("the connection has ended".into()))??;
+                next.ok_or_else(ended)??;
             }
             () = shared.asked.notified() => {}
             () = sleep(AGAIN) => {}
@@ -102,7 +131,17 @@ async fn session(shared: &Shared) -> Result<Infallible, Failure> {
     }
 }
 
-async fn patiently<T, E: Into<ChainAway>>(
+/// Fails if it is another chain than the one that was settled on, which may be while this one is followed.
+fn believe(shared: &Shared, client: &Client) -> Result<(), ChainAway> {
+    let found = Digest(client.genesis_hash().0);
+    match shared.desk.id() {
+        Some(own) if own != found => Err(ChainAway::Other { own, found }),
+        _ => Ok(()),
+    }
+}
+
+/// Waits for an answer, but not for ever.
+pub(super) async fn patiently<T, E: Into<ChainAway>>(
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, ChainAway> {
     let slow = || ChainAway::Unreachable("the chain's node does not answer".into());
