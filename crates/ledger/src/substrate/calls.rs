@@ -11,7 +11,7 @@ use subxt::{
     utils::{AccountId32, MultiAddress, MultiSignature, Static},
 };
 
-use super::{At, ChainAway, Config, api, queue::Sent};
+use super::{At, ChainAway, Config, api, queue::Sent, reads};
 
 /// Blocks in which a transaction can be included. If it is not, another one can be made.
 const MORTALITY: u64 = 64;
@@ -55,6 +55,13 @@ pub(super) async fn sign(
     at: &At,
     wanted: Wanted<'_>,
 ) -> Result<Result<Sent, Rejection>, ChainAway> {
+    match wanted.call {
+        Call::Faucet { amount } if *amount > reads::terms(at).await?.faucet => {
+            return Ok(Err(Rejection::Faucet));
+        }
+        Call::Transfer { amount: 0, .. } => return Ok(Err(Rejection::Zero)),
+        _ => {}
+    }
     let signed = made(at, &wanted)?;
     match signed.validate().await? {
         ValidationResult::Invalid(TransactionInvalid::Payment) => return Ok(Err(Rejection::Fee)),
