@@ -50,6 +50,8 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.follower.abort();
+        // It ends when the runtime comes to it; whoever begins again needs the file now.
+        self.shared.desk.close();
     }
 }
 

@@ -13,8 +13,8 @@ use opensky_protocol::{
 use parity_scale_codec::Encode as _;
 
 use super::{
-    journal::{Journal, Memory, News, Seen},
-    queue::{Sent, Waiting},
+    journal::{Journal, Memory, News, Read, Seen},
+    queue::{Queue, Sent, Waiting},
     scan::{Deed, Scan},
 };
 use crate::LedgerError;
@@ -23,7 +23,10 @@ use crate::LedgerError;
 const WAITING: usize = 4096;
 
 /// How often an intent is put into a transaction that comes into no block, before it is given up.
-const TRIES: u32 = 5;
+const TRIES: usize = 5;
+
+/// Blocks that say nothing are written down together, so many of them: an idle chain costs no disk.
+const TOGETHER: usize = 64;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -37,9 +40,11 @@ struct Place {
 }
 
 struct Open {
-    /// Closed after a write failed: memory may say something else than the file.
+    /// None after a write failed: memory may say something else than the file.
     journal: Option<Journal>,
     memory: Memory,
+    /// Nobody works here any more, and others may open the file.
+    is_closed: bool,
 }
 
 /// One who works with the open file, and has it opened again if something fails.
@@ -57,6 +62,7 @@ impl Desk {
         let open = Open {
             journal: Some(journal),
             memory,
+            is_closed: false,
         };
         Ok(Self(Arc::new(Place {
             path: path.to_owned(),
@@ -75,6 +81,13 @@ impl Desk {
             }
             Ok(())
         })
+    }
+
+    /// Nothing is answered or written any more. Waits for what is being written.
+    pub fn close(&self) {
+        let mut open = self.0.lock();
+        open.is_closed = true;
+        open.journal = None;
     }
 
     /// The ledger that it belongs to.
@@ -107,6 +120,13 @@ impl Desk {
         let open = self.0.lock();
         let queue = &open.memory.queue;
         queue.unsent(most.saturating_sub(queue.sent().count()))
+    }
+
+    /// Whether no other intent is before it.
+    pub fn is_first(&self, order: u64) -> bool {
+        let open = self.0.lock();
+        let first = open.memory.queue.0.first_key_value();
+        first.is_some_and(|(first, _)| *first == order)
     }
 
     /// The nonce for the signer's next transaction.
@@ -172,9 +192,18 @@ impl Desk {
             .await
     }
 
-    /// Writes down that blocks were read, and what the last one says.
-    pub async fn book(&self, read: Vec<Seen>, scan: Scan) -> Result<(), LedgerError> {
-        self.blocking(move |clerk| clerk.book(&read, scan)).await
+    /// What a block says that concerns this node.
+    pub fn news(&self, scan: Scan) -> Vec<News> {
+        let open = self.0.lock();
+        let deeds = scan.deeds.into_iter();
+        deeds
+            .filter_map(|deed| self.0.news(&open.memory.queue, deed, scan.time))
+            .collect()
+    }
+
+    /// Writes down that these blocks were read, and what they say.
+    pub async fn book(&self, read: Vec<Read>) -> Result<(), LedgerError> {
+        self.blocking(move |clerk| clerk.book(read)).await
     }
 
     /// Gives up transactions that cannot come into a block any more, with all up to `block` read. Nonces are the chain's
@@ -188,7 +217,7 @@ impl Desk {
             clerk.put(&buried)?;
             for order in buried {
                 let waiting = clerk.open.memory.queue.0.get(&order);
-                if waiting.is_some_and(|waiting| waiting.tries >= TRIES) {
+                if waiting.is_some_and(|waiting| waiting.past.len() >= TRIES) {
                     clerk.reject(order, Rejection::Dropped)?;
                 }
             }
@@ -199,15 +228,20 @@ impl Desk {
 
     /// The blocks that were read, the newest first.
     pub async fn blocks(&self) -> Result<Vec<Seen>, LedgerError> {
-        self.blocking(|clerk| clerk.journal()?.blocks()).await
+        self.blocking(|clerk| {
+            let unwritten = clerk.open.memory.unwritten.iter().rev().copied();
+            Ok(unwritten.chain(clerk.journal()?.blocks()?).collect())
+        })
+        .await
     }
 
     /// Takes back what blocks after `last` said.
     pub async fn rewind(&self, last: Seen) -> Result<(), LedgerError> {
         self.blocking(move |clerk| {
-            let reopened = clerk.journal()?.rewind(last.number)?;
+            let reopened = clerk.journal()?.rewind(last)?;
             let memory = &mut clerk.open.memory;
             memory.seen = Some(last);
+            memory.unwritten.retain(|seen| seen.number < last.number);
             memory.queue.0.extend(reopened);
             let uprooted = memory.queue.uproot(last.number);
             clerk.put(&uprooted)
@@ -247,13 +281,57 @@ impl Place {
     }
 }
 
+/// What a block says.
+impl Place {
+    /// What a deed is to this node, if it is anything.
+    fn news(&self, queue: &Queue, deed: Deed, at: u64) -> Option<News> {
+        let Deed {
+            transaction,
+            escrow,
+            fee,
+            facts,
+            failed,
+        } = deed;
+        let decides = transaction.and_then(|hash| queue.by_hash(&hash));
+        let own = [self.operator, self.signer.into()];
+        let paid_by = fee.map(|(account, _)| account);
+        let mut concerned = facts.iter().flat_map(|fact| fact.accounts()).chain(paid_by);
+        if decides.is_none() && !concerned.any(|account| own.contains(&account)) {
+            return None;
+        }
+        let waiting = decides.and_then(|order| queue.0.get(&order));
+        let (intent, account) = match waiting {
+            Some(waiting) => (waiting.intent, waiting.account),
+            None => (transaction.or(escrow)?, paid_by.unwrap_or(self.operator)),
+        };
+        // Whoever gives money away pays for that, too.
+        let fee = fee.filter(|(payer, _)| *payer == account);
+        let fee = fee.map_or(0, |(_, amount)| amount);
+        let event = Event {
+            sequence: 0,
+            at,
+            intent,
+            account,
+            status: match failed {
+                Some(reason) => Status::Rejected { fee, reason },
+                None => Status::Final { fee, facts },
+            },
+        };
+        Some(News { event, decides })
+    }
+}
+
 impl Clerk<'_> {
     fn reopen(&mut self) -> Result<(), LedgerError> {
+        if self.open.is_closed {
+            return Err(LedgerError::Failed);
+        }
         if self.open.journal.is_none() {
             let (journal, memory) = Journal::open(&self.place.path)?;
             *self.open = Open {
                 journal: Some(journal),
                 memory,
+                is_closed: false,
             };
         }
         Ok(())
@@ -280,11 +358,12 @@ impl Clerk<'_> {
         intents: &[Signed<Intent>],
     ) -> Result<Vec<Result<Digest, Refused>>, LedgerError> {
         let first = self.open.memory.nonce;
-        let mut new = Vec::new();
+        let mut new: Vec<Waiting> = Vec::new();
         let mut answers = Vec::new();
         for signed in intents {
             let intent = signed.value.id();
-            let known = self.journal()?.status(&intent)?.is_some();
+            let known = new.iter().any(|waiting| waiting.intent == intent)
+                || self.journal()?.status(&intent)?.is_some();
             let answer = match known {
                 true => Ok(intent),
                 false => self.check(signed, first + new.len() as u64, new.len()),
@@ -295,7 +374,7 @@ impl Clerk<'_> {
                     account: signed.value.account,
                     call: signed.value.call.clone(),
                     sent: None,
-                    tries: 0,
+                    past: Vec::new(),
                 });
             }
             answers.push(answer);
@@ -350,34 +429,37 @@ impl Clerk<'_> {
         let Some(waiting) = self.open.memory.queue.0.get(&order) else {
             return Ok(());
         };
-        let news = News {
-            event: Event {
-                sequence: 0,
-                at: at.map_or(0, |at| at.as_millis() as u64),
-                intent: waiting.intent,
-                account: waiting.account,
-                status: Status::Rejected { fee: 0, reason },
-            },
-            decides: Some(order),
+        let event = Event {
+            sequence: 0,
+            at: at.map_or(0, |at| at.as_millis() as u64),
+            intent: waiting.intent,
+            account: waiting.account,
+            status: Status::Rejected { fee: 0, reason },
         };
         let block = self.open.memory.seen.map_or(0, |seen| seen.number);
-        self.journal()?.book(&[], block, vec![news])?;
+        self.journal()?.reject(order, block, event)?;
         self.open.memory.queue.0.remove(&order);
         Ok(())
     }
 
-    fn book(&mut self, read: &[Seen], scan: Scan) -> Result<(), LedgerError> {
-        let Some(last) = read.last().copied() else {
+    fn book(&mut self, read: Vec<Read>) -> Result<(), LedgerError> {
+        let Some(last) = read.last().map(|read| read.seen) else {
             return Ok(());
         };
-        let time = scan.time;
-        let news: Vec<News> = scan
-            .deeds
-            .into_iter()
-            .filter_map(|deed| self.news(deed, time))
-            .collect();
-        let decided: Vec<u64> = news.iter().filter_map(|news| news.decides).collect();
-        self.journal()?.book(read, last.number, news)?;
+        let unwritten = &mut self.open.memory.unwritten;
+        let says_nothing = read.iter().all(|read| read.news.is_empty());
+        if says_nothing && unwritten.len() + read.len() < TOGETHER {
+            unwritten.extend(read.iter().map(|read| read.seen));
+            self.open.memory.seen = Some(last);
+            return Ok(());
+        }
+        let news = read.iter().flat_map(|read| &read.news);
+        let decided: Vec<u64> = news.filter_map(|news| news.decides).collect();
+        let before = std::mem::take(unwritten).into_iter().map(|seen| Read {
+            seen,
+            news: Vec::new(),
+        });
+        self.journal()?.book(before.chain(read).collect())?;
         let memory = &mut self.open.memory;
         memory.seen = Some(last);
         for order in decided {
@@ -385,45 +467,101 @@ impl Clerk<'_> {
         }
         Ok(())
     }
-
-    /// What a deed is to this node, if it is anything.
-    fn news(&self, deed: Deed, at: u64) -> Option<News> {
-        let Deed {
-            hash,
-            fee,
-            facts,
-            failed,
-        } = deed;
-        let queue = &self.open.memory.queue;
-        let decides = hash.and_then(|hash| queue.by_hash(&hash));
-        let own = [self.place.operator, self.place.signer.into()];
-        let paid_by = fee.map(|(account, _)| account);
-        let mut concerned = facts.iter().flat_map(|fact| fact.accounts()).chain(paid_by);
-        if decides.is_none() && !concerned.any(|account| own.contains(&account)) {
-            return None;
-        }
-        let waiting = decides.and_then(|order| queue.0.get(&order));
-        let fee = fee.map_or(0, |(_, amount)| amount);
-        let event = Event {
-            sequence: 0,
-            at,
-            intent: waiting
-                .map(|waiting| waiting.intent)
-                .or(hash)
-                .unwrap_or(Digest([0; 32])),
-            account: waiting
-                .map(|waiting| waiting.account)
-                .or(paid_by)
-                .unwrap_or(self.place.operator),
-            status: match failed {
-                Some(reason) => Status::Rejected { fee, reason },
-                None => Status::Final { fee, facts },
-            },
-        };
-        Some(News { event, decides })
-    }
 }
 
 fn page(limit: u32) -> usize {
     limit.min(LedgerRequest::MAX_EVENTS) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: NodeKey = NodeKey([1; 32]);
+
+    fn desk(file: &Path) -> Desk {
+        Desk::open(file, OWN, OWN.into()).unwrap()
+    }
+
+    fn empty(number: u64) -> Read {
+        let hash = Digest([number as u8; 32]);
+        Read {
+            seen: Seen { number, hash },
+            news: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn blocks_that_say_nothing_are_written_down_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal");
+        let first = desk(&file);
+        let last = TOGETHER as u64;
+        for number in 1..last {
+            first.book(vec![empty(number)]).await.unwrap();
+        }
+        assert_eq!(first.seen().map(|seen| seen.number), Some(last - 1));
+        assert_eq!(first.blocks().await.unwrap().len() as u64, last - 1);
+        first.close();
+        let second = desk(&file);
+        assert_eq!(second.seen(), None, "they are read again");
+        for number in 1..=last {
+            second.book(vec![empty(number)]).await.unwrap();
+        }
+        second.rewind(empty(last - 9).seen).await.unwrap();
+        second.book(vec![empty(last - 8)]).await.unwrap();
+        let newest = second.blocks().await.unwrap();
+        assert_eq!(newest.len() as u64, last - 8);
+        assert_eq!(newest[0].number, last - 8);
+        second.close();
+        assert_eq!(desk(&file).seen(), Some(empty(last - 9).seen));
+    }
+
+    #[tokio::test]
+    async fn closed_desk_answers_nothing_and_leaves_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal");
+        let first = desk(&file);
+        first.close();
+        let answer = first.answer(&LedgerRequest::Nonce(OWN)).await;
+        assert_eq!(answer, Some(LedgerReply::Unavailable));
+        desk(&file);
+        assert!(first.settle_on(Digest([7; 32])).is_err());
+    }
+
+    #[test]
+    fn escrow_of_the_name_of_a_transaction_decides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(&folder.path().join("journal"));
+        let hash = Digest([5; 32]);
+        let waiting = Waiting {
+            intent: Digest([6; 32]),
+            account: OWN.into(),
+            call: opensky_protocol::ledger::Call::Withdraw,
+            sent: Some(Sent {
+                signer: OWN,
+                nonce: 0,
+                hash,
+                bytes: Vec::new(),
+                born: 1,
+                dies: 64,
+            }),
+            past: Vec::new(),
+        };
+        desk.0.lock().memory.queue.0.insert(0, waiting);
+        let by_itself = Deed {
+            escrow: Some(hash),
+            ..Deed::default()
+        };
+        let signed = Deed {
+            transaction: Some(hash),
+            ..Deed::default()
+        };
+        let news = |deed| {
+            let deeds = vec![deed];
+            desk.news(Scan { time: 9, deeds })
+        };
+        assert!(news(by_itself).is_empty());
+        assert_eq!(news(signed)[0].decides, Some(0));
+    }
 }

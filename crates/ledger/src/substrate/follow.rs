@@ -1,10 +1,17 @@
 //! Follows the chain: reads each finalized block, and sends what waits.
 
 use std::{
-    collections::BTreeSet, convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
 };
 
-use opensky_protocol::{Digest, NodeKey, ledger::Call};
+use opensky_protocol::{
+    Digest, NodeKey,
+    ledger::{Call, Rejection},
+};
 use subxt::{
     OnlineClient,
     backend::{CombinedBackend, CombinedBackendDriver},
@@ -16,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     At, ChainAway, Config, Shared, View,
     calls::{self, Wanted},
-    journal::Seen,
+    journal::{KEPT, Read, Seen},
     queue::Sent,
     reads,
     scan::scan,
@@ -32,7 +39,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(3);
 /// Transactions that are on their way at the same time.
 const ON_THEIR_WAY: usize = 32;
-/// Blocks without news that are written down together.
+/// Blocks that are written down together while there are many to read.
 const TOGETHER: usize = 64;
 
 type Client = OnlineClient<Config>;
@@ -165,10 +172,21 @@ async fn go_back(shared: &Shared, client: &Client) -> Result<(), Failure> {
     if is_there(last).await? {
         return Ok(());
     }
-    for seen in shared.desk.blocks().await.map_err(Failure::Journal)? {
-        if is_there(seen).await? {
-            return shared.desk.rewind(seen).await.map_err(Failure::Journal);
+    let blocks = shared.desk.blocks().await.map_err(Failure::Journal)?;
+    for seen in &blocks {
+        if is_there(*seen).await? {
+            return shared.desk.rewind(*seen).await.map_err(Failure::Journal);
         }
+    }
+    // All that is known was said by blocks that are remembered, if none was forgotten.
+    if let Some(first) = blocks.last()
+        && last.number - first.number < KEPT
+    {
+        let number = head.block_number().min(first.number.saturating_sub(1));
+        let at = patiently(client.at_block(number)).await?;
+        let hash = Digest(at.block_hash().0);
+        let rewound = shared.desk.rewind(Seen { number, hash }).await;
+        return rewound.map_err(Failure::Journal);
     }
     let text = "the chain has lost more finalized blocks than are remembered here";
     Err(ChainAway::Unreachable(text.into()).into())
@@ -187,20 +205,16 @@ async fn read_up_to(shared: &Shared, client: &Client, head: &At) -> Result<(), F
             true => head.clone(),
             false => patiently(client.at_block(number)).await?,
         };
-        let with_hashes = !shared.desk.sent().is_empty();
-        let block = patiently(scan(&at, with_hashes)).await?;
-        read.push(Seen {
-            number,
-            hash: Digest(at.block_hash().0),
+        let block = patiently(scan(&at)).await?;
+        let hash = Digest(at.block_hash().0);
+        read.push(Read {
+            seen: Seen { number, hash },
+            news: shared.desk.news(block),
         });
-        let is_last = number == head.block_number();
-        if is_last || read.len() >= TOGETHER || !block.deeds.is_empty() {
+        if number == head.block_number() || read.len() >= TOGETHER {
             let read = std::mem::take(&mut read);
-            shared
-                .desk
-                .book(read, block)
-                .await
-                .map_err(Failure::Journal)?;
+            let booked = shared.desk.book(read).await;
+            booked.map_err(Failure::Journal)?;
         }
     }
     let sent = shared.desk.sent();
@@ -216,18 +230,19 @@ async fn read_up_to(shared: &Shared, client: &Client, head: &At) -> Result<(), F
 /// Signs what is in no transaction yet, writes that down, and sends it.
 async fn send_what_waits(shared: &Shared, head: &At) -> Result<(), Failure> {
     let mut made: Vec<(u64, Sent)> = Vec::new();
+    let mut nonces = BTreeMap::<NodeKey, u64>::new();
     for (order, waiting) in shared.desk.unsent(ON_THEIR_WAY) {
         let alice = calls::alice();
         let signer = match waiting.call {
             Call::Faucet { .. } => &alice,
             _ => &*shared.secret,
         };
-        let next = patiently(reads::nonce(head, &signer.node())).await?;
-        let own = made.iter().filter(|(_, sent)| sent.signer == signer.node());
-        let mut nonce = shared.desk.free_nonce(&signer.node(), next);
-        for _ in own {
-            nonce = shared.desk.free_nonce(&signer.node(), nonce + 1);
-        }
+        let key = signer.node();
+        let next = match nonces.get(&key) {
+            Some(next) => *next,
+            None => patiently(reads::nonce(head, &key)).await?,
+        };
+        let nonce = shared.desk.free_nonce(&key, next);
         let wanted = Wanted {
             call: &waiting.call,
             account: waiting.account,
@@ -235,7 +250,12 @@ async fn send_what_waits(shared: &Shared, head: &At) -> Result<(), Failure> {
             nonce,
         };
         match patiently(calls::sign(head, wanted)).await? {
-            Ok(sent) => made.push((order, sent)),
+            Ok(sent) => {
+                nonces.insert(key, nonce + 1);
+                made.push((order, sent));
+            }
+            // What goes before it may bring the money.
+            Err(Rejection::Fee) if !shared.desk.is_first(order) => break,
             Err(reason) => {
                 let rejected = shared.desk.reject(order, reason).await;
                 rejected.map_err(Failure::Journal)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use opensky_protocol::{Account, Digest, codec, ledger::Event};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use redb::{
-    Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction,
+    Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction,
 };
 
 use super::queue::{Queue, Waiting};
@@ -18,9 +18,9 @@ const META: TableDefinition<&str, Bytes> = TableDefinition::new("meta-1");
 /// The hashes of the last blocks that were read, by number.
 const BLOCKS: TableDefinition<u64, &[u8; 32]> = TableDefinition::new("blocks-1");
 /// Intents that are not decided, by their order.
-const WAITING: TableDefinition<u64, Bytes> = TableDefinition::new("waiting-1");
-/// Those that were decided in one of the last blocks.
-const DECIDED: TableDefinition<u64, Bytes> = TableDefinition::new("decided-1");
+const WAITING: TableDefinition<u64, Bytes> = TableDefinition::new("waiting-2");
+/// Those that were decided in one of the last blocks, by its number and their order: that block may be gone.
+const DECIDED: TableDefinition<(u64, u64), Bytes> = TableDefinition::new("decided-2");
 /// Events, by sequence number.
 const EVENTS: TableDefinition<u64, Bytes> = TableDefinition::new("events-1");
 /// The event of each intent, 0 while there is none.
@@ -32,20 +32,13 @@ const ID: &str = "id";
 const NONCE: &str = "nonce";
 
 /// Blocks whose hashes are kept: a development node that is killed loses fewer.
-const KEPT: u64 = 512;
+pub(crate) const KEPT: u64 = 512;
 
 /// A block that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub number: u64,
     pub hash: Digest,
-}
-
-/// Why a decided intent may be open again: its block may be gone.
-#[derive(Encode, Decode, DecodeWithMemTracking)]
-struct Decided {
-    block: u64,
-    waiting: Waiting,
 }
 
 #[derive(Encode, Decode, DecodeWithMemTracking)]
@@ -61,6 +54,13 @@ pub(crate) struct News {
     pub decides: Option<u64>,
 }
 
+/// A block, and what it says that concerns this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub seen: Seen,
+    pub news: Vec<News>,
+}
+
 /// The file.
 pub(crate) struct Journal(Database);
 
@@ -70,7 +70,10 @@ pub(crate) struct Memory {
     pub id: Option<Digest>,
     pub nonce: u64,
     pub queue: Queue,
+    /// The last block that was read.
     pub seen: Option<Seen>,
+    /// The last ones of those, if they say nothing and are not written down yet: they can be read again.
+    pub unwritten: Vec<Seen>,
 }
 
 impl Journal {
@@ -144,86 +147,62 @@ impl Journal {
         })
     }
 
-    /// Writes down that blocks were read, and what is known since that one.
-    pub fn book(&self, read: &[Seen], last: u64, news: Vec<News>) -> Result<(), LedgerError> {
+    /// Writes down that blocks were read, and what they say.
+    pub fn book(&self, read: Vec<Read>) -> Result<(), LedgerError> {
         self.write(|txn| {
             let mut blocks = txn.open_table(BLOCKS)?;
             let mut decided = txn.open_table(DECIDED)?;
-            for block in read {
-                blocks.insert(block.number, &block.hash.0)?;
-            }
-            let old = last.saturating_sub(KEPT);
-            blocks.retain_in(..old, |_, _| false)?;
-            let is_old =
-                |row: &[u8]| codec::decode::<Decided>(row).is_ok_and(|row| row.block < old);
-            decided.retain(|_, row| !is_old(row))?;
             let mut waiting = txn.open_table(WAITING)?;
-            let mut events = txn.open_table(EVENTS)?;
-            let mut status = txn.open_table(STATUS)?;
-            let mut history = txn.open_table(HISTORY)?;
-            let mut sequence = events.last()?.map_or(0, |(key, _)| key.value());
-            for News { mut event, decides } in news {
-                sequence += 1;
-                event.sequence = sequence;
-                for account in event.accounts() {
-                    history.insert((&account.0, sequence), ())?;
-                }
-                if let Some(order) = decides {
-                    status.insert(&event.intent.0, sequence)?;
-                    let row = waiting.remove(order)?.map(|row| row.value().to_vec());
-                    if let Some(row) = row {
-                        let row = Decided {
-                            block: last,
-                            waiting: codec::decode(&row)?,
-                        };
-                        decided.insert(order, codec::encode(&row).as_slice())?;
+            let mut told = Telling::open(txn)?;
+            for Read { seen, news } in read {
+                let block = seen.number;
+                blocks.insert(block, &seen.hash.0)?;
+                let old = block.saturating_sub(KEPT);
+                blocks.retain_in(..old, |_, _| false)?;
+                decided.retain_in(..(old, 0), |_, _| false)?;
+                for News { event, decides } in news {
+                    if let Some(order) = decides {
+                        told.decides(&event)?;
+                        if let Some(row) = waiting.remove(order)? {
+                            decided.insert((block, order), row.value())?;
+                        }
                     }
+                    told.tell(block, event)?;
                 }
-                let told = Told { block: last, event };
-                events.insert(sequence, codec::encode(&told).as_slice())?;
             }
             Ok(())
         })
     }
 
-    /// Takes back what blocks after `last` said: they are gone. Returns the intents that are open again.
-    pub fn rewind(&self, last: u64) -> Result<Vec<(u64, Waiting)>, LedgerError> {
+    /// Writes down that an intent is rejected here, without the chain: that stays so, whatever the chain loses.
+    pub fn reject(&self, order: u64, block: u64, event: Event) -> Result<(), LedgerError> {
         self.write(|txn| {
-            txn.open_table(BLOCKS)?
-                .retain_in(last + 1.., |_, _| false)?;
-            let mut decided = txn.open_table(DECIDED)?;
+            txn.open_table(WAITING)?.remove(order)?;
+            let mut told = Telling::open(txn)?;
+            told.decides(&event)?;
+            told.tell(block, event)
+        })
+    }
+
+    /// Takes back what blocks after `last` said: they are gone. Returns the intents that are open again.
+    pub fn rewind(&self, last: Seen) -> Result<Vec<(u64, Waiting)>, LedgerError> {
+        self.write(|txn| {
+            let mut blocks = txn.open_table(BLOCKS)?;
+            blocks.retain_in(last.number + 1.., |_, _| false)?;
+            blocks.insert(last.number, &last.hash.0)?;
             let mut waiting = txn.open_table(WAITING)?;
-            let mut status = txn.open_table(STATUS)?;
+            let mut told = Telling::open(txn)?;
             let mut reopened = Vec::new();
-            for entry in decided.iter()? {
-                let (order, row) = entry?;
-                let row: Decided = codec::decode(row.value())?;
-                if row.block > last {
-                    reopened.push((order.value(), row.waiting));
-                }
+            let mut decided = txn.open_table(DECIDED)?;
+            for entry in decided.extract_from_if((last.number + 1, 0).., |_, _| true)? {
+                let (key, row) = entry?;
+                let (_, order) = key.value();
+                let one: Waiting = codec::decode(row.value())?;
+                waiting.insert(order, row.value())?;
+                told.reopens(&one.intent)?;
+                reopened.push((order, one));
             }
-            for (order, one) in &reopened {
-                decided.remove(order)?;
-                waiting.insert(order, codec::encode(one).as_slice())?;
-                status.insert(&one.intent.0, 0)?;
-            }
-            let mut events = txn.open_table(EVENTS)?;
-            let mut history = txn.open_table(HISTORY)?;
-            let mut gone = Vec::new();
-            for entry in events.iter()?.rev() {
-                let (sequence, row) = entry?;
-                let told: Told = codec::decode(row.value())?;
-                if told.block <= last {
-                    break;
-                }
-                gone.push((sequence.value(), told.event));
-            }
-            for (sequence, event) in gone {
-                events.remove(sequence)?;
-                for account in event.accounts() {
-                    history.remove((&account.0, sequence))?;
-                }
-            }
+            told.rewind(last.number)?;
             Ok(reopened)
         })
     }
@@ -299,6 +278,81 @@ impl Journal {
     }
 }
 
+/// The tables of events, in a transaction that writes.
+struct Telling<'a> {
+    events: Table<'a, u64, Bytes>,
+    status: Table<'a, &'static [u8; 32], u64>,
+    history: Table<'a, (&'static [u8; 32], u64), ()>,
+    /// The last event's.
+    sequence: u64,
+}
+
+impl<'a> Telling<'a> {
+    fn open(txn: &'a WriteTransaction) -> Result<Self, LedgerError> {
+        let events = txn.open_table(EVENTS)?;
+        let sequence = events.last()?.map_or(0, |(key, _)| key.value());
+        Ok(Self {
+            events,
+            status: txn.open_table(STATUS)?,
+            history: txn.open_table(HISTORY)?,
+            sequence,
+        })
+    }
+
+    /// The next event is the intent's last word.
+    fn decides(&mut self, event: &Event) -> Result<(), LedgerError> {
+        self.status.insert(&event.intent.0, self.sequence + 1)?;
+        Ok(())
+    }
+
+    fn reopens(&mut self, intent: &Digest) -> Result<(), LedgerError> {
+        self.status.insert(&intent.0, 0)?;
+        Ok(())
+    }
+
+    fn tell(&mut self, block: u64, mut event: Event) -> Result<(), LedgerError> {
+        self.sequence += 1;
+        event.sequence = self.sequence;
+        for account in event.accounts() {
+            self.history.insert((&account.0, self.sequence), ())?;
+        }
+        let told = codec::encode(&Told { block, event });
+        self.events.insert(self.sequence, told.as_slice())?;
+        Ok(())
+    }
+
+    fn last(&self) -> Result<Option<(u64, Told)>, LedgerError> {
+        Ok(match self.events.last()? {
+            Some((sequence, row)) => Some((sequence.value(), codec::decode(row.value())?)),
+            None => None,
+        })
+    }
+
+    /// Takes back what was told since that block, but for what no block has said.
+    fn rewind(&mut self, last: u64) -> Result<(), LedgerError> {
+        let mut own = Vec::new();
+        while let Some((sequence, Told { block, event })) = self.last()? {
+            if block <= last {
+                break;
+            }
+            self.events.remove(sequence)?;
+            for account in event.accounts() {
+                self.history.remove((&account.0, sequence))?;
+            }
+            let decided = self.status.get(&event.intent.0)?;
+            if decided.is_some_and(|decided| decided.value() == sequence) {
+                own.push(event);
+            }
+        }
+        self.sequence = self.last()?.map_or(0, |(sequence, _)| sequence);
+        for event in own.into_iter().rev() {
+            self.decides(&event)?;
+            self.tell(last, event)?;
+        }
+        Ok(())
+    }
+}
+
 fn last_seen(txn: &WriteTransaction) -> Result<Option<Seen>, LedgerError> {
     let blocks = txn.open_table(BLOCKS)?;
     let last = blocks.last()?;
@@ -306,4 +360,111 @@ fn last_seen(txn: &WriteTransaction) -> Result<Option<Seen>, LedgerError> {
         number: number.value(),
         hash: Digest(*hash.value()),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use opensky_protocol::{
+        NodeKey,
+        ledger::{Call, Rejection, Status},
+    };
+
+    use super::*;
+
+    const OWN: NodeKey = NodeKey([1; 32]);
+
+    fn waiting(number: u8) -> Waiting {
+        Waiting {
+            intent: Digest([number; 32]),
+            account: OWN.into(),
+            call: Call::Withdraw,
+            sent: None,
+            past: Vec::new(),
+        }
+    }
+
+    fn event(number: u8, status: Status) -> Event {
+        Event {
+            sequence: 0,
+            at: 5,
+            intent: Digest([number; 32]),
+            account: OWN.into(),
+            status,
+        }
+    }
+
+    fn done(number: u8) -> News {
+        let facts = Vec::new();
+        News {
+            event: event(number, Status::Final { fee: 1, facts }),
+            decides: Some(number.into()),
+        }
+    }
+
+    fn seen(number: u64) -> Seen {
+        let hash = Digest([number as u8; 32]);
+        Seen { number, hash }
+    }
+
+    fn block(number: u64, news: Vec<News>) -> Read {
+        Read {
+            seen: seen(number),
+            news,
+        }
+    }
+
+    #[test]
+    fn blocks_that_are_gone_take_with_them_what_they_said_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal");
+        let (journal, _) = Journal::open(&file).unwrap();
+        let intents: Vec<_> = (0..4).map(waiting).collect();
+        journal.take_on(0, &intents).unwrap();
+        journal.book(vec![block(7, vec![done(0)])]).unwrap();
+        journal.book(vec![block(8, vec![done(1)])]).unwrap();
+        let reason = Rejection::Fee;
+        let refused = event(2, Status::Rejected { fee: 0, reason });
+        journal.reject(2, 8, refused.clone()).unwrap();
+        journal.book(vec![block(9, vec![done(3)])]).unwrap();
+
+        let reopened = journal.rewind(seen(7)).unwrap();
+        assert_eq!(reopened, [(1, waiting(1)), (3, waiting(3))]);
+        let status = |number| journal.status(&Digest([number; 32])).unwrap().unwrap();
+        assert_eq!((status(1), status(3)), (None, None));
+        assert_eq!(status(2).unwrap().status, refused.status);
+        let told = |journal: &Journal| {
+            let events = journal.events(0, 9).unwrap();
+            let history = journal.history(&OWN.into(), u64::MAX, 9).unwrap();
+            assert!(history.iter().rev().eq(&events));
+            let told = events.iter();
+            told.map(|event| (event.sequence, event.intent.0[0]))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(&journal), [(1, 0), (2, 2)]);
+        journal
+            .book(vec![block(8, vec![done(1), done(3)])])
+            .unwrap();
+        assert_eq!(told(&journal), [(1, 0), (2, 2), (3, 1), (4, 3)]);
+        drop(journal);
+        let (journal, memory) = Journal::open(&file).unwrap();
+        assert_eq!(memory.seen, Some(seen(8)));
+        assert!(memory.queue.0.is_empty());
+        assert_eq!(journal.rewind(seen(2)).unwrap().len(), 3);
+        assert_eq!(told(&journal), [(1, 2)]);
+        assert_eq!(journal.blocks().unwrap(), [seen(2)]);
+    }
+
+    #[test]
+    fn old_blocks_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&folder.path().join("journal")).unwrap();
+        journal.take_on(0, &[waiting(0)]).unwrap();
+        journal.book(vec![block(0, vec![done(0)])]).unwrap();
+        let rest = (1..=2 * KEPT).map(|number| block(number, Vec::new()));
+        journal.book(rest.collect()).unwrap();
+        assert_eq!(journal.blocks().unwrap().len() as u64, KEPT + 1);
+        assert_eq!(journal.rewind(seen(KEPT)).unwrap(), []);
+        let status = journal.status(&Digest([0; 32])).unwrap();
+        assert!(status.unwrap().is_some(), "what they said is not");
+    }
 }

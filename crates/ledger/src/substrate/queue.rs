@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use opensky_protocol::{Account, Digest, NodeKey, ledger::Call};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
+/// More transactions of an intent than it is tried, for those that a chain has lost.
+const PAST: usize = 16;
+
 /// An intent that is not decided.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
 pub(crate) struct Waiting {
@@ -16,8 +19,9 @@ pub(crate) struct Waiting {
     pub call: Call,
     /// The transaction that it is in, once it is signed.
     pub sent: Option<Sent>,
-    /// How many transactions it was in that came into no block.
-    pub tries: u32,
+    /// The transactions that it was in before, which can come into no block: at most [`PAST`]. Should one be in
+    /// a block nevertheless, because the chain has lost others, then that decides it.
+    pub past: Vec<Digest>,
 }
 
 /// A signed transaction.
@@ -38,10 +42,14 @@ pub(crate) struct Sent {
 pub(crate) struct Queue(pub BTreeMap<u64, Waiting>);
 
 impl Queue {
-    /// Which intent is in that transaction.
+    /// Which intent is in that transaction, or was.
     pub fn by_hash(&self, hash: &Digest) -> Option<u64> {
-        let mut sent = self.sent();
-        sent.find_map(|(order, sent)| (sent.hash == *hash).then_some(order))
+        let is_in = |waiting: &Waiting| {
+            let sent = waiting.sent.as_ref();
+            sent.is_some_and(|sent| sent.hash == *hash) || waiting.past.contains(hash)
+        };
+        let mut entries = self.0.iter();
+        entries.find_map(|(order, waiting)| is_in(waiting).then_some(*order))
     }
 
     /// The transactions that may still get into a block, in the order of their intents.
@@ -83,9 +91,11 @@ impl Queue {
     fn give_up(&mut self, is_dead: impl Fn(&Sent) -> bool) -> Vec<u64> {
         let mut given_up = Vec::new();
         for (order, waiting) in &mut self.0 {
-            if waiting.sent.as_ref().is_some_and(&is_dead) {
-                waiting.sent = None;
-                waiting.tries += 1;
+            if let Some(dead) = waiting.sent.take_if(|sent| is_dead(sent)) {
+                if waiting.past.len() == PAST {
+                    waiting.past.remove(0);
+                }
+                waiting.past.push(dead.hash);
                 given_up.push(*order);
             }
         }
@@ -104,7 +114,7 @@ mod tests {
             intent: Digest([0; 32]),
             account: SIGNER.into(),
             call: Call::Withdraw,
-            tries: 0,
+            past: Vec::new(),
             sent: sent.map(|(nonce, dies)| Sent {
                 signer: SIGNER,
                 nonce,
@@ -146,5 +156,18 @@ mod tests {
     fn what_leans_on_a_block_that_is_gone_is_made_again() {
         let mut queue = queue(&[Some((4, 80)), Some((5, 81))]);
         assert_eq!(queue.uproot(17), [1]);
+    }
+
+    #[test]
+    fn intent_is_known_by_all_of_its_transactions() {
+        let mut queue = queue(&[Some((4, 80))]);
+        for nonce in 0..2 * PAST {
+            let mut next = waiting(Some((nonce as u64, 80)));
+            queue.0.get_mut(&0).unwrap().sent = next.sent.take();
+            assert_eq!(queue.uproot(0), [0]);
+        }
+        let past = &queue.0[&0].past;
+        assert_eq!(past.len(), PAST);
+        assert!(past.iter().all(|hash| queue.by_hash(hash) == Some(0)));
     }
 }

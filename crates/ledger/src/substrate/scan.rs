@@ -7,7 +7,7 @@ use opensky_protocol::{
     ledger::{EvidenceError, Fact, Rejection},
 };
 use subxt::{
-    error::DispatchError,
+    error::{DispatchError, TokenError},
     events::{Event, Phase},
     utils::Static,
 };
@@ -17,8 +17,10 @@ use super::{At, ChainAway, Config, api};
 /// What one transaction did, or the chain by itself.
 #[derive(Debug, Default)]
 pub(crate) struct Deed {
-    /// The transaction's hash, where somebody asked for it; the escrow's id for what the chain did by itself.
-    pub hash: Option<Digest>,
+    /// The transaction's hash, if it was one.
+    pub transaction: Option<Digest>,
+    /// Whose escrow it is that the chain tended by itself. Anybody can give an escrow the name of a transaction.
+    pub escrow: Option<Digest>,
     /// Who paid for it.
     pub fee: Option<(Account, u128)>,
     /// What happened, in order.
@@ -34,8 +36,8 @@ pub(crate) struct Scan {
     pub deeds: Vec<Deed>,
 }
 
-/// Reads a block; the hashes of its transactions only if somebody waits for one.
-pub(crate) async fn scan(at: &At, with_hashes: bool) -> Result<Scan, ChainAway> {
+/// Reads a block.
+pub(crate) async fn scan(at: &At) -> Result<Scan, ChainAway> {
     let now = api::storage().timestamp().now();
     let time = at.storage().fetch(now, ()).await?.decode()?;
     let events = at.events().fetch().await?;
@@ -48,12 +50,15 @@ pub(crate) async fn scan(at: &At, with_hashes: bool) -> Result<Scan, ChainAway> 
             Phase::Finalization | Phase::Initialization => note(&mut own, &event, at)?,
         }
     }
-    if with_hashes {
+    // What is left is signed by somebody.
+    deeds.retain(|_, deed| deed.fee.is_some() || !deed.facts.is_empty());
+    if !deeds.is_empty() {
         let extrinsics = at.extrinsics().fetch().await?;
         for extrinsic in extrinsics.iter() {
             let extrinsic = extrinsic?;
-            let deed = deeds.entry(extrinsic.index() as u32).or_default();
-            deed.hash = Some(Digest(extrinsic.hash().0));
+            if let Some(deed) = deeds.get_mut(&(extrinsic.index() as u32)) {
+                deed.transaction = Some(Digest(extrinsic.hash().0));
+            }
         }
     }
     let deeds = deeds.into_values().chain(by_escrow(own.facts)).collect();
@@ -66,9 +71,9 @@ fn by_escrow(facts: Vec<Fact>) -> Vec<Deed> {
     for fact in facts {
         let escrow = escrow_of(&fact);
         match deeds.last_mut() {
-            Some(last) if escrow.is_none() || last.hash == escrow => last.facts.push(fact),
+            Some(last) if escrow.is_none() || last.escrow == escrow => last.facts.push(fact),
             _ => deeds.push(Deed {
-                hash: escrow,
+                escrow,
                 facts: vec![fact],
                 ..Deed::default()
             }),
@@ -141,6 +146,9 @@ fn rejection(error: &DispatchError) -> Rejection {
                 .unwrap_or(Rejection::Unknown)
         }
         DispatchError::BadOrigin => Rejection::Unauthorised,
+        DispatchError::Token(
+            TokenError::BelowMinimum | TokenError::CannotCreate | TokenError::NotExpendable,
+        ) => Rejection::Existential,
         DispatchError::Token(_) => Rejection::Balance,
         DispatchError::Arithmetic(_) => Rejection::Overflow,
         _ => Rejection::Unknown,
@@ -183,7 +191,48 @@ fn by_name(name: &str) -> Option<Rejection> {
         "Undisputed" => Rejection::Undisputed,
         "Disputed" => Rejection::Disputed,
         "NoArbiter" => Rejection::NoArbiter,
+        // No rule of settlement says these: an intent is sound, or it is not taken on; terms are no affair of nodes.
+        "Unsound" | "Unsigned" | "Horizon" | "Unexpected" => Rejection::Unknown,
         _ => return None,
     };
     Some(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use subxt::Metadata;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_of_the_pallets_is_known() {
+        let metadata = Metadata::decode_from(include_bytes!("metadata.scale")).unwrap();
+        for name in ["Jobs", "Providers"] {
+            let pallet = metadata.pallet_by_name(name).unwrap();
+            let errors = pallet.error_variants().unwrap();
+            assert!(!errors.is_empty());
+            for error in errors {
+                assert!(by_name(&error.name).is_some(), "{name}: {}", error.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_chain_does_by_itself_is_told_by_escrow() {
+        let [one, two] = [1, 2].map(|byte| Digest([byte; 32]));
+        let settled = |escrow| Fact::Settled {
+            escrow,
+            unit: Digest([9; 32]),
+        };
+        let slashed = Fact::Slashed {
+            account: Account([3; 32]),
+            amount: 5,
+        };
+        let facts = vec![settled(one), slashed.clone(), settled(two)];
+        let deeds = by_escrow(facts);
+        assert_eq!(deeds.len(), 2);
+        assert_eq!((deeds[0].escrow, deeds[1].escrow), (Some(one), Some(two)));
+        assert_eq!(deeds[0].facts, [settled(one), slashed]);
+        assert!(deeds.iter().all(|deed| deed.transaction.is_none()));
+    }
 }
