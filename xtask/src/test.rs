@@ -31,7 +31,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     stages.run("chain: formatting", &mut chain::format())?;
     let opensky = stages.step("build opensky", binary::build)?;
     stages.run("set up", &mut setup::doctor(&opensky, args.consent))?;
-    stages.run("lints", &mut clippy())?;
+    stages.run("lints", &mut clippy("--all-targets"))?;
+    stages.run("lints of tests on the chain", &mut clippy("--test=chain"))?;
     stages.run("fuzz targets", &mut fuzz::check())?;
     stages.run("documentation", &mut doc())?;
     stages.run_tests("documentation's examples", &mut doctests())?;
@@ -55,22 +56,26 @@ fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
     lints.args(["--all-targets", "--", "-D", "warnings"]);
     stages.run("chain: lints", &mut lints)?;
     let contracts = stages.step("chain: contracts", || contracts::build(consent))?;
-    let mut tests = chain::cargo("test", &on_chain);
-    tests.env("OPENSKY_CONTRACTS", contracts);
-    stages.run_tests("chain: pallets and runtime", &mut tests)?;
+    let mut pallets = chain::cargo("test", &on_chain);
+    pallets.env("OPENSKY_CONTRACTS", contracts);
+    stages.run_tests("chain: pallets and runtime", &mut pallets)?;
     let upgrade = || chain::build_runtime(Purpose::Upgrade);
     let upgrade = stages.step("chain: runtime's upgrade", upgrade)?;
     let runtime = || chain::build_runtime(Purpose::Chain);
     let runtime = stages.step("chain: runtime", runtime)?;
-    stages.step("chain: node", || chain::build_node(consent))?;
-    let mut tests = chain::node("test");
-    tests.env("OPENSKY_RUNTIME", runtime);
-    tests.env("OPENSKY_RUNTIME_UPGRADE", upgrade);
-    stages.run_tests("chain: node's tests", &mut tests)
+    let node = stages.step("chain: node", || chain::build_node(consent))?;
+    let mut own = chain::node("test");
+    own.env("OPENSKY_RUNTIME", &runtime);
+    stages.run_tests("chain: node's tests", &mut own)?;
+    let mut on_it = tests_on_the_chain();
+    on_it.env("OPENSKY_RUNTIME", runtime);
+    on_it.env("OPENSKY_RUNTIME_UPGRADE", upgrade);
+    on_it.env("OPENSKY_CHAIN_NODE", node);
+    stages.run_tests("tests on the chain", &mut on_it)
 }
 
-fn clippy() -> Command {
-    let mut command = cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
+fn clippy(targets: &str) -> Command {
+    let mut command = cargo(&["clippy", "--locked", "--workspace", targets]);
     command.args(["--", "-D", "warnings"]);
     command
 }
@@ -90,10 +95,24 @@ fn doctests() -> Command {
 }
 
 fn tests() -> Command {
-    match run::succeeds(run::cargo().args(["nextest", "--version"])) {
+    match has_nextest() {
         true => cargo(&["nextest", "run", "--locked", "--workspace"]),
         false => cargo(&["test", "--locked", "--workspace", "--all-targets"]),
     }
+}
+
+/// Those that take a chain: without their name they are not run.
+fn tests_on_the_chain() -> Command {
+    let mut command = match has_nextest() {
+        true => cargo(&["nextest", "run"]),
+        false => cargo(&["test"]),
+    };
+    command.args(["--locked", "--workspace", "--test=chain"]);
+    command
+}
+
+fn has_nextest() -> bool {
+    run::succeeds(run::cargo().args(["nextest", "--version"]))
 }
 
 fn cargo(args: &[&str]) -> Command {

@@ -1,0 +1,16 @@
+//! The ledger's chain adapter on a real chain: a process that is killed, forks and comes back, and networks
+//! that settle on it. Run by `cargo xtask test`, which builds the chain first.
+
+#![allow(clippy::unwrap_used)] // a helper that fails fails the test
+
+mod calls;
+mod chain;
+mod faults;
+mod garbage;
+mod member;
+mod network;
+#[allow(dead_code)] // each test takes its share
+#[path = "../network/process.rs"]
+mod process;
+#[path = "../../../ledger/tests/world/mod.rs"]
+mod world;
