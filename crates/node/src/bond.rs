@@ -159,7 +159,6 @@ fn first_ready(state: &AccountState) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::ledger::bench::Bench;

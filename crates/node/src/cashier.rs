@@ -311,7 +311,6 @@ fn outcome(fact: &Fact) -> Option<(Digest, Option<Rejection>)> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use opensky_protocol::{
         SecretKey,

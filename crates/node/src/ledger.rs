@@ -1,7 +1,6 @@
 //! The ledger as this node sees it: in this process, or kept by another node.
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 pub(crate) mod bench;
 mod distant;
 mod keeper;

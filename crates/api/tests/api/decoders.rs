@@ -3,8 +3,8 @@
 use std::{fmt::Debug, sync::LazyLock};
 
 use opensky_api::{
-    Blob, Deployed, Deployment, DeploymentRequest, Entry, Job, JobEvent, JobKey, JobRequest,
-    JobResult, JobSummary, NodeStatus, Offer, Page, Problem, Submitted, UnitLog, Wallet, Why,
+    Blob, Deployed, Deployment, DeploymentRequest, Entry, Fund, Job, JobEvent, JobKey, JobRequest,
+    JobResult, JobSummary, NodeStatus, Offer, Page, Problem, Submitted, Sum, UnitLog, Wallet, Why,
     document,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -88,6 +88,8 @@ decoders! {
     node_is_read: NodeStatus = "NodeStatus";
     offers_are_read: Page<Offer> = "OfferPage";
     wallet_is_read: Wallet = "Wallet";
+    sum_is_read: Sum = "Sum";
+    wish_for_money_is_read: Fund = "Fund";
     history_is_read: Page<Entry> = "EntryPage";
     problem_is_read: Problem = "Problem";
 }

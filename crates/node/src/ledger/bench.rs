@@ -30,10 +30,11 @@ impl Bench {
             terms,
             balances: Default::default(),
         };
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("ledger.redb");
         let here = LedgerHere::default();
-        let keeper = Keeper::start(&file, genesis.clone(), &here, Clock::default()).unwrap();
+        let keeper = Keeper::start(&file, genesis.clone(), &here, Clock::default());
+        let keeper = keeper.expect("a new ledger");
         let books = Books::Here(keeper);
         let secret = Arc::new(SecretKey::from_seed(&[7; 32]));
         let account = secret.node().into();
@@ -55,6 +56,7 @@ impl Bench {
 
     /// Gives the account money.
     pub async fn fund(&self, amount: u128) {
-        self.teller.call(Call::Faucet { amount }).await.unwrap();
+        let given = self.teller.call(Call::Faucet { amount }).await;
+        given.expect("the faucet gives it");
     }
 }
