@@ -2,9 +2,13 @@
 
 use alloc::vec::Vec;
 
-use frame_support::genesis_builder_helper::{build_state, get_preset};
 #[cfg(feature = "runtime-benchmarks")]
 use frame_support::traits::StorageInfo;
+use frame_support::{
+    genesis_builder_helper::{build_state, get_preset},
+    weights::Weight,
+};
+use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
 use sp_core::{OpaqueMetadata, crypto::KeyTypeId};
 use sp_inherents::{CheckInherentsResult, InherentData};
@@ -16,8 +20,8 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Block, Executive, InherentDataExt, Nonce, Runtime, RuntimeGenesisConfig, System,
-    VERSION, genesis,
+    AccountId, Balance, Block, Executive, InherentDataExt, Nonce, Runtime, RuntimeGenesisConfig,
+    System, TransactionPayment, UncheckedExtrinsic, VERSION, genesis,
 };
 
 impl_runtime_apis! {
@@ -97,6 +101,30 @@ impl_runtime_apis! {
 
         fn decode_session_keys(_: Vec<u8>) -> Option<Vec<(Vec<u8>, KeyTypeId)>> {
             None
+        }
+    }
+
+    impl pallet_transaction_payment_rpc_runtime_api::TransactionPaymentApi<Block, Balance> for Runtime {
+        fn query_info(
+            transaction: UncheckedExtrinsic,
+            len: u32,
+        ) -> RuntimeDispatchInfo<Balance> {
+            TransactionPayment::query_info(transaction, len)
+        }
+
+        fn query_fee_details(
+            transaction: UncheckedExtrinsic,
+            len: u32,
+        ) -> FeeDetails<Balance> {
+            TransactionPayment::query_fee_details(transaction, len)
+        }
+
+        fn query_weight_to_fee(weight: Weight) -> Balance {
+            TransactionPayment::weight_to_fee(weight)
+        }
+
+        fn query_length_to_fee(len: u32) -> Balance {
+            TransactionPayment::length_to_fee(len)
         }
     }
 

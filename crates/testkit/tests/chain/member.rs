@@ -126,7 +126,7 @@ impl Member {
     }
 
     pub fn status(&self) -> ChainStatus {
-        self.adapter.status()
+        self.runtime.block_on(self.adapter.status())
     }
 
     fn nonce(&self) -> u64 {
