@@ -114,6 +114,32 @@ fn who_cannot_pay_is_told_so_at_once() {
 }
 
 #[test]
+fn who_can_pay_for_one_thing_of_two_is_told_so_in_the_end() {
+    let chain = Chain::start(FAST);
+    let folder = tempfile::tempdir().unwrap();
+    let ada = Member::rich(&chain, 1, folder.path());
+    let Status::Final { fee, .. } = ada.decided(ada.hand_in(Call::Bond { amount: 1 })).status
+    else {
+        panic!("it can pay");
+    };
+    let bob = Member::join(&chain, 2, folder.path());
+    let amount = fee + fee / 2;
+    bob.call(Call::Faucet { amount }).unwrap();
+    let both = bob.submit(bob.intents([1, 2].map(|amount| Call::Bond { amount })));
+    let [one, two] = both[..] else {
+        panic!("{both:?}");
+    };
+    let one = bob.decided(one.unwrap()).status;
+    assert!(matches!(one, Status::Final { .. }), "{one:?}");
+    // Its transaction was sent, and can be included until its time is over.
+    let reason = Rejection::Fee;
+    let two = bob.decided(two.unwrap()).status;
+    assert_eq!(two, Status::Rejected { fee: 0, reason });
+    assert_eq!(bob.state().operator.bond, 1);
+    bob.adds_up();
+}
+
+#[test]
 fn burst_is_done_once_and_in_its_order() {
     let chain = Chain::start("instant");
     let folder = tempfile::tempdir().unwrap();

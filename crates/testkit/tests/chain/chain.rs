@@ -121,6 +121,25 @@ impl Chain {
         fs::remove_dir_all(self.folder.path().join("data")).unwrap();
     }
 
+    /// Keeps what it has now, for the time when it loses the rest. It must not run.
+    pub fn keep(&self) {
+        self.copy("data", "kept");
+    }
+
+    /// It has what was kept, and nothing since. It must not run.
+    pub fn lose(&self) {
+        self.forget();
+        self.copy("kept", "data");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        let mut command = Command::new("cp");
+        command
+            .args(["-r", "-T", from, to])
+            .current_dir(self.folder.path());
+        assert!(command.status().unwrap().success());
+    }
+
     /// It is there, and does nothing.
     pub fn halt(&self) {
         self.signal(Signal::STOP);

@@ -65,21 +65,42 @@ fn what_a_dead_chain_had_finalized_and_lost_is_done_once() {
     let mut chain = Chain::start(FAST);
     let folder = tempfile::tempdir().unwrap();
     let ada = Member::rich(&chain, 1, folder.path());
-    let mut sum = 0;
-    let mut lost = 0;
-    for round in 0..4 {
-        let done = names(&ada, bonds(1 + 10 * round, 10));
-        sum += (1 + 10 * round..11 + 10 * round).sum::<u128>();
-        decided(&ada, &done);
-        let before = chain.height();
-        chain.kill();
-        chain.begin();
-        lost += before.saturating_sub(chain.height());
-        ada.waits(|ada| ada.state_bond() == Some(sum));
+    let before = names(&ada, bonds(1, 5));
+    decided(&ada, &before);
+    chain.kill();
+    chain.keep();
+    chain.begin();
+    let lost = names(&ada, bonds(6, 35));
+    decided(&ada, &lost);
+    assert_eq!(ada.state().operator.bond, 820);
+    let height = chain.height();
+    chain.kill();
+    let away = names(&ada, bonds(41, 5));
+    chain.lose();
+    chain.begin();
+    assert!(chain.height() < height, "it lost finalized blocks");
+    for all in [before, lost, away] {
+        decided(&ada, &all);
     }
-    println!("{lost} finalized blocks were lost");
-    ada.waits(|ada| ada.status().waiting == 0);
-    bonded_once(&ada, sum);
+    ada.waits(|ada| ada.status().waiting == 0 && ada.state_bond() == Some(1_035));
+    bonded_once(&ada, 1_035);
+}
+
+#[test]
+fn who_was_killed_with_the_chain_finds_out_what_was_lost() {
+    let mut chain = Chain::start(FAST);
+    let folder = tempfile::tempdir().unwrap();
+    let ada = Member::rich(&chain, 1, folder.path());
+    chain.kill();
+    chain.keep();
+    chain.begin();
+    decided(&ada, &names(&ada, bonds(1, 9)));
+    chain.kill();
+    chain.lose();
+    let ada = ada.reborn(&chain);
+    chain.begin();
+    ada.waits(|ada| ada.status().waiting == 0 && ada.state_bond() == Some(45));
+    bonded_once(&ada, 45);
 }
 
 #[test]
