@@ -384,13 +384,22 @@ mod tests {
 
     #[test]
     fn as_many_go_into_a_call_as_may_and_those_whose_time_is_over_first() {
-        let mut worths: Vec<_> = (0..100).map(|job| (job, 1_000, NEVER)).collect();
-        worths[99] = (99, 11, 1_000);
+        let mut promises = promises(&[(99, 11, 1_000)]);
+        for job in 0..=Call::MAX_VOUCHERS as u32 {
+            let promise = Promise {
+                voucher: voucher(1, 1_000, Digest([0; 32])).into_signed(),
+                worth: Some(Worth {
+                    amount: 1_000,
+                    until: NEVER,
+                }),
+            };
+            promises.insert(Digest::of(&job.to_le_bytes()), promise);
+        }
         let fees = Fees {
             call: 100,
             voucher: 10,
         };
-        let due = due(&promises(&worths), fees, NEVER.into(), 1_000);
+        let due = due(&promises, fees, NEVER.into(), 1_000);
         assert_eq!(due.len(), Call::MAX_VOUCHERS);
         assert_eq!(due[0], Digest([99; 32]));
     }
