@@ -24,5 +24,7 @@ pub use books::{Books, Upkeep};
 pub use conduct::Conduct;
 pub use error::LedgerError;
 pub use ledger::Ledger;
-pub use substrate::{Chain, ChainAway, ChainStatus, Charter, Finalized, alice};
+pub use substrate::{
+    Chain, ChainAway, ChainStatus, Changes, Charter, Duty, Finalized, Seat, alice,
+};
 pub use treasury::Treasury;

@@ -9,6 +9,7 @@
 mod api;
 mod calls;
 mod desk;
+mod duties;
 mod follow;
 mod journal;
 mod queue;
@@ -19,7 +20,7 @@ use std::{path::Path, sync::Arc};
 
 use opensky_protocol::{
     Account, Digest, SecretKey, Verified, Voucher,
-    ledger::{Call, LedgerReply, LedgerRequest, Terms},
+    ledger::{Call, LedgerReply, LedgerRequest, Offered, Terms},
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use subxt::{PolkadotConfig, client::OnlineClientAtBlock};
@@ -31,7 +32,10 @@ use tokio::{
 use self::{calls::Wanted, desk::Desk};
 use crate::LedgerError;
 
-pub use self::calls::alice;
+pub use self::{
+    calls::alice,
+    duties::{Duty, Seat},
+};
 
 /// The types of this chain are Polkadot's: accounts, addresses, hashes, heads of blocks.
 type Config = PolkadotConfig;
@@ -90,6 +94,16 @@ pub enum ChainAway {
         /// The one that answers.
         found: Digest,
     },
+}
+
+/// Tells when there is another block.
+pub struct Changes(watch::Receiver<View>);
+
+impl Changes {
+    /// Waits for the next one. `None` when the chain is not followed any more.
+    pub async fn next(&mut self) -> Option<()> {
+        self.0.changed().await.ok()
+    }
 }
 
 /// What everyone on a ledger agrees on.
@@ -235,6 +249,42 @@ impl Chain {
         }
         let at = shared.at()?;
         follow::patiently(reads::answer(&at, request)).await
+    }
+
+    /// What it wants of an operator now.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn duties(&self, operator: &Account) -> Result<Vec<Duty>, ChainAway> {
+        let at = self.0.shared.at()?;
+        follow::patiently(duties::of(&at, operator)).await
+    }
+
+    /// What an operator offers to requests, if it can be drawn.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn offered(&self, operator: &Account) -> Result<Option<Offered>, ChainAway> {
+        let at = self.0.shared.at()?;
+        follow::patiently(duties::listed(&at, operator)).await
+    }
+
+    /// Until when an operator has said that it keeps a program at hand, in Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn pinned(
+        &self,
+        operator: &Account,
+        program: &Digest,
+    ) -> Result<Option<u64>, ChainAway> {
+        let at = self.0.shared.at()?;
+        follow::patiently(duties::pinned(&at, operator, program)).await
+    }
+
+    /// Waits until the chain looks otherwise than when it was asked for last.
+    pub fn changes(&self) -> Changes {
+        Changes(self.0.shared.view.subscribe())
     }
 
     /// Where it is asked.

@@ -18,6 +18,7 @@ mod deployments;
 mod depot;
 mod door;
 mod drive;
+mod duties;
 mod errands;
 mod error;
 mod execute;

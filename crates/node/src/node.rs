@@ -28,6 +28,7 @@ use crate::{
     drive::{Driver, Ears, Wishes},
     errands::{FINDING, Runner, UnderWay, Waiters},
     error::{Failure, StartError},
+    duties::{self, Duties},
     execute::Execute,
     ground::Ground,
     keepsake::Keepsakes,
@@ -52,6 +53,7 @@ const WISHES: usize = 256;
 const LOCAL: usize = 4_096;
 const REMOTE: usize = 1_024;
 /// Batches of effects that wait for the disk.
+const DUTIES: usize = 64;
 const ERRANDS: usize = 256;
 /// How long the account's first money is waited for; it comes later otherwise.
 const FIRST_MONEY: Duration = Duration::from_secs(5);
@@ -81,7 +83,8 @@ pub(crate) struct Parts {
     pub deployments: Deployments,
     pub asides: Asides,
     pub wallet: Wallet,
-    pub workshop: Option<Workshop>,
+    /// For jobs, and for what a chain wants.
+    pub workshops: Vec<Workshop>,
     pub pace: Pace,
     pub metrics: Metrics,
     pub wishes: Wishes,
@@ -177,7 +180,7 @@ impl Node {
     pub async fn stop(&self) {
         self.0.tasks.end().await;
         self.0.network.clone().shutdown().await;
-        if let Some(workshop) = self.0.workshop.clone() {
+        for workshop in self.0.workshops.clone() {
             let closed = spawn_blocking(move || workshop.close());
             if timeout(LAST_UNITS, closed).await.is_err() {
                 tracing::warn!("a program is still being compiled: that ends with the process");
@@ -308,9 +311,9 @@ impl Building {
             clock: clock.clone(),
             tasks: tasks.clone(),
         })?;
-        let workshop = config.provide.then(|| {
+        let open = |events: mpsc::Sender<Event>, cores| {
             let tools = Tools {
-                execute,
+                execute: execute.clone(),
                 supply: Supply::new(
                     network.clone(),
                     depot.clone(),
@@ -321,13 +324,41 @@ impl Building {
                 keepsakes: keepsakes.clone(),
                 secret: secret.clone(),
                 untold: untold.clone(),
-                events: local_events.clone(),
+                events,
                 metrics: metrics.clone(),
                 pace: pace.clone(),
                 tasks: tasks.clone(),
             };
             Workshop::open(tools, cores)
-        });
+        };
+        let workshop = config
+            .provide
+            .then(|| open(local_events.clone(), cores));
+        let duties = match &books {
+            Books::Chain(chain) if config.provide => {
+                let (told, events) = mpsc::channel(DUTIES);
+                Some(Duties {
+                    chain: chain.clone(),
+                    teller: teller.clone(),
+                    network: network.clone(),
+                    depot: depot.clone(),
+                    keepsakes: keepsakes.clone(),
+                    workshop: open(told, 1),
+                    events,
+                    node: who.node,
+                    operator: who.operator,
+                    offer: duties::offer(&config),
+                    secret: identity.derive("opensky duties 1"),
+                    clock: clock.clone(),
+                    tasks: tasks.clone(),
+                })
+            }
+            _ => None,
+        };
+        let workshops = workshop.iter().cloned();
+        let workshops = workshops
+            .chain(duties.iter().map(|duties| duties.workshop.clone()))
+            .collect();
         let waiters = Arc::new(Waiters::default());
         let collector = Collector::new(
             network.clone(),
@@ -422,6 +453,9 @@ impl Building {
             clock: clock.clone(),
         };
         tasks.spawn(objector.watch().instrument(span()));
+        if let Some(duties) = duties {
+            tasks.spawn(duties.watch().instrument(span()));
+        }
         let prepare = wallet.prepare(&charter.terms, &signer);
         match timeout(FIRST_MONEY, prepare).await {
             Ok(Ok(())) => {}
@@ -460,7 +494,7 @@ impl Building {
             deployments,
             asides,
             wallet,
-            workshop,
+            workshops,
             pace,
             metrics,
             wishes: wish,

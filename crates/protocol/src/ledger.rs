@@ -16,7 +16,7 @@ pub mod rules;
 mod terms;
 mod wire;
 
-pub use call::{Call, Consent, Intent, PaidTurn, Showing};
+pub use call::{Call, Consent, Intent, OnChain, PaidTurn, Showing};
 pub use case::{Case, Ending, Filed, Objection, Slash, Verdict};
 pub use escrow::{Escrow, Phase, Tab};
 pub use event::{Event, Fact, Status};
@@ -26,7 +26,7 @@ pub use purse::Purse;
 pub use rejection::{EvidenceError, Rejection};
 pub use request::{
     Answer, AnswerStatus, Asked, AskedError, Callback, Candidate, Close, Conduct, Data, Next,
-    Offered, Payout, Refund, Request, RequestTerms, Seat, SeatError, Shown, Stage, draw,
+    Offered, Payout, Refund, Request, RequestTerms, Seat, SeatError, Shown, Stage, commitment, draw,
 };
 pub use terms::{Genesis, GenesisError, Terms};
 pub use wire::{AccountState, LedgerReply, LedgerRequest, NodeState, Refused};

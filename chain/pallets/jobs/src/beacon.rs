@@ -21,7 +21,10 @@ pub mod pallet {
     use opensky_chain_pallet_providers::{Pallet as Providers, offers};
     use opensky_protocol::{
         Account, Digest,
-        ledger::rules::{Purpose, Register as _, State as _},
+        ledger::{
+            commitment,
+            rules::{Purpose, Register as _, State as _},
+        },
     };
     use sp_io::hashing::blake2_256;
 
@@ -65,7 +68,7 @@ pub mod pallet {
     pub struct Party {
         /// Who.
         pub operator: Account,
-        /// BLAKE2 of the round's number, the operator and its secret.
+        /// See [`commitment`].
         pub commitment: Digest,
         /// The secret, once it is revealed.
         pub secret: Option<Digest>,
@@ -234,7 +237,7 @@ pub mod pallet {
             let party = parties.find(|party| party.operator == account);
             let party = party.ok_or(Error::<T>::Broken)?;
             ensure!(party.secret.is_none(), Error::<T>::Again);
-            let commitment = Self::commitment(round, &account, &secret);
+            let commitment = commitment(round, &account, &secret);
             ensure!(party.commitment == commitment, Error::<T>::Broken);
             party.secret = Some(secret);
             Current::<T>::put(current);
@@ -243,13 +246,6 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
-        /// What binds an operator to its secret, and tells nobody what it is.
-        pub fn commitment(round: u64, operator: &Account, secret: &Digest) -> Digest {
-            Digest(blake2_256(
-                &(b"opensky beacon 1", round, operator, secret).encode(),
-            ))
-        }
-
         fn at(round: u64, reveals: bool) -> Result<Round, DispatchError> {
             let current = Current::<T>::get().ok_or(Error::<T>::NotNow)?;
             let is_time = Providers::<T>::now() < current.until;

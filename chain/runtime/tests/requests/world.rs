@@ -5,7 +5,7 @@ use opensky_chain_pallet_jobs::{
     requests::{self, Event as Asking},
 };
 use opensky_chain_pallet_providers::{self as providers, offers};
-use opensky_chain_runtime::{Balance, Balances, Beacon, Runtime, RuntimeCall, RuntimeEvent};
+use opensky_chain_runtime::{Balance, Balances, Runtime, RuntimeCall, RuntimeEvent};
 use opensky_protocol::{
     Account, Class, Commit, Digest, Limits, NodeKey, Outputs, PriceTerms, Profile, Receipt,
     SecretKey, Transcript, Turn,
@@ -197,7 +197,7 @@ impl World {
 
     fn commit(&mut self, round: u64) {
         for (key, _) in self.operators.clone() {
-            let commitment = Beacon::commitment(round, &account(key), &secret(key, round));
+            let commitment = opensky_protocol::ledger::commitment(round, &account(key), &secret(key, round));
             let call = beacon::Call::commit { round, commitment };
             self.waiting.push((key, call.into()));
         }

@@ -63,6 +63,30 @@
         with = "::subxt::utils::Static<::opensky_protocol::ledger::Terms>"
     ),
     substitute_type(
+        path = "opensky_protocol::key::Signature",
+        with = "::subxt::utils::Static<::opensky_protocol::Signature>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::receipt::Statement",
+        with = "::subxt::utils::Static<::opensky_protocol::Statement>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::request::answer::Answer",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Answer>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::request::asked::Asked",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Asked>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::request::committee::Request",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Request>"
+    ),
+    substitute_type(
+        path = "opensky_protocol::ledger::request::draw::Offered",
+        with = "::subxt::utils::Static<::opensky_protocol::ledger::Offered>"
+    ),
+    substitute_type(
         path = "opensky_protocol::ledger::wire::NodeState",
         with = "::subxt::utils::Static<::opensky_protocol::ledger::NodeState>"
     )

@@ -2,7 +2,7 @@
 
 use opensky_protocol::{
     Account, Digest, SecretKey,
-    ledger::{Call, Rejection},
+    ledger::{Call, OnChain, Rejection},
 };
 use subxt::{
     client::OnlineClientAtBlockImpl,
@@ -151,6 +151,42 @@ fn made(at: &At, wanted: &Wanted<'_>) -> Result<Made, ChainAway> {
             make(at, jobs.settle(Static(escrow), units), wanted)
         }
         Call::Refund { escrow } => make(at, jobs.refund(Static(escrow)), wanted),
+        Call::OnChain(call) => made_on_chain(at, *call, wanted),
+    }
+}
+
+fn made_on_chain(at: &At, call: OnChain, wanted: &Wanted<'_>) -> Result<Made, ChainAway> {
+    let requests = api::tx().requests();
+    let (offers, beacon) = (api::tx().offers(), api::tx().beacon());
+    match call {
+        OnChain::SetOffer(offer) => make(at, offers.set_offer(offer.map(Static)), wanted),
+        OnChain::Pin { program, until } => make(at, offers.pin(Static(program), until), wanted),
+        OnChain::Commit { round, commitment } => {
+            make(at, beacon.commit(round, Static(commitment)), wanted)
+        }
+        OnChain::Reveal { round, secret } => {
+            make(at, beacon.reveal(round, Static(secret)), wanted)
+        }
+        OnChain::Request(asked) => make(at, requests.request(Static(asked)), wanted),
+        OnChain::Promise { request, promise } => {
+            make(at, requests.promise(Static(request), Static(promise)), wanted)
+        }
+        OnChain::Show {
+            request,
+            statement,
+            signature,
+            salt,
+            output,
+        } => {
+            let show = requests.show(
+                Static(request),
+                Static(statement),
+                Static(signature),
+                Static(salt),
+                output,
+            );
+            make(at, show, wanted)
+        }
     }
 }
 

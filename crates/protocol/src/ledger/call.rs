@@ -6,8 +6,8 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 use crate::{
-    Account, Check, Digest, NodeKey, Signable, Signed, Voucher,
-    ledger::{Evidence, Rejection, Verdict},
+    Account, Check, Digest, NodeKey, Signable, Signature, Signed, Statement, Voucher,
+    ledger::{Answer, Asked, Data, Evidence, Offered, Rejection, Verdict},
 };
 
 /// A call, for an account, once.
@@ -168,6 +168,58 @@ pub enum Call {
         /// The escrow.
         escrow: Digest,
     },
+    /// What only a chain takes.
+    OnChain(Box<OnChain>),
+}
+
+/// What is asked of a chain, and of no other ledger: requests for compute, and what operators say to them.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub enum OnChain {
+    /// Offers to run requests; nothing any more.
+    SetOffer(Option<Offered>),
+    /// Says that the account keeps a program at hand until then.
+    Pin {
+        /// The program.
+        program: Digest,
+        /// In Unix milliseconds.
+        until: u64,
+    },
+    /// Takes part in a round of the beacon.
+    Commit {
+        /// Which.
+        round: u64,
+        /// To a secret.
+        commitment: Digest,
+    },
+    /// Reveals what was committed to.
+    Reveal {
+        /// In which round.
+        round: u64,
+        /// The secret.
+        secret: Digest,
+    },
+    /// Asks for compute.
+    Request(Asked),
+    /// Promises a result, for a committee that the account is in.
+    Promise {
+        /// The request.
+        request: Digest,
+        /// See [`Commit::hash_of`](crate::Commit::hash_of).
+        promise: Digest,
+    },
+    /// Shows what was promised.
+    Show {
+        /// The request.
+        request: Digest,
+        /// The result.
+        statement: Statement,
+        /// Its node's signature.
+        signature: Signature,
+        /// What hid it.
+        salt: Digest,
+        /// The output, if it is small: see [`Answer::MAX_INLINE`].
+        output: Option<Vec<u8>>,
+    },
 }
 
 /// Turns that an operator shows, and the voucher beside which they are owed.
@@ -213,7 +265,7 @@ impl Call {
                 | Self::Settle { .. }
                 | Self::Close { .. }
                 | Self::Refund { .. }
-        )
+        ) || matches!(self, Self::OnChain(call) if call.is_for_nodes())
     }
 
     /// Whether its lists are within bounds and everything in it is signed: all that can be checked
@@ -231,6 +283,28 @@ impl Call {
             }
             Self::Show(showing) => showing.is_sound(check),
             Self::Settle { units, .. } => units.len() <= Self::MAX_UNITS,
+            Self::OnChain(call) => call.is_sound(),
+            _ => true,
+        }
+    }
+}
+
+impl OnChain {
+    /// Whether a node may sign it for its operator: what it says of a request, which costs nothing.
+    fn is_for_nodes(&self) -> bool {
+        matches!(self, Self::Promise { .. } | Self::Show { .. })
+    }
+
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Request(asked) => match &asked.input {
+                Data::Inline(bytes) => bytes.len() <= Asked::MAX_INLINE,
+                Data::Blob { .. } => true,
+            },
+            Self::Show { output, .. } => {
+                let mut output = output.iter();
+                output.all(|bytes| bytes.len() <= Answer::MAX_INLINE)
+            }
             _ => true,
         }
     }

@@ -102,6 +102,9 @@ pub enum Rejection {
     /// A chain that is newer than this version gave a reason that it does not know.
     #[error("the ledger gave a reason that this version does not know")]
     Unknown,
+    /// Only a chain takes requests.
+    #[error("this ledger is no chain: it takes no requests for compute")]
+    NoChain,
 }
 
 /// What is wrong with evidence.

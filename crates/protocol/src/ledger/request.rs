@@ -14,6 +14,6 @@ pub use self::{
     answer::{Answer, AnswerStatus, Refund},
     asked::{Asked, AskedError, Callback, Data},
     committee::{Close, Conduct, Next, Payout, Request, Seat, SeatError, Shown, Stage},
-    draw::{Candidate, Offered, draw},
+    draw::{Candidate, Offered, commitment, draw},
     terms::RequestTerms,
 };

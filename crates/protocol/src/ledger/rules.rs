@@ -155,6 +155,7 @@ pub fn carry_out(
     let own = &caller.account;
     match call {
         Call::Faucet { .. } | Call::Transfer { .. } => Err(Rejection::Unauthorised),
+        Call::OnChain(_) => Err(Rejection::NoChain),
         Call::Certify { consent } => bonds::certify(ledger, own, &consent.value),
         Call::Revoke { node } => bonds::revoke(ledger, own, node, now),
         Call::Bond { amount } => bonds::bond(ledger, own, *amount),

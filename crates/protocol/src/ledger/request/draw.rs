@@ -27,6 +27,11 @@ impl Offered {
     }
 }
 
+/// What binds an operator to its secret for a round of the beacon, and tells nobody what it is.
+pub fn commitment(round: u64, operator: &Account, secret: &Digest) -> Digest {
+    Digest::derive("opensky beacon 1", &(round, operator, secret))
+}
+
 /// One who may be drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Candidate {
