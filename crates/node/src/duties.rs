@@ -70,7 +70,7 @@ pub(crate) fn offer(config: &Config) -> Offered {
     let cores = machine::cores(config).get() as u64;
     Offered {
         ask: config.price.into(),
-        memory: machine::memory(config) / cores.max(1),
+        memory: machine::terms(config, 0).capacity.memory / cores,
         fuel: FUEL,
     }
 }

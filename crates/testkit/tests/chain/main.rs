@@ -12,5 +12,6 @@ mod network;
 #[allow(dead_code)] // each test takes its share
 #[path = "../network/process.rs"]
 mod process;
+mod requests;
 #[path = "../../../ledger/tests/world/mod.rs"]
 mod world;

@@ -17,11 +17,11 @@ use crate::{
     process::{Process, opensky, until},
 };
 
-const JOB: &[u8] = include_bytes!("../../corpus/rust-job/job.wasm");
+pub const JOB: &[u8] = include_bytes!("../../corpus/rust-job/job.wasm");
 const NODES: [&str; 3] = ["requester", "one", "two"];
 
 /// Starts a node with its things in that folder, which begins with the first one.
-fn node(folder: &Path, name: &str, url: &str, first: Option<&str>) -> Process {
+pub fn node(folder: &Path, name: &str, url: &str, first: Option<&str>) -> Process {
     let data = folder.join(name);
     let begin = first.map(|first| format!("{first:?}")).unwrap_or_default();
     let text = format!(
