@@ -176,7 +176,9 @@ impl Duties {
         match &seat.asked.input {
             Data::Inline(bytes) => {
                 let digest = Digest::of(bytes);
-                let kept = self.keepsakes.keep_for(For::Turns(seat.turn.job), vec![digest]);
+                let kept = self
+                    .keepsakes
+                    .keep_for(For::Turns(seat.turn.job), vec![digest]);
                 if kept.is_err() || self.depot.store().put(bytes).is_err() {
                     tracing::warn!(request = %short(&seat.turn.job), "there is no room for its input");
                     return None;

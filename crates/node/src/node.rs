@@ -26,9 +26,9 @@ use crate::{
     depot::Depot,
     door::{Door, Rooms},
     drive::{Driver, Ears, Wishes},
+    duties::{self, Duties},
     errands::{FINDING, Runner, UnderWay, Waiters},
     error::{Failure, StartError},
-    duties::{self, Duties},
     execute::Execute,
     ground::Ground,
     keepsake::Keepsakes,
@@ -331,9 +331,7 @@ impl Building {
             };
             Workshop::open(tools, cores)
         };
-        let workshop = config
-            .provide
-            .then(|| open(local_events.clone(), cores));
+        let workshop = config.provide.then(|| open(local_events.clone(), cores));
         let duties = match &books {
             Books::Chain(chain) if config.provide => {
                 let (told, events) = mpsc::channel(DUTIES);

@@ -197,7 +197,8 @@ impl World {
 
     fn commit(&mut self, round: u64) {
         for (key, _) in self.operators.clone() {
-            let commitment = opensky_protocol::ledger::commitment(round, &account(key), &secret(key, round));
+            let commitment =
+                opensky_protocol::ledger::commitment(round, &account(key), &secret(key, round));
             let call = beacon::Call::commit { round, commitment };
             self.waiting.push((key, call.into()));
         }

@@ -164,13 +164,13 @@ fn made_on_chain(at: &At, call: OnChain, wanted: &Wanted<'_>) -> Result<Made, Ch
         OnChain::Commit { round, commitment } => {
             make(at, beacon.commit(round, Static(commitment)), wanted)
         }
-        OnChain::Reveal { round, secret } => {
-            make(at, beacon.reveal(round, Static(secret)), wanted)
-        }
+        OnChain::Reveal { round, secret } => make(at, beacon.reveal(round, Static(secret)), wanted),
         OnChain::Request(asked) => make(at, requests.request(Static(asked)), wanted),
-        OnChain::Promise { request, promise } => {
-            make(at, requests.promise(Static(request), Static(promise)), wanted)
-        }
+        OnChain::Promise { request, promise } => make(
+            at,
+            requests.promise(Static(request), Static(promise)),
+            wanted,
+        ),
         OnChain::Show {
             request,
             statement,

@@ -114,7 +114,11 @@ pub(super) async fn pinned(
     program: &Digest,
 ) -> Result<Option<u64>, ChainAway> {
     let holders = api::storage().offers().holders();
-    let holders = at.storage().fetch(holders, (Static(*program),)).await?.decode()?;
+    let holders = at
+        .storage()
+        .fetch(holders, (Static(*program),))
+        .await?
+        .decode()?;
     let mut holders = holders.0.into_iter();
     let own = holders.find(|(holder, _)| holder.0 == *operator);
     Ok(own.map(|(_, until)| until))
