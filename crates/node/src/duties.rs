@@ -152,7 +152,7 @@ impl Duties {
                         let output = self.output(&done);
                         let show = OnChain::Show {
                             request: seat.turn.job,
-                            statement: done.statement,
+                            statement: Box::new(done.statement),
                             signature: done.signature,
                             salt: self.draw("salt", &seat.turn),
                             output,

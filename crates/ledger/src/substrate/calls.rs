@@ -180,7 +180,7 @@ fn made_on_chain(at: &At, call: OnChain, wanted: &Wanted<'_>) -> Result<Made, Ch
         } => {
             let show = requests.show(
                 Static(request),
-                Static(statement),
+                Static(*statement),
                 Static(signature),
                 Static(salt),
                 output,

@@ -212,7 +212,7 @@ pub enum OnChain {
         /// The request.
         request: Digest,
         /// The result.
-        statement: Statement,
+        statement: Box<Statement>,
         /// Its node's signature.
         signature: Signature,
         /// What hid it.
