@@ -78,6 +78,8 @@ pub(crate) fn offer(config: &Config) -> Offered {
 /// What is known while the node lives.
 #[derive(Default)]
 struct State {
+    /// Runs that were begun and are not over.
+    begun: BTreeSet<Turn>,
     /// What came of runs; nothing of those that cannot be run here.
     done: BTreeMap<Turn, Option<Box<Done>>>,
     /// What the ledger has been asked, and has not answered.
@@ -118,6 +120,7 @@ impl Duties {
             _ => return,
         };
         tracing::info!(request = %short(&turn.job), ran = done.is_some(), "a request was run");
+        state.begun.remove(&turn);
         state.done.insert(turn, done);
     }
 
@@ -167,9 +170,12 @@ impl Duties {
     }
 
     /// What came of a run; it is begun if it was not.
-    async fn run(&self, state: &State, seat: &Seat) -> Option<Done> {
+    async fn run(&self, state: &mut State, seat: &Seat) -> Option<Done> {
         if let Some(done) = state.done.get(&seat.turn) {
             return done.as_deref().cloned();
+        }
+        if !state.begun.insert(seat.turn) {
+            return None;
         }
         let work = seat.asked.work(&seat.profile);
         let mut sources = self.holders(work.program).await;
@@ -181,6 +187,7 @@ impl Duties {
                     .keep_for(For::Turns(seat.turn.job), vec![digest]);
                 if kept.is_err() || self.depot.store().put(bytes).is_err() {
                     tracing::warn!(request = %short(&seat.turn.job), "there is no room for its input");
+                    state.begun.remove(&seat.turn);
                     return None;
                 }
             }
@@ -229,6 +236,9 @@ impl Duties {
     /// Lets go of what the chain does not want any more.
     fn forget(&self, state: &mut State, wanted: &BTreeSet<Turn>) {
         let jobs: BTreeSet<Digest> = wanted.iter().map(|turn| turn.job).collect();
+        let unwanted = state.begun.extract_if(.., |turn| !jobs.contains(&turn.job));
+        // Nobody waits for these any more.
+        unwanted.for_each(|turn| self.workshop.stop(&turn));
         let over: Vec<Turn> = state.done.keys().copied().collect();
         // Between promise and result there is nothing to do, and the result is needed.
         let over = over.into_iter().filter(|turn| !jobs.contains(&turn.job));

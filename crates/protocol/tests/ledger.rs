@@ -25,7 +25,7 @@ fn intents() {
         .collect();
     check(
         &codec::encode(&signed),
-        expect!["7603 bytes, 74e9d58c9a6755ce6fe87be041bb7fecd110e3775806d6884d70ef779d2340c0"],
+        expect!["10958 bytes, 4cb949a055b4acc41efa124335ced16936613fe874462af0c1f9f4f36a0988e2"],
     );
     expect!["329193105633140b44a00b996c46c64d81bc88576d33eb14e1db7ea04e9cd837"]
         .assert_eq(&signed[0].value.id().to_string());

@@ -1,11 +1,11 @@
 //! What a ledger is asked and answers: one of each.
 
 use opensky_protocol::{
-    Account, Assignment, Seal, Signed, Verified,
+    Account, Assignment, Limits, Seal, Signed, Verified,
     ledger::{
-        Call, Case, Consent, Escrow, Event, Evidence, EvidenceError, Fact, Filed, Genesis, Intent,
-        LedgerReply, LedgerRequest, NodeState, Objection, PaidTurn, Refused, Rejection, Showing,
-        Status, Tab, Terms, Verdict,
+        Asked, Call, Callback, Case, Consent, Data, Escrow, Event, Evidence, EvidenceError, Fact,
+        Filed, Genesis, Intent, LedgerReply, LedgerRequest, NodeState, Objection, Offered, OnChain,
+        PaidTurn, Refused, Rejection, Showing, Status, Tab, Terms, Verdict,
     },
 };
 
@@ -99,6 +99,59 @@ pub fn calls() -> Vec<Call> {
         },
         Call::Refund { escrow },
     ]
+    .into_iter()
+    .chain(on_chain())
+    .collect()
+}
+
+fn on_chain() -> Vec<Call> {
+    let (request, program) = (sample::digest(8), sample::digest(9));
+    let receipt = sample::receipt();
+    let offered = Offered {
+        ask: sample::offer().ask,
+        memory: 1 << 30,
+        fuel: 5,
+    };
+    let asked = Asked {
+        program,
+        input: Data::Inline(b"what".to_vec()),
+        limits: Limits::DEFAULT,
+        replicas: 3,
+        max_price: 77,
+        deadline: 1_000,
+        callback: Some(Callback {
+            contract: [4; 20],
+            gas: 6,
+        }),
+    };
+    let calls = [
+        OnChain::SetOffer(Some(offered)),
+        OnChain::Pin {
+            program,
+            until: 2_000,
+        },
+        OnChain::Commit {
+            round: 3,
+            commitment: request,
+        },
+        OnChain::Reveal {
+            round: 3,
+            secret: program,
+        },
+        OnChain::Request(asked),
+        OnChain::Promise {
+            request,
+            promise: program,
+        },
+        OnChain::Show {
+            request,
+            statement: Box::new(receipt.statement),
+            signature: receipt.signature,
+            salt: program,
+            output: Some(b"that".to_vec()),
+        },
+    ];
+    calls.map(|call| Call::OnChain(Box::new(call))).into()
 }
 
 pub fn intent(call: Call) -> Intent {
