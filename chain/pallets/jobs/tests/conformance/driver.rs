@@ -202,6 +202,8 @@ fn dispatch(origin: RuntimeOrigin, account: Account, call: Call) -> DispatchResu
         } => Jobs::resolve(origin, escrow, unit, verdict),
         Call::Settle { escrow, units } => Jobs::settle(origin, escrow, units),
         Call::Refund { escrow } => Jobs::refund(origin, escrow),
+        // The scenarios are of what every ledger does.
+        Call::OnChain(call) => panic!("{call:?}"),
     }
 }
 
