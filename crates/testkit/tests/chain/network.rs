@@ -18,6 +18,8 @@ use crate::{
 };
 
 pub const JOB: &[u8] = include_bytes!("../../corpus/rust-job/job.wasm");
+/// What a unit costs at least: what is worth less than its fee nobody claims.
+const DISPATCH: u64 = 1_000_000_000;
 const NODES: [&str; 3] = ["requester", "one", "two"];
 
 /// Starts a node with its things in that folder, which begins with the first one.
@@ -26,7 +28,8 @@ pub fn node(folder: &Path, name: &str, url: &str, first: Option<&str>) -> Proces
     let begin = first.map(|first| format!("{first:?}")).unwrap_or_default();
     let text = format!(
         "data = {data:?}\nnetwork = \"proof\"\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\n\
-         bootstrap = [{begin}]\npublic = true\nprovide = {}\n[capacity]\ncores = 1\ndisk = \"1GiB\"\n\
+         bootstrap = [{begin}]\npublic = true\nprovide = {}\n[price]\ndispatch = {DISPATCH}\n\
+         [capacity]\ncores = 1\ndisk = \"1GiB\"\n\
          [ledger.chain]\nurl = {url:?}\n[api]\nlisten = \"127.0.0.1:0\"\n",
         first.is_some()
     );
