@@ -1,4 +1,5 @@
-//! The chain as its metadata describes it. The file beside this one is checked in; a test compares it with the runtime's.
+//! The chain as its metadata describes it: the file beside this one, taken from a node of the runtime with `state_call
+//! Metadata_metadata_at_version`. Each call and row is compared with what the chain says of itself before it is used.
 
 #[subxt::subxt(
     runtime_metadata_path = "src/substrate/metadata.scale",
