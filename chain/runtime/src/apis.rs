@@ -1,6 +1,6 @@
 //! What a node may ask of the runtime.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 #[cfg(feature = "runtime-benchmarks")]
 use frame_support::traits::StorageInfo;
@@ -8,6 +8,7 @@ use frame_support::{
     genesis_builder_helper::{build_state, get_preset},
     weights::Weight,
 };
+use pallet_revive::impl_runtime_apis_plus_revive_traits;
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
 use sp_core::{OpaqueMetadata, crypto::KeyTypeId};
@@ -20,11 +21,15 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 use crate::{
-    AccountId, Balance, Block, Executive, InherentDataExt, Nonce, Runtime, RuntimeGenesisConfig,
-    System, TransactionPayment, UncheckedExtrinsic, VERSION, genesis,
+    AccountId, Balance, Block, BlockNumber, Executive, InherentDataExt, Nonce, Runtime,
+    RuntimeCall, RuntimeGenesisConfig, System, TransactionPayment, UncheckedExtrinsic, VERSION,
+    genesis,
 };
 
-impl_runtime_apis! {
+// What tools of contracts ask comes with the pallet: dry runs, views, prices of gas.
+impl_runtime_apis_plus_revive_traits! {
+    Runtime, Revive, Executive, crate::contracts::Ethereum,
+
     impl sp_api::Core<Block> for Runtime {
         fn version() -> RuntimeVersion {
             VERSION

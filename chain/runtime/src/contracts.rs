@@ -7,15 +7,11 @@ mod precompile;
 use frame_support::{
     derive_impl,
     traits::{ConstBool, ConstU32, ConstU64, ConstU128},
-    weights::Weight,
 };
 use frame_system::EnsureSigned;
 use pallet_revive::{
     AccountId32Mapper,
-    evm::{
-        fees::Info,
-        runtime::{EthExtra, SetWeightLimit},
-    },
+    evm::{fees::Info, runtime::EthExtra},
 };
 use sp_runtime::{generic::Era, traits::InvalidVersion};
 
@@ -85,12 +81,5 @@ impl EthExtra for Ethereum {
             pallet_transaction_payment::ChargeTransactionPayment::from(tip),
             frame_system::WeightReclaim::new(),
         )
-    }
-}
-
-impl SetWeightLimit for RuntimeCall {
-    /// No call of this chain has a limit that Ethereum's gas decides.
-    fn set_weight_limit(&mut self, _: Weight) -> Weight {
-        Weight::zero()
     }
 }

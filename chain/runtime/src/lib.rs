@@ -119,7 +119,7 @@ mod runtime {
     pub type Sudo = pallet_sudo;
 
     #[runtime::pallet_index(5)]
-    pub type Contracts = pallet_revive;
+    pub type Revive = pallet_revive;
 
     #[runtime::pallet_index(10)]
     pub type Providers = opensky_chain_pallet_providers;

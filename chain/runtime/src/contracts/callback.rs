@@ -20,7 +20,7 @@ use pallet_revive::{
 use sp_runtime::DispatchError;
 
 use super::{Fees, GAS, OpenSky, interface::IOpenSkyReceiver::onResultCall};
-use crate::{AccountId, Balance, Balances, Contracts, Jobs, Runtime, RuntimeOrigin};
+use crate::{AccountId, Balance, Balances, Jobs, Revive, Runtime, RuntimeOrigin};
 
 impl CallBack<AccountId> for OpenSky {
     fn price(gas: u64) -> Balance {
@@ -41,7 +41,7 @@ impl CallBack<AccountId> for OpenSky {
         let mut weight = Weight::zero();
         // What a call did that fails is taken back here: the contracts' pallet leaves that to transactions.
         let _: Result<(), DispatchError> = with_storage_layer(|| {
-            let call = Contracts::bare_call(
+            let call = Revive::bare_call(
                 RuntimeOrigin::signed(purse.clone()),
                 H160(contract),
                 U256::zero(),

@@ -3,7 +3,7 @@
 use frame_support::traits::fungible::{Inspect as _, InspectHold as _};
 use opensky_chain_pallet_jobs::requests::{self, CallBack as _};
 use opensky_chain_runtime::{
-    Balances, Contracts, Runtime, RuntimeCall, RuntimeEvent, contracts::OpenSky,
+    Balances, Revive, Runtime, RuntimeCall, RuntimeEvent, contracts::OpenSky,
 };
 use opensky_protocol::{
     Digest,
@@ -185,7 +185,7 @@ fn contract_that_is_gone_has_asked_all_the_same() {
     let child = nest.look(&mut chain, Nest::childCall {});
     let child = Contract(H160(child.0.0));
     assert_eq!(child.account(), payer);
-    assert!(chain.with(|| Contracts::code(&child.0).is_empty()));
+    assert!(chain.with(|| Revive::code(&child.0).is_empty()));
     let price = SKY / 10 + OpenSky::price(300_000);
     assert_eq!(
         chain.with(|| Balances::total_balance_on_hold(&payer)),

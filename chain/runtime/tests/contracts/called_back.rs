@@ -5,7 +5,7 @@ use frame_support::traits::{
     tokens::Preservation,
 };
 use opensky_chain_pallet_jobs::requests::{self, CallBack as _};
-use opensky_chain_runtime::{AccountId, Balances, Contracts, Jobs, Runtime, contracts::OpenSky};
+use opensky_chain_runtime::{AccountId, Balances, Jobs, Revive, Runtime, contracts::OpenSky};
 use opensky_protocol::{
     Class, Digest,
     ledger::{Answer, AnswerStatus, Data, Refund},
@@ -265,10 +265,7 @@ fn contract_that_ends_itself_is_gone_and_its_money_is_where_it_said() {
     let mut chain = Chain::keeping(PROGRAM);
     let contract = Contract::deploy(&mut chain, "Ending", Vec::new(), 0);
     let took = call_back(&mut chain, contract.0, Digest([1; 32]), &small(), GAS);
-    assert_eq!(
-        chain.with(|| Contracts::code(&contract.0)),
-        Vec::<u8>::new()
-    );
+    assert_eq!(chain.with(|| Revive::code(&contract.0)), Vec::<u8>::new());
     // The pallet of contracts lends each of them what its account takes, and takes it back.
     assert_eq!(took.burnt, existential());
     // Whoever asks after that asks nobody.

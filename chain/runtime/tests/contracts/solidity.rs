@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use frame_support::weights::Weight;
-use opensky_chain_runtime::{AccountId, Contracts, Runtime, RuntimeEvent, RuntimeOrigin};
+use opensky_chain_runtime::{AccountId, Revive, Runtime, RuntimeEvent, RuntimeOrigin};
 use pallet_revive::{
     AccountId32Mapper, AddressMapper as _, ExecConfig, H160, TransactionLimits,
     precompiles::alloy::{
@@ -82,7 +82,7 @@ impl Contract {
             },
         );
         let address = events.into_iter().find_map(|event| match event {
-            RuntimeEvent::Contracts(pallet_revive::Event::Instantiated { contract, .. }) => {
+            RuntimeEvent::Revive(pallet_revive::Event::Instantiated { contract, .. }) => {
                 Some(contract)
             }
             _ => None,
@@ -111,7 +111,7 @@ impl Contract {
         let config = ExecConfig::new_substrate_tx();
         let data = call.abi_encode();
         let answer =
-            chain.with(|| Contracts::bare_call(origin, self.0, 0.into(), limits, data, &config));
+            chain.with(|| Revive::bare_call(origin, self.0, 0.into(), limits, data, &config));
         C::abi_decode_returns(&answer.result.unwrap().data).unwrap()
     }
 
