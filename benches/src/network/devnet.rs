@@ -36,6 +36,7 @@ pub fn measure(folder: &Path, hello: &[u8], figures: &mut Figures) -> Result<(),
         seed: None,
         names: Names::of(folder.path())?,
         cores: 1,
+        stake: opensky_api::Amount(0),
         chain: None,
     };
     let devnet = Devnet::start(&plan, &folder, &Signals::none(), &|_| {})?;

@@ -44,11 +44,9 @@ fn people_see_the_chain_and_what_it_takes() {
     }
     let person = Session::with_warm_cache();
     let devnet = Devnet::start(&person, &["--chain", "--providers", "2"]);
-    assert!(
-        devnet.said.contains("opensky chain status"),
-        "{}",
-        devnet.said
-    );
+    for shown in ["ws://127.0.0.1:", "opensky chain status"] {
+        assert!(devnet.said.contains(shown), "{}", devnet.said);
+    }
     person.opensky(&["chain", "status"]).is(
         0,
         &[

@@ -22,6 +22,10 @@ const NOT_TYPED: &[(&str, &str)] = &[
         "it compiles for twenty minutes where that was not done before",
     ),
     (
+        "cargo xtask demo --chain",
+        "`cargo xtask test` plays it once the chain is built",
+    ),
+    (
         "opensky devnet --chain",
         "it needs what that compiles; a test of its own starts one where it is there",
     ),

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use opensky_api::Amount;
 use serde_json::json;
 
 use crate::{
@@ -25,6 +26,9 @@ use crate::{
 
 /// As many as it takes that two outvote one that lies.
 const PROVIDERS: usize = 3;
+
+/// What a provider on a chain has at stake.
+const STAKE: Amount = Amount(100 * 1_000_000_000_000);
 
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -63,6 +67,10 @@ pub struct Args {
     /// are built by `cargo xtask runtime --node`.
     #[arg(long)]
     chain: bool,
+    /// What each honest provider has at stake, as in 5SKY [default: 100SKY on a chain, where whoever has nothing at
+    /// stake is not asked for what contracts want; else nothing].
+    #[arg(long, value_name = "AMOUNT")]
+    stake: Option<Amount>,
     /// How to say that it is ready, and what happens then: JSON is lines on stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -115,6 +123,10 @@ fn plan(args: &Args, names: Names) -> Plan {
         seed: args.seed,
         names,
         cores: (processors / args.providers.max(1)).max(1),
+        stake: args.stake.unwrap_or(match args.chain {
+            true => STAKE,
+            false => Amount(0),
+        }),
         chain: args.chain.then(String::new),
     }
 }
@@ -147,6 +159,9 @@ fn typed(folder: &Path, args: &Args) -> String {
     if args.chain {
         typed += " --chain";
     }
+    if let Some(stake) = args.stake {
+        typed += &format!(" --stake {}", stake);
+    }
     if let Some(seed) = args.seed {
         typed += &format!(" --seed {seed}");
     }
@@ -163,6 +178,7 @@ fn ready_json(plan: &Plan, devnet: &Devnet, took: Duration) -> String {
         "network": plan.names.network,
         "providers": plan.providers,
         "bad": bad,
+        "chain": devnet.chain(),
         "wall_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
     });
     foreign::json(&format!("{ready}\n"))
@@ -210,9 +226,9 @@ fn ready(plan: &Plan, devnet: &Devnet, is_current: bool, took: Duration) -> Stri
             ),
         ),
     ];
-    if plan.chain.is_some() {
-        let chain = format!("{NOTE}opensky chain status{at}{PLAIN}");
-        rows.push(("chain", chain));
+    if let Some(url) = devnet.chain() {
+        let look = format!("{NOTE}opensky chain status{at}{PLAIN}");
+        rows.push(("chain", format!("{url}, {look}")));
     }
     if !is_current {
         rows.push((

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use opensky_api::Client;
+use opensky_api::{Amount, Client};
 use rustix::process::Signal;
 
 use self::{
@@ -47,6 +47,7 @@ pub struct Devnet {
     children: Vec<Child>,
     requester: PathBuf,
     join: PathBuf,
+    chain: Option<String>,
     /// What is removed with it.
     passing: Option<PathBuf>,
 }
@@ -68,6 +69,7 @@ impl Devnet {
             children: Vec::new(),
             requester: folder.join(plan::REQUESTER),
             join: folder.join(JOIN),
+            chain: None,
             passing: is_passing.then(|| folder.to_owned()),
         };
         let mut plan = plan.clone();
@@ -75,6 +77,7 @@ impl Devnet {
             told("starting the chain");
             let (child, url) = chain::Programs::find()?.start(folder, chain::SEAL, &wait)?;
             network.children.push(child);
+            network.chain = Some(url.clone());
             plan.chain = Some(url);
         }
         let plan = &plan;
@@ -98,12 +101,24 @@ impl Devnet {
             child.ready_if_it_says_so(&wait)?;
         }
         network.wait_for_offers(plan.providers, &wait, told)?;
+        for member in plan.members() {
+            // Bad ones take no orders.
+            if member.role == Role::Provider {
+                told(&format!("staking for {}", member.name));
+                stake(&folder.join(member.name), plan.stake, &wait)?;
+            }
+        }
         Ok(network)
     }
 
     /// The data folder of the node that jobs are handed to.
     pub fn requester(&self) -> &Path {
         &self.requester
+    }
+
+    /// Where the chain can be asked, if they settle on one.
+    pub fn chain(&self) -> Option<&str> {
+        self.chain.as_deref()
     }
 
     /// The configuration for one node more.
@@ -185,6 +200,23 @@ impl Drop for Devnet {
             }
         }
     }
+}
+
+/// Has a provider stake what it lacks of so much. Some of it may be there, in a network that goes on.
+fn stake(data: &Path, wanted: Amount, wait: &Wait<'_>) -> Result<(), Stop> {
+    if wanted == Amount(0) {
+        return Ok(());
+    }
+    let client = Client::open(data).map_err(reach::problem)?;
+    let done = move || {
+        let bonded = client.wallet()?.bonded;
+        match Amount(wanted.0.saturating_sub(bonded.0)) {
+            Amount(0) => Ok(()),
+            lacking => client.stake(lacking).map(drop),
+        }
+    };
+    let done = wait.end.unless(done).ok_or(Stop::Told)?;
+    Ok(done.map_err(reach::problem)?)
 }
 
 /// Starts one process with a folder of its own.

@@ -8,6 +8,7 @@ use std::{
     str::FromStr,
 };
 
+use opensky_api::Amount;
 use opensky_protocol::Digest;
 
 use super::{child::Ready, names::Names};
@@ -95,6 +96,8 @@ pub struct Plan {
     pub names: Names,
     /// Units that each provider runs at once.
     pub cores: usize,
+    /// What each honest provider has at stake.
+    pub stake: Amount,
     /// Where the chain can be asked that they settle on; `Some` of nothing before it is started.
     pub chain: Option<String>,
 }
@@ -110,6 +113,13 @@ pub enum Role {
     Bad(Habit),
     /// Takes jobs from the person.
     Requester,
+}
+
+impl Role {
+    /// Whether it runs units.
+    pub fn provides(self) -> bool {
+        matches!(self, Self::Provider | Self::Bad(_))
+    }
 }
 
 /// One process.
@@ -167,7 +177,7 @@ impl Plan {
 
     /// What a process is told, in TOML. The first one listens where it is already, if that is known.
     pub fn config(&self, member: &Member, data: &Path, first: Option<&Ready>) -> String {
-        let provides = matches!(member.role, Role::Provider | Role::Bad(_));
+        let provides = member.role.provides();
         let is_first = match self.chain {
             None => member.role == Role::Ledger,
             Some(_) => member.role == Role::Requester,
@@ -247,6 +257,7 @@ mod tests {
                 ledger: "opensky-devnet-1".into(),
             },
             cores: 1,
+            stake: Amount(0),
             chain: None,
         }
     }
@@ -300,8 +311,7 @@ mod tests {
                 LedgerConfig::At(_) | LedgerConfig::Chain(_) => false,
             };
             assert_eq!(keeps, member.role == Role::Ledger);
-            let provides = matches!(member.role, Role::Provider | Role::Bad(_));
-            assert_eq!(config.provide, provides);
+            assert_eq!(config.provide, member.role.provides());
             assert_eq!(config.api.listen.port(), 0);
         }
         let joined = Config::parse(&plan.join(&ready, Path::new("/net"))).expect("a configuration");
