@@ -1,0 +1,252 @@
+#!/usr/bin/env node
+// Puts `Requester` on a chain, has it ask for one run of a program, and waits until the chain has called it back.
+// Then it looks where the money went, coin by coin. Ends with 0 if there is a result and the money adds up.
+
+import { readFile, readdir } from "node:fs/promises";
+import { parseArgs } from "node:util";
+
+import { Keyring } from "@polkadot/keyring";
+import { LegacyClient, WsProvider } from "dedot";
+import {
+  decodeErrorResult,
+  decodeEventLog,
+  decodeFunctionResult,
+  encodeDeployData,
+  encodeFunctionData,
+  hexToString,
+  toHex,
+} from "viem";
+
+const USAGE = `usage: node ask.mjs --program DIGEST [--input TEXT] [--chain ws://HOST:PORT] [--contracts DIR] [--key URI]
+
+  --program    the program's BLAKE3 digest: \`opensky deploy\` prints it
+  --input      what it is given [default: world]
+  --chain      where the chain answers [default: ws://127.0.0.1:9944]
+  --contracts  where the bytecode is: \`cargo xtask contracts\` prints it [default: build]
+  --key        who pays, as tools of Substrate write it [default: //Alice, whose key everybody knows]`;
+
+// The chain's coin has 12 digits, and contracts count in 18.
+const SKY = 10n ** 12n;
+const WEI = 10n ** 6n;
+// What the contract gets, and the most of it that one request may cost.
+const VALUE = 20n * SKY;
+const PRICE = SKY;
+// What a transaction may use of a block: what it does not use is not paid.
+const LIMIT = { refTime: 500_000_000_000n, proofSize: 2n << 20n };
+const DEPOSIT = 10n * SKY;
+// How long to wait for an answer, and how often to look, in milliseconds.
+const PATIENCE = 300_000;
+const LOOK = 250;
+// For how long one question, and one transaction, may stay without an answer.
+const TIMEOUT = 10_000;
+const DECIDED = 60_000;
+// Who tells a contract what became of its request: the same as in IOpenSky.sol, which also says what these are.
+const OPENSKY = "0x00000000000000000000000000000000534b0000";
+const STATUS = {
+  0: "ok",
+  1: "an error of the program",
+  2: "out of fuel",
+  3: "panic",
+  4: "trap",
+  5: "limit",
+  64: "no answer before the deadline",
+  65: "too few operators who offer that",
+  66: "too few operators with the same result",
+  67: "quarantine",
+};
+
+const args = read();
+const program = `0x${args.program}`;
+let abi, bytecode, owner, client;
+try {
+  ({ abi, bytecode } = await compiled("Requester"));
+  owner = new Keyring({ type: "ed25519" }).addFromUri(args.key);
+  client = await connected();
+  await main();
+} catch (error) {
+  console.error(`error: ${error.message ?? `${args.chain} does not answer`}`);
+  process.exitCode = 1;
+} finally {
+  await client?.disconnect();
+}
+
+async function connected() {
+  // It has to be there when this begins. Later it may go away for a while.
+  const once = new WsProvider({ endpoint: args.chain, retryDelayMs: 0 });
+  await (await once.connect()).disconnect();
+  return LegacyClient.new(new WsProvider({ endpoint: args.chain, timeout: TIMEOUT }));
+}
+
+function read() {
+  const text = (value) => ({ type: "string", default: value });
+  const options = {
+    program: text(""),
+    input: text("world"),
+    chain: text("ws://127.0.0.1:9944"),
+    contracts: text("build"),
+    key: text("//Alice"),
+  };
+  try {
+    const { values } = parseArgs({ options });
+    if (!/^[0-9a-f]{64}$/.test(values.program)) throw new Error(`no digest: ${JSON.stringify(values.program)}`);
+    return values;
+  } catch (error) {
+    console.error(`error: ${error.message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+async function main() {
+  const address = await deploy();
+  say("contract", address);
+  const { id, block } = await ask(address);
+  say("asks", `${args.program}, given ${JSON.stringify(args.input)}`);
+  say("request", id);
+
+  const contract = await account(address);
+  const { number } = await client.rpc.chain_getHeader(block);
+  const told = await answer(id, contract, number);
+  told.seated.forEach((operator) => say("operator", operator));
+  const result = await view(address, "result", [id]);
+  const words = STATUS[result.status];
+  say("answer", `${words}, ${told.number - number} blocks later`);
+  say("output", JSON.stringify(hexToString(result.output)));
+  say("fuel", result.fuel);
+  told.paid.forEach(({ operator, amount }) => say("paid", `${sky(amount)} to ${operator}`));
+  say("callback", `${sky(told.fee)} for its gas`);
+
+  const [before, after] = await Promise.all([balance(contract, block), balance(contract, told.block)]);
+  const spent = told.paid.reduce((sum, { amount }) => sum + amount, told.fee);
+  say("left", `${sky(after)} of ${sky(before)}`);
+  if (result.status !== 0) throw new Error(`there is no output: ${words}`);
+  if (before - after !== spent) throw new Error(`${before - after} pSKY are gone, and ${spent} were paid`);
+}
+
+// Puts the contract on the chain, and answers its address.
+async function deploy() {
+  const code = encodeDeployData({ abi, bytecode, args: [program] });
+  const { events } = await send(client.tx.revive.instantiateWithCode(VALUE, LIMIT, DEPOSIT, code, "0x", undefined));
+  return client.events.revive.Instantiated.find(events).palletEvent.data.contract;
+}
+
+// Has the contract ask, and answers the request's name and the block.
+async function ask(contract) {
+  const call = { functionName: "ask", args: [toHex(args.input), PRICE * WEI] };
+  // A program that was deployed a moment ago is refused until operators have told the chain that they keep it.
+  for (const until = Date.now() + PATIENCE; ; await pause()) {
+    const reason = await refused(contract, call);
+    if (reason === undefined) break;
+    if (Date.now() > until) throw new Error(`the contract cannot ask: ${reason}`);
+  }
+  const data = encodeFunctionData({ abi, ...call });
+  const { events, block } = await send(client.tx.revive.call(contract, 0n, LIMIT, DEPOSIT, data));
+  const asked = client.events.revive.ContractEmitted.find(events).palletEvent.data;
+  return { id: decodeEventLog({ abi, topics: asked.topics, data: asked.data }).args.id, block };
+}
+
+// Reads the blocks from that one on until the request is over and its contract was told.
+async function answer(id, contract, number) {
+  const told = { seated: [], paid: [], fee: 0n };
+  const purse = await account(OPENSKY);
+  for (const until = Date.now() + PATIENCE; Date.now() < until; ) {
+    const next = await happened(number).catch((error) => {
+      console.error(`  the chain is away: ${error.message ?? args.chain}`);
+    });
+    if (next === undefined) {
+      await pause();
+      continue;
+    }
+    // What it takes to tell a contract is paid right before the chain says that it was told.
+    let fee = 0n;
+    for (const { pallet, palletEvent } of next.events) {
+      const { name, data } = palletEvent;
+      if (pallet === "Balances" && name === "Transfer") {
+        if (data.from.eq(purse) && !data.to.eq(contract)) fee += data.amount;
+      } else if (pallet === "Requests" && data.request === id) {
+        if (name === "Seated") told.seated.push(...data.operators.map((operator) => operator.address()));
+        if (name === "Paid") told.paid.push({ operator: data.operator.address(), amount: data.amount });
+        if (name === "Told") return { ...told, fee, number, block: next.block };
+      } else if (pallet === "Requests" && name === "Told") {
+        fee = 0n;
+      }
+    }
+    number += 1;
+  }
+  throw new Error(`nothing came back within ${PATIENCE / 1000} s`);
+}
+
+// Puts a transaction into a block that will not be undone, and answers that block and what the transaction did.
+async function send(transaction) {
+  const why = new Error("the chain does not say what became of a transaction");
+  const late = new Promise((_, reject) => setTimeout(reject, DECIDED, why).unref());
+  const done = transaction.signAndSend(owner).untilFinalized();
+  const { dispatchError, events, status } = await Promise.race([done, late]);
+  if (dispatchError !== undefined) {
+    const error = client.registry.findErrorMeta(dispatchError);
+    throw new Error(error ? `${error.pallet}: ${error.name}` : JSON.stringify(dispatchError));
+  }
+  return { events, block: status.value.blockHash };
+}
+
+// Why a call would fail now, if it would.
+async function refused(contract, call) {
+  const { result } = await dryRun(contract, call);
+  if (result.isErr) return JSON.stringify(result.err);
+  const { flags, data } = result.value;
+  return (flags.bits & 1) === 0 ? undefined : decodeErrorResult({ abi, data }).args.join(" ");
+}
+
+// What a view returns.
+async function view(contract, functionName, args) {
+  const { result } = await dryRun(contract, { functionName, args });
+  return decodeFunctionResult({ abi, functionName, data: result.value.data });
+}
+
+function dryRun(contract, call) {
+  const data = encodeFunctionData({ abi, ...call });
+  return client.call.reviveApi.call(owner.address, contract, 0n, undefined, undefined, data);
+}
+
+// Where an address has its money.
+function account(address) {
+  return client.call.reviveApi.accountId(address);
+}
+
+// All that it has, what is set aside too, after that block.
+async function balance(account, block) {
+  const { data } = await (await client.at(block)).query.system.account(account);
+  return data.free + data.reserved;
+}
+
+// The events of a block, once that is final.
+async function happened(number) {
+  const head = await client.rpc.chain_getFinalizedHead();
+  if ((await client.rpc.chain_getHeader(head)).number < number) return undefined;
+  const block = await client.rpc.chain_getBlockHash(number);
+  const events = await (await client.at(block)).query.system.events();
+  return { block, events: events.map(({ event }) => event) };
+}
+
+// Names of folders that were compiled with it may stand before the contract's own.
+async function compiled(contract) {
+  const files = await readdir(args.contracts);
+  const read = (kind) => {
+    const file = files.find((file) => file.endsWith(`${contract}_sol_${contract}.${kind}`));
+    if (file === undefined) throw new Error(`there is no ${contract}.${kind} in ${args.contracts}`);
+    return readFile(`${args.contracts}/${file}`, "utf8");
+  };
+  return { abi: JSON.parse(await read("abi")), bytecode: `0x${await read("bin")}` };
+}
+
+function pause() {
+  return new Promise((resolve) => setTimeout(resolve, LOOK));
+}
+
+function sky(amount) {
+  const digits = amount.toString().padStart(13, "0");
+  return `${digits.slice(0, -12)}.${digits.slice(-12)}`.replace(/\.?0+$/, "") + " SKY";
+}
+
+function say(what, value) {
+  console.log(`  ${what.padEnd(11)}${value}`);
+}
