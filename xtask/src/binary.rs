@@ -40,6 +40,14 @@ pub fn build() -> anyhow::Result<PathBuf> {
     }
 }
 
+/// Beside `opensky`, where a devnet looks for it, and with the features of [`build`].
+pub fn bad_node() -> Command {
+    let mut command = run::cargo();
+    command.args(["build", "--locked", "--workspace"]);
+    command.args(["--bin", "bad-node", "--test", "architecture"]);
+    command
+}
+
 /// Naming the workspace and a test makes cargo choose each dependency's features as the tests need
 /// them; with fewer the engine would be compiled a second time, later.
 fn command() -> Command {

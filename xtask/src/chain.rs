@@ -120,7 +120,7 @@ pub fn weights(_: WeightsArgs) -> anyhow::Result<()> {
         measure.args(["--", "--command=cargo xtask weights", "--runtime"]);
         measure.arg(&runtime);
         measure.arg(format!("--pallet=opensky_chain_pallet_{pallet}"));
-        let measured = stages.step("weights", || answer(&mut measure))?;
+        let measured = stages.step("weights", || run::answer(&mut measure))?;
         let file = format!("chain/pallets/{pallet}/src/weights.rs");
         std::fs::write(run::root().join(file), measured).context("cannot write the weights")?;
     }
@@ -171,7 +171,7 @@ pub fn folder() -> PathBuf {
 /// Whether the compiler has a library for the runtime's target, or rustup has got it now.
 fn has_target() -> anyhow::Result<bool> {
     let library =
-        answer(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
+        run::answer(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
     let mut add = Command::new("rustup");
     add.args(["target", "add", TARGET]);
     Ok(Path::new(&library).is_dir() || run::run(&mut add).is_ok())
@@ -180,7 +180,7 @@ fn has_target() -> anyhow::Result<bool> {
 /// The same command of Debian's cargo with Debian's compiler, which builds the library from Debian's sources: those
 /// packages are what jobs are built with where rustup cannot download.
 fn with_debians(command: Command) -> anyhow::Result<Command> {
-    let listed = answer(Command::new("dpkg").args(["-L", "rustc-web"]));
+    let listed = run::answer(Command::new("dpkg").args(["-L", "rustc-web"]));
     let listed = listed
         .context("there is no library for the runtime's target: rustup target add wasm32v1-none")?;
     let rustc = listed.lines().find(|file| file.ends_with("bin/rustc"));
@@ -196,7 +196,7 @@ fn with_debians(command: Command) -> anyhow::Result<Command> {
 
 /// `PATH`, and before it the folder of the linker that rustup's toolchains bring.
 fn with_linker() -> anyhow::Result<OsString> {
-    let sysroot = answer(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let sysroot = run::answer(Command::new("rustc").args(["--print", "sysroot"]))?;
     let targets = std::fs::read_dir(Path::new(&sysroot).join("lib/rustlib"));
     let targets = targets.into_iter().flatten().flatten();
     let linkers = targets.map(|target| target.path().join("bin"));
@@ -204,12 +204,4 @@ fn with_linker() -> anyhow::Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = linkers.chain(std::env::split_paths(&path)).collect();
     std::env::join_paths(folders).context("a folder in PATH has an odd name")
-}
-
-/// What a command prints, if it succeeds.
-fn answer(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.output();
-    let output = output.with_context(|| format!("cannot start `{}`", run::shown(command)))?;
-    anyhow::ensure!(output.status.success(), "`{}` failed", run::shown(command));
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -3,17 +3,17 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::Command,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::{
-    binary, report, run,
+    binary, contracts,
+    devnet::Devnet,
+    report, run,
     setup::{self, Consent},
     sources,
     stages::Stages,
@@ -28,12 +28,6 @@ const PARTITIONS: &str = "4";
 /// How many machines have to agree on each unit.
 const REPLICAS: &str = "2";
 
-/// The line in which a devnet says that it is ready, and how to end it, ends so.
-const READY: &str = "Ctrl-C";
-
-/// How long a devnet may take to end by itself.
-const END: Duration = Duration::from_secs(15);
-
 /// Run a real job on a network of real processes, one of which lies, and check its receipt.
 ///
 /// Counts what is unsafe in the sources of the crates that this workspace depends on: one shard per
@@ -42,6 +36,11 @@ const END: Duration = Duration::from_secs(15);
 /// everything again on this machine to verify the receipt.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Another one: a Solidity contract on a chain asks for a computation, a committee of providers who settle
+    /// there answers, and the chain calls the contract back. Builds the chain's node first, which takes twenty
+    /// minutes once.
+    #[arg(long)]
+    chain: bool,
     #[command(flatten)]
     consent: Consent,
 }
@@ -49,8 +48,13 @@ pub struct Args {
 /// Sets up, builds, starts a network, runs, shows, verifies.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut stages = Stages::start();
+    if args.chain {
+        contracts::demo(&mut stages, args.consent)?;
+        stages.summary();
+        return Ok(());
+    }
     let opensky = stages.step("build opensky", binary::build)?;
-    stages.run("build a provider that lies", &mut bad_node())?;
+    stages.run("build a provider that lies", &mut binary::bad_node())?;
     stages.run("set up", &mut setup::doctor(&opensky, args.consent))?;
     let mut build = Command::new(&opensky);
     build.args(["build", EXAMPLE]).current_dir(run::root());
@@ -58,7 +62,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let files = sources::crate_files()?;
     let results = Results::of(&opensky)?;
     let title = "start a ledger, three providers of which one lies, and a requester";
-    let devnet = stages.step(title, || Devnet::start(&opensky, &results))?;
+    let bad = ["--providers", "3", "--bad", "lie:1"];
+    let start = || Devnet::start(&opensky, &bad, &results.network);
+    let devnet = stages.step(title, start)?;
     let title = "run it on the sources of every crate used here";
     stages.step(title, || census(&opensky, &files, &results))?;
     let output = fs::read(&results.output).context("the job left no output")?;
@@ -80,14 +86,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Beside `opensky`, where a devnet looks for it, and with the features of [`binary::build`].
-fn bad_node() -> Command {
-    let mut command = run::cargo();
-    command.args(["build", "--locked", "--workspace"]);
-    command.args(["--bin", "bad-node", "--test", "architecture"]);
-    command
-}
-
 struct Results {
     output: PathBuf,
     receipt: PathBuf,
@@ -106,65 +104,12 @@ impl Results {
             .context("opensky is not in a build folder")?
             .join("demo");
         let network = folder.join("network");
-        if network.exists() {
-            fs::remove_dir_all(&network)
-                .with_context(|| format!("cannot remove {}", network.display()))?;
-        }
-        fs::create_dir_all(&network)
-            .with_context(|| format!("cannot make {}", network.display()))?;
         Ok(Self {
             output: folder.join("census.json"),
             receipt: folder.join("census.receipt"),
             requester: network.join("requester"),
             network,
         })
-    }
-}
-
-/// A network that runs. Killed when dropped; its processes die with it.
-struct Devnet(Child);
-
-impl Devnet {
-    fn start(opensky: &Path, results: &Results) -> anyhow::Result<Self> {
-        let mut command = Command::new(opensky);
-        command.args(["devnet", "--providers", "3", "--bad", "lie:1", "--data"]);
-        command.arg(&results.network).stderr(Stdio::piped());
-        eprintln!("    {}", run::shown(&command));
-        let mut devnet = Self(command.spawn().context("cannot start opensky")?);
-        let stderr = devnet.0.stderr.take().context("stderr was piped above")?;
-        let mut lines = BufReader::new(stderr).lines();
-        for line in lines.by_ref() {
-            let line = line.context("cannot hear what the network says")?;
-            eprintln!("    {}", line.trim());
-            if line.trim().ends_with(READY) {
-                // What it says later has to go somewhere, or it would wait for ever.
-                thread::spawn(move || lines.for_each(drop));
-                return Ok(devnet);
-            }
-        }
-        bail!("the network did not become ready; its own words are above")
-    }
-
-    fn end(mut self) -> anyhow::Result<()> {
-        let id = self.0.id().to_string();
-        run::run(Command::new("kill").args(["-TERM", &id]))?;
-        let until = Instant::now() + END;
-        while Instant::now() < until {
-            let ended = self.0.try_wait().context("cannot wait for the network")?;
-            if ended.is_some() {
-                return Ok(());
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        bail!("the network does not end")
-    }
-}
-
-impl Drop for Devnet {
-    fn drop(&mut self) {
-        // Fails where it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

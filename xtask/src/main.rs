@@ -5,6 +5,7 @@ mod binary;
 mod chain;
 mod contracts;
 mod demo;
+mod devnet;
 mod fuzz;
 mod report;
 mod run;

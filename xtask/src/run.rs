@@ -34,6 +34,14 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a command prints, if it succeeds.
+pub fn answer(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.output();
+    let output = output.with_context(|| format!("cannot start `{}`", shown(command)))?;
+    anyhow::ensure!(output.status.success(), "`{}` failed", shown(command));
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Whether `command` runs and succeeds; what it prints is dropped.
 pub fn succeeds(command: &mut Command) -> bool {
     let quiet = command

@@ -2,7 +2,7 @@
 //!
 //! That the benchmarks run, that each example runs and that the README is true are tests, too.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use crate::{
     binary,
@@ -13,8 +13,8 @@ use crate::{
     stages::Stages,
 };
 
-/// Set up, then check formatting, lints, fuzz targets and documentation, run all tests, build and test the chain, and simulate
-/// 200 networks.
+/// Set up, then check formatting, lints, fuzz targets and documentation, run all tests, build and test the chain, have a contract ask on it, and
+/// simulate 200 networks.
 ///
 /// What is quick to fail comes first. Stops at the first failure and prints the command that repeats
 /// it. Uses cargo-nextest where it is installed, else `cargo test`.
@@ -37,14 +37,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     stages.run("documentation", &mut doc())?;
     stages.run_tests("documentation's examples", &mut doctests())?;
     stages.run_tests("tests", &mut tests())?;
-    chain_tests(&mut stages, args.consent)?;
+    chain_tests(&mut stages, &opensky, args.consent)?;
     stages.run("simulation", sim::command().args(["--seeds", "200"]))?;
     stages.summary();
     Ok(())
 }
 
 /// The node and the tool that measures are not linted: that would compile the whole Polkadot SDK twice.
-fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
+fn chain_tests(stages: &mut Stages, opensky: &Path, consent: Consent) -> anyhow::Result<()> {
     let on_chain = [
         "--package=opensky-chain-pallet-jobs",
         "--package=opensky-chain-pallet-providers",
@@ -57,7 +57,7 @@ fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
     stages.run("chain: lints", &mut lints)?;
     let contracts = stages.step("chain: contracts", || contracts::build(consent))?;
     let mut pallets = chain::cargo("test", &on_chain);
-    pallets.env("OPENSKY_CONTRACTS", contracts);
+    pallets.env("OPENSKY_CONTRACTS", &contracts);
     stages.run_tests("chain: pallets and runtime", &mut pallets)?;
     let upgrade = || chain::build_runtime(Purpose::Upgrade);
     let upgrade = stages.step("chain: runtime's upgrade", upgrade)?;
@@ -71,7 +71,8 @@ fn chain_tests(stages: &mut Stages, consent: Consent) -> anyhow::Result<()> {
     on_it.env("OPENSKY_RUNTIME", runtime);
     on_it.env("OPENSKY_RUNTIME_UPGRADE", upgrade);
     on_it.env("OPENSKY_CHAIN_NODE", node);
-    stages.run_tests("tests on the chain", &mut on_it)
+    stages.run_tests("tests on the chain", &mut on_it)?;
+    contracts::play(stages, opensky, &contracts)
 }
 
 fn clippy(targets: &str) -> Command {
