@@ -1,5 +1,6 @@
-//! The chain as its metadata describes it: the file beside this one, taken from a node of the runtime with `state_call
-//! Metadata_metadata_at_version`. Each call and row is compared with what the chain says of itself before it is used.
+//! The chain as its metadata describes it: the file beside this one, which a test compares with what the runtime says of
+//! itself, and writes anew with `UPDATE_EXPECT=1` (`crates/testkit/tests/chain/metadata.rs`). Each call and row is compared
+//! with what the chain says before it is used, too.
 
 #[subxt::subxt(
     runtime_metadata_path = "src/substrate/metadata.scale",

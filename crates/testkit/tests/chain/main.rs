@@ -8,6 +8,7 @@ mod chain;
 mod faults;
 mod garbage;
 mod member;
+mod metadata;
 mod network;
 #[allow(dead_code)] // each test takes its share
 #[path = "../network/process.rs"]
