@@ -23,7 +23,7 @@ use crate::{
     world::Party,
 };
 
-const BUILD: &str = "cargo xtask runtime --node";
+const BUILD: &str = "cargo xtask runtime --node --upgrade";
 /// Where the chain keeps its terms: the hashes of `Providers` and `CurrentTerms`.
 const TERMS: &str = "0x0eae9bd3cafa0c7d3dc23094bd80dcab92e03dfcc2b0c7595b27049c43bb3a7d";
 
@@ -59,11 +59,7 @@ impl Chain {
     pub fn with_terms(seal: &'static str, terms: Terms) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut spec: Value = serde_json::from_slice(&fs::read(spec()).unwrap()).unwrap();
-        let digits: String = codec::encode(&terms)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        spec["genesis"]["raw"]["top"][TERMS] = json!(format!("0x{digits}"));
+        spec["genesis"]["raw"]["top"][TERMS] = json!(hex(&codec::encode(&terms)));
         fs::write(folder.path().join("spec.json"), spec.to_string()).unwrap();
         let mut chain = Self {
             folder,
@@ -258,6 +254,18 @@ impl Drop for Chain {
     }
 }
 
+/// Bytes as the chain's node reads and writes them.
+pub fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    format!("0x{}", digits.collect::<String>())
+}
+
+pub fn bytes(hex: &str) -> Vec<u8> {
+    let digits = hex.strip_prefix("0x").unwrap().as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
 /// What the process says first.
 fn first_line(process: &mut Child) -> String {
     let stdout = process.stdout.take().unwrap();
@@ -321,7 +329,7 @@ fn cache() -> PathBuf {
 }
 
 /// The file that a variable names, or one in the chain's target folder, which is in the testkit's own.
-fn find(variable: &str, built: &str) -> PathBuf {
+pub fn find(variable: &str, built: &str) -> PathBuf {
     let file = match env::var_os(variable) {
         Some(named) => named.into(),
         None => {

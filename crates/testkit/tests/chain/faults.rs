@@ -48,7 +48,7 @@ fn decided(member: &Member, names: &[Digest]) {
 fn what_was_sent_to_a_chain_that_dies_is_sent_again() {
     let mut chain = Chain::start("manual");
     let folder = tempfile::tempdir().unwrap();
-    let ada = begin(&chain, folder.path());
+    let ada = begin(&chain, 1, folder.path());
     let done = names(&ada, bonds(1, 3));
     chain.wait_for(3);
     chain.kill();
@@ -156,7 +156,7 @@ fn what_was_rejected_here_stays_so_whatever_the_chain_loses() {
 fn branch_that_is_left_decides_nothing() {
     let chain = Chain::start("manual");
     let folder = tempfile::tempdir().unwrap();
-    let ada = begin(&chain, folder.path());
+    let ada = begin(&chain, 1, folder.path());
     let root = chain.finalized();
     let done = names(&ada, bonds(1, 2));
     chain.wait_for(2);
@@ -260,11 +260,11 @@ fn who_is_dropped_leaves_nothing_behind() {
 }
 
 /// One with some money on a chain that makes blocks when it is asked to.
-fn begin(chain: &Chain, folder: &std::path::Path) -> Member {
-    let ada = Member::join(chain, 1, folder);
-    let gift = ada.hand_in(Call::Faucet { amount: GIFT });
+pub fn begin(chain: &Chain, number: u8, folder: &std::path::Path) -> Member {
+    let member = Member::join(chain, number, folder);
+    let gift = member.hand_in(Call::Faucet { amount: GIFT });
     chain.wait_for(1);
     chain.seal();
-    ada.decided(gift);
-    ada
+    member.decided(gift);
+    member
 }

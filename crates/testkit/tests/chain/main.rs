@@ -14,5 +14,7 @@ mod network;
 #[path = "../network/process.rs"]
 mod process;
 mod requests;
+mod sudo;
+mod upgrade;
 #[path = "../../../ledger/tests/world/mod.rs"]
 mod world;

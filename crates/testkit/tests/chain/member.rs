@@ -129,6 +129,12 @@ impl Member {
         self.runtime.block_on(self.adapter.status())
     }
 
+    /// What it would pay for a claim of one voucher now.
+    pub fn fee(&self) -> u128 {
+        let charter = self.runtime.block_on(self.adapter.charter());
+        charter.unwrap().terms.fee
+    }
+
     fn nonce(&self) -> u64 {
         match self.ask(LedgerRequest::Nonce(self.party.node())) {
             Ok(LedgerReply::Nonce(next)) => next,
@@ -235,6 +241,25 @@ impl Member {
         }
         all.reverse();
         all
+    }
+
+    /// What it was told that it was paid, the first first.
+    pub fn paid(&self) -> Vec<u128> {
+        let own = self.account();
+        let facts = self
+            .history()
+            .into_iter()
+            .flat_map(|event| match event.status {
+                Status::Final { facts, .. } => facts,
+                Status::Pending | Status::Rejected { .. } => Vec::new(),
+            });
+        let paid = facts.filter_map(|fact| match fact {
+            Fact::Paid {
+                operator, amount, ..
+            } => (operator == own).then_some(amount),
+            _ => None,
+        });
+        paid.collect()
     }
 
     /// That what it was told adds up to what it has, exactly, and that it was told everything once.

@@ -4,7 +4,7 @@ use std::{env, fs, path::Path};
 
 use serde_json::json;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, bytes};
 
 const FILE: &str = "../ledger/src/substrate/metadata.scale";
 /// Metadata of version 15, as a number of 32 bits.
@@ -31,10 +31,4 @@ fn adapter_knows_the_chain_as_it_describes_itself() {
 fn described(answer: &[u8]) -> Vec<u8> {
     let described: Option<Vec<u8>> = opensky_protocol::codec::decode(answer).unwrap();
     described.unwrap()
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits = hex.strip_prefix("0x").unwrap().as_bytes();
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
 }

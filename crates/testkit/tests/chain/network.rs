@@ -20,15 +20,26 @@ use crate::{
 pub const JOB: &[u8] = include_bytes!("../../corpus/rust-job/job.wasm");
 /// What a unit costs at least: what is worth less than its fee nobody claims.
 const DISPATCH: u64 = 1_000_000_000;
-const NODES: [&str; 3] = ["requester", "one", "two"];
+pub const NODES: [&str; 3] = ["requester", "one", "two"];
 
 /// Starts a node with its things in that folder, which begins with the first one.
 pub fn node(folder: &Path, name: &str, url: &str, first: Option<&str>) -> Process {
+    node_at(folder, name, url, first, DISPATCH)
+}
+
+/// The same with what a unit costs there at least.
+pub fn node_at(
+    folder: &Path,
+    name: &str,
+    url: &str,
+    first: Option<&str>,
+    dispatch: u64,
+) -> Process {
     let data = folder.join(name);
     let begin = first.map(|first| format!("{first:?}")).unwrap_or_default();
     let text = format!(
         "data = {data:?}\nnetwork = \"proof\"\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\n\
-         bootstrap = [{begin}]\npublic = true\nprovide = {}\n[price]\ndispatch = {DISPATCH}\n\
+         bootstrap = [{begin}]\npublic = true\nprovide = {}\n[price]\ndispatch = {dispatch}\n\
          [capacity]\ncores = 1\ndisk = \"1GiB\"\n\
          [ledger.chain]\nurl = {url:?}\n[api]\nlisten = \"127.0.0.1:0\"\n",
         first.is_some()
@@ -60,7 +71,7 @@ fn submit(client: &Client, number: u8) -> JobId {
     client.submit(&request).unwrap().job.unwrap()
 }
 
-fn ended(client: &Client, job: JobId) -> JobSummary {
+pub fn ended(client: &Client, job: JobId) -> JobSummary {
     let summary = || client.job(&job.into()).unwrap().summary;
     until("the job is over", || summary().state == JobState::Ended);
     let summary = summary();
@@ -122,7 +133,7 @@ fn money_adds_up_after_the_chain_was_killed_under_jobs() {
 }
 
 /// What a node has and has paid in fees, less what the faucet gave it: what it has earned, or lost.
-fn told(chain: &Chain, data: &Path) -> i128 {
+pub fn told(chain: &Chain, data: &Path) -> i128 {
     let seed: Digest = fs::read_to_string(data.join("node.key"))
         .unwrap()
         .trim()
