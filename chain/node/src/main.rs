@@ -3,6 +3,7 @@
 //! It seals its blocks itself and has no peers. It is built once and knows no runtime: what the chain does is in the
 //! WebAssembly of its genesis and of later upgrades.
 
+mod clock;
 mod service;
 mod shape;
 mod spec;
@@ -37,7 +38,8 @@ enum Command {
         preset: String,
     },
     /// Run a chain until it is told to end. One that is killed may lose its last blocks, finalized ones among them:
-    /// they are written a moment after they are sealed
+    /// they are written a moment after they are sealed. Its clock is the system's; `clock_pass` over RPC moves it on by so
+    /// many milliseconds, for tests
     Run {
         /// A raw specification, as `spec` prints it
         #[arg(long)]

@@ -14,7 +14,10 @@ use futures::{
     channel::mpsc,
     stream::{self, BoxStream},
 };
-use jsonrpsee::RpcModule;
+use jsonrpsee::{
+    RpcModule,
+    types::{ErrorObjectOwned, error::INTERNAL_ERROR_CODE},
+};
 use sc_basic_authorship::ProposerFactory;
 use sc_chain_spec::GenericChainSpec;
 use sc_consensus::LongestChain;
@@ -46,7 +49,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::shape::{AccountId, Block, Nonce, RuntimeApi};
+use crate::{
+    clock::Clock,
+    shape::{AccountId, Block, Nonce, RuntimeApi},
+};
 
 type Executor = WasmExecutor<SubstrateHostFunctions>;
 type Client = TFullClient<Block, RuntimeApi, Executor>;
@@ -129,6 +135,7 @@ pub fn run(options: Options) -> Result<(), Error> {
 /// Starts all, and says on standard output where the JSON-RPC server is.
 async fn start(options: Options, handle: Handle) -> Result<TaskManager, Error> {
     let sealing = options.sealing;
+    let clock = Arc::new(Clock::open(&options.data)?);
     let executor = executor(options.cache.as_deref());
     let config = configuration(options, handle);
     let (client, backend, keys, mut tasks) =
@@ -163,8 +170,11 @@ async fn start(options: Options, handle: Handle) -> Result<TaskManager, Error> {
             gap_sync_body_policy: None,
         })?;
     let rpc = {
-        let (client, pool) = (client.clone(), pool.clone());
-        Box::new(move |_| methods(client.clone(), pool.clone(), commands.clone()))
+        let (client, pool, clock) = (client.clone(), pool.clone(), clock.clone());
+        Box::new(move |_| {
+            let (client, pool) = (client.clone(), pool.clone());
+            methods(client, pool, commands.clone(), clock.clone())
+        })
     };
     let rpc = sc_service::spawn_tasks(SpawnTasksParams {
         config,
@@ -196,8 +206,9 @@ async fn start(options: Options, handle: Handle) -> Result<TaskManager, Error> {
         commands_stream: commands,
         select_chain: LongestChain::new(backend),
         consensus_data_provider: None,
-        create_inherent_data_providers: |_, ()| async {
-            Ok(sp_timestamp::InherentDataProvider::from_system_time())
+        create_inherent_data_providers: move |_, ()| {
+            let now = clock.now();
+            async move { Ok(sp_timestamp::InherentDataProvider::new(now)) }
         },
     });
     let spawner = tasks.spawn_essential_handle();
@@ -233,11 +244,21 @@ fn methods(
     client: Arc<Client>,
     pool: Arc<Pool>,
     commands: mpsc::Sender<EngineCommand<H256>>,
+    clock: Arc<Clock>,
 ) -> Result<RpcModule<()>, Error> {
     let mut methods = RpcModule::new(());
     let system = System::<_, _, Block>::new(client, pool);
     let added = methods.merge(SystemApiServer::<H256, AccountId, Nonce>::into_rpc(system));
     let added = added.and_then(|()| methods.merge(ManualSeal::new(commands).into_rpc()));
+    let added = added.and_then(|()| {
+        let pass = methods.register_blocking_method("clock_pass", move |params, _, _| {
+            let failed = |error: io::Error| {
+                ErrorObjectOwned::owned(INTERNAL_ERROR_CODE, error.to_string(), None::<()>)
+            };
+            clock.pass(params.one()?).map_err(failed)
+        });
+        pass.map(drop)
+    });
     added.map_err(|error| Error::Application(Box::new(error)))?;
     Ok(methods)
 }

@@ -13,6 +13,11 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// In milliseconds.
+const DAY: u64 = 86_400_000;
+/// Where a chain keeps the time: the hashes of `Timestamp` and `Now`.
+const NOW: &str = "0xf0c365c3cf59d671eb72da0e7a4113c49f1f0515f462cdcf84e0f1d6045dfcbb";
+
 const NODE: &str = env!("CARGO_BIN_EXE_opensky-chain-node");
 
 /// The runtime's WebAssembly: `cargo xtask runtime` builds it, and says where it is.
@@ -87,6 +92,13 @@ impl Chain {
         answer["result"].as_str().unwrap().to_owned()
     }
 
+    /// The time of a block, in Unix milliseconds.
+    fn time_of(&self, block: &str) -> u64 {
+        let answer = self.ask("state_getStorage", json!([NOW, block]));
+        let digits = answer["result"].as_str().unwrap().trim_start_matches("0x");
+        u64::from_str_radix(digits, 16).unwrap().swap_bytes()
+    }
+
     /// A new block upon that one, and its hash.
     fn seal(&self, parent: &str, finalize: bool) -> String {
         let answer = self.ask("engine_createBlock", json!([true, finalize, parent]));
@@ -147,6 +159,25 @@ fn blocks_come_by_themselves_where_that_is_asked() {
     let chain = Chain::start(folder.path(), "20");
     while chain.hash_at(3).is_empty() {}
     assert_ne!(chain.finalized(), chain.hash_at(0));
+}
+
+#[test]
+fn time_is_moved_on_for_good() {
+    let folder = TempDir::new().unwrap();
+    let mut chain = Chain::start(folder.path(), "manual");
+    let time = |chain: &Chain| chain.time_of(&chain.seal(&chain.finalized(), true));
+    let begun = time(&chain);
+    for days in 1..3 {
+        let passed = chain.ask("clock_pass", json!([DAY]));
+        assert_eq!(passed["result"], json!(null), "{passed}");
+        assert!(passed["error"].is_null(), "{passed}");
+        assert!((days * DAY..(days + 1) * DAY).contains(&(time(&chain) - begun)));
+    }
+    drop(chain);
+    chain = Chain::start(folder.path(), "manual");
+    assert!(time(&chain) - begun >= 2 * DAY);
+    let refused = chain.ask("clock_pass", json!(["a day"]));
+    assert!(!refused["error"].is_null(), "{refused}");
 }
 
 #[test]
