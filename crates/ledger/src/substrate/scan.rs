@@ -65,16 +65,20 @@ pub(crate) async fn scan(at: &At) -> Result<Scan, ChainAway> {
     Ok(Scan { time, deeds })
 }
 
-/// What the chain did by itself, each escrow's facts for themselves, under its id.
+/// What the chain did by itself, each escrow's facts for themselves, under its id. What somebody loses or is given in a
+/// dispute names none: it comes before the fact that the unit is settled, which does.
 fn by_escrow(facts: Vec<Fact>) -> Vec<Deed> {
     let mut deeds: Vec<Deed> = Vec::new();
+    let mut unnamed = Vec::new();
     for fact in facts {
         let escrow = escrow_of(&fact);
+        unnamed.push(fact);
         match deeds.last_mut() {
-            Some(last) if escrow.is_none() || last.escrow == escrow => last.facts.push(fact),
+            _ if escrow.is_none() => {}
+            Some(last) if last.escrow == escrow => last.facts.append(&mut unnamed),
             _ => deeds.push(Deed {
                 escrow,
-                facts: vec![fact],
+                facts: std::mem::take(&mut unnamed),
                 ..Deed::default()
             }),
         }
@@ -228,11 +232,14 @@ mod tests {
             account: Account([3; 32]),
             amount: 5,
         };
-        let facts = vec![settled(one), slashed.clone(), settled(two)];
+        let lost = [slashed, settled(one)];
+        let facts = [&lost[..], &[settled(two)], &lost].concat();
         let deeds = by_escrow(facts);
-        assert_eq!(deeds.len(), 2);
-        assert_eq!((deeds[0].escrow, deeds[1].escrow), (Some(one), Some(two)));
-        assert_eq!(deeds[0].facts, [settled(one), slashed]);
+        let escrows: Vec<_> = deeds.iter().map(|deed| deed.escrow).collect();
+        assert_eq!(escrows, [Some(one), Some(two), Some(one)]);
+        assert_eq!(deeds[0].facts, lost);
+        assert_eq!(deeds[1].facts, [settled(two)]);
+        assert_eq!(deeds[2].facts, lost);
         assert!(deeds.iter().all(|deed| deed.transaction.is_none()));
     }
 }
