@@ -6,7 +6,7 @@ use opensky_protocol::{
 };
 
 use crate::{
-    driver::{Driver, on_each},
+    driver::{Driver, START, on_each},
     world::{Job, MINUTE},
 };
 
@@ -136,7 +136,7 @@ fn escrow_that_cannot_be_is_refused() {
         };
         assert_eq!(refused(0, later), Rejection::Zero);
         assert_eq!(refused(10, later - HOUR), Rejection::Deadline);
-        assert_eq!(refused(1_000_000, later), Rejection::Balance);
+        assert_eq!(refused(100 * START, later), Rejection::Balance);
         assert_eq!(refused(u128::MAX, later), Rejection::Balance);
     });
 }

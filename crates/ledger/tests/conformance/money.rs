@@ -4,7 +4,7 @@ use opensky_protocol::ledger::{Call, Consent, Rejection, Unbonding};
 
 use crate::{
     driver::{START, on_each},
-    world::{Job, MINUTE, Party},
+    world::{FAUCET, Job, MINUTE, Party},
 };
 
 #[test]
@@ -28,13 +28,13 @@ fn transfers_move_money_and_nothing_else() {
 fn faucet_makes_no_more_than_the_terms_say() {
     on_each(|ledger, cast| {
         let make = |amount| Call::Faucet { amount };
-        ledger.ask(&cast.ada, make(1_000_000)).unwrap();
-        let refused = ledger.ask(&cast.ada, make(1_000_001));
+        ledger.ask(&cast.ada, make(FAUCET)).unwrap();
+        let refused = ledger.ask(&cast.ada, make(FAUCET + 1));
         assert_eq!(refused, Err(Rejection::Faucet));
         let newcomer = Party::new(50);
-        ledger.ask(&newcomer, make(77)).unwrap();
-        assert_eq!(ledger.state(&newcomer).purse.free, 77);
-        assert_eq!(ledger.gains(cast), [1_000_000, 0, 0, 0]);
+        ledger.ask(&newcomer, make(FAUCET / 77)).unwrap();
+        assert_eq!(ledger.state(&newcomer).purse.free, FAUCET / 77);
+        assert_eq!(ledger.gains(cast), [FAUCET as i128, 0, 0, 0]);
     });
 }
 

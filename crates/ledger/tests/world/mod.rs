@@ -43,10 +43,13 @@ impl Party {
 
 pub const MINUTE: u64 = 60_000;
 
+/// What the faucet gives at once: on a chain that is enough for an account, and for the fees of a test.
+pub const FAUCET: u128 = 10_000_000_000;
+
 /// Something at stake in every way, and ten minutes for each phase.
 pub fn terms(arbiter: &Party) -> Terms {
     Terms {
-        faucet: 1_000_000,
+        faucet: FAUCET,
         fee: 0,
         existential: 0,
         claims: 10 * MINUTE,

@@ -219,6 +219,11 @@ impl Chain {
         sealed["hash"].as_str().unwrap().to_owned()
     }
 
+    /// Moves its clock on, from the next block on.
+    pub fn pass(&self, millis: u64) {
+        self.ask("clock_pass", json!([millis]));
+    }
+
     pub fn finalize(&self, block: &str) {
         let done = self.ask("engine_finalizeBlock", json!([block, null]));
         assert_eq!(done, json!(true));

@@ -5,10 +5,19 @@
 
 mod calls;
 mod chain;
+#[path = "../../../ledger/tests/conformance/disputes.rs"]
+mod disputes;
+mod driver;
+#[path = "../../../ledger/tests/conformance/escrows.rs"]
+mod escrows;
+#[path = "../../../ledger/tests/conformance/evidence.rs"]
+mod evidence;
 mod faults;
 mod garbage;
 mod member;
 mod metadata;
+#[path = "../../../ledger/tests/conformance/money.rs"]
+mod money;
 mod network;
 #[allow(dead_code)] // each test takes its share
 #[path = "../network/process.rs"]

@@ -147,7 +147,19 @@ impl Member {
 impl Member {
     /// These calls as its next intents.
     pub fn intents(&self, calls: impl IntoIterator<Item = Call>) -> Vec<Signed<Intent>> {
-        let intent = |(nonce, call)| self.party.sign(self.party.intent(self.ledger, nonce, call));
+        self.intents_for(self.account(), calls)
+    }
+
+    /// The same for an account whose node it is.
+    pub fn intents_for(
+        &self,
+        account: Account,
+        calls: impl IntoIterator<Item = Call>,
+    ) -> Vec<Signed<Intent>> {
+        let intent = |(nonce, call)| {
+            let own = self.party.intent(self.ledger, nonce, call);
+            self.party.sign(Intent { account, ..own })
+        };
         (self.nonce()..).zip(calls).map(intent).collect()
     }
 
@@ -179,6 +191,12 @@ impl Member {
     pub fn decided(&self, intent: Digest) -> Event {
         until("an intent is decided", || self.is_decided(intent));
         self.last(intent)
+    }
+
+    /// Whether it has seen that block.
+    pub fn has_seen(&self, height: u64) -> bool {
+        let last = self.status().finalized;
+        last.is_ok_and(|last| last.number >= height)
     }
 
     /// Waits until it sees something.
