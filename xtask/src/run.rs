@@ -16,11 +16,22 @@ pub fn root() -> PathBuf {
     root.expect("this package is a folder of the workspace")
 }
 
-/// The cargo that started us.
+/// The cargo that started us. What that one told us of this package is kept from it: build scripts of dependencies ask for
+/// the same variables, so they would be run again, and half of the network compiled, whenever somebody types a command of
+/// cargo in between, or works in another folder.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let told = std::env::vars_os().map(|(name, _)| name);
+    for name in told.filter(|name| is_of_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     command.current_dir(root());
     command
+}
+
+/// Whether cargo tells by this variable which package it is that it runs.
+fn is_of_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Runs `command` to its end, its streams being ours. A failure is an error that says how to repeat it.
@@ -90,6 +101,16 @@ mod tests {
             shown(&command),
             r"RUSTDOCFLAGS='-D warnings' cargo doc 'it'\''s' ''"
         );
+    }
+
+    /// Whoever runs this test tells which package it is of.
+    #[test]
+    fn cargo_is_not_told_of_this_package() {
+        let command = cargo();
+        let taken: Vec<_> = command.get_envs().collect();
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"] {
+            assert!(taken.contains(&(name.as_ref(), None)), "{taken:?}");
+        }
     }
 
     #[test]
