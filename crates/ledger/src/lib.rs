@@ -16,6 +16,7 @@ mod conduct;
 mod error;
 mod ledger;
 mod rows;
+#[cfg(feature = "chain")]
 mod substrate;
 mod tables;
 mod treasury;
@@ -24,6 +25,7 @@ pub use books::{Books, Upkeep};
 pub use conduct::Conduct;
 pub use error::LedgerError;
 pub use ledger::Ledger;
+#[cfg(feature = "chain")]
 pub use substrate::{
     Chain, ChainAway, ChainStatus, Changes, Charter, Duty, Finalized, Seat, alice,
 };
