@@ -69,55 +69,72 @@ pub fn metered(text: &str) -> Vec<u8> {
     metered
 }
 
+/// A component as native code, of which there are any number of instances.
+pub struct Native {
+    engine: Engine,
+    component: Component,
+}
+
 /// Calls an exported function with `limit` fuel, in an instance of its own.
 pub fn call(bytes: &[u8], name: &str, args: &[Val], limit: i64) -> Seen {
-    // The main thread of a test has too little stack.
-    let run = || run(bytes, Some((name, args)), limit);
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(NATIVE_STACK + (1 << 20));
-        let thread = thread.spawn_scoped(scope, run).expect("a thread starts");
-        thread.join().expect("the host does not panic")
-    })
+    Native::of(bytes).call(name, args, limit)
 }
 
 /// Makes an instance and calls nothing.
 pub fn instantiate(bytes: &[u8], limit: i64) -> Seen {
-    run(bytes, None, limit)
+    Native::of(bytes).run(None, limit)
 }
 
-fn run(bytes: &[u8], call: Option<(&str, &[Val])>, limit: i64) -> Seen {
-    let mut config = Config::new();
-    config.max_wasm_stack(NATIVE_STACK);
-    config.async_stack_size(NATIVE_STACK);
-    let engine = Engine::new(&config).expect("the engine starts");
-    let component = Component::new(&engine, bytes).expect("the component is valid");
-    let state = State {
-        limit,
-        reported: None,
-        ticks: 0,
-    };
-    let mut store = Store::new(&engine, state);
-    let instance = linker(&engine).instantiate(&mut store, &component);
-    let (outcome, left) = match instance {
-        Ok(instance) => {
-            let outcome = call.map_or(Ok(String::new()), |(name, args)| {
-                call_export(&mut store, &instance, name, args)
-            });
-            (outcome, fuel_left(&mut store, &instance))
+impl Native {
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut config = Config::new();
+        config.max_wasm_stack(NATIVE_STACK);
+        config.async_stack_size(NATIVE_STACK);
+        let engine = Engine::new(&config).expect("the engine starts");
+        let component = Component::new(&engine, bytes).expect("the component is valid");
+        Self { engine, component }
+    }
+
+    /// As the function of this name.
+    pub fn call(&self, name: &str, args: &[Val], limit: i64) -> Seen {
+        // The main thread of a test has too little stack.
+        let run = || self.run(Some((name, args)), limit);
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(NATIVE_STACK + (1 << 20));
+            let thread = thread.spawn_scoped(scope, run).expect("a thread starts");
+            thread.join().expect("the host does not panic")
+        })
+    }
+
+    fn run(&self, call: Option<(&str, &[Val])>, limit: i64) -> Seen {
+        let state = State {
+            limit,
+            reported: None,
+            ticks: 0,
+        };
+        let mut store = Store::new(&self.engine, state);
+        let instance = linker(&self.engine).instantiate(&mut store, &self.component);
+        let (outcome, left) = match instance {
+            Ok(instance) => {
+                let outcome = call.map_or(Ok(String::new()), |(name, args)| {
+                    call_export(&mut store, &instance, name, args)
+                });
+                (outcome, fuel_left(&mut store, &instance))
+            }
+            Err(error) => (Err(error), None),
+        };
+        let (end, stack) = match outcome {
+            Ok(results) => (End::Returned(results), Vec::new()),
+            Err(error) => (end(&error), stack(&error)),
+        };
+        let state = store.into_data();
+        Seen {
+            end,
+            left,
+            reported: state.reported,
+            stack,
+            ticks: state.ticks,
         }
-        Err(error) => (Err(error), None),
-    };
-    let (end, stack) = match outcome {
-        Ok(results) => (End::Returned(results), Vec::new()),
-        Err(error) => (end(&error), stack(&error)),
-    };
-    let state = store.into_data();
-    Seen {
-        end,
-        left,
-        reported: state.reported,
-        stack,
-        ticks: state.ticks,
     }
 }
 

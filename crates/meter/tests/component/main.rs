@@ -6,7 +6,7 @@ mod refusals;
 
 use std::collections::BTreeMap;
 
-use host::{End, PLENTY, call, instantiate, metered, need, plain};
+use host::{End, Native, PLENTY, call, instantiate, metered, need, plain};
 use opensky_meter::Context;
 use wasmparser::{ComponentName, KnownCustom, Parser, Payload};
 use wasmtime::component::Val;
@@ -53,8 +53,9 @@ fn every_limit_below_the_need_is_out_of_fuel() {
     let metered = metered(TWO);
     let args = [Val::S32(10)];
     let need = need(&metered, "both", &args);
+    let native = Native::of(&metered);
     for limit in 0..need {
-        let seen = call(&metered, "both", &args, limit);
+        let seen = native.call("both", &args, limit);
         let is_out = seen.end == End::OutOfFuel || seen.left.is_some_and(|left| left < 0);
         assert!(is_out, "{limit} of {need}: {seen:?}");
     }
