@@ -3,10 +3,15 @@
 
 use frame_support::{
     PalletId, construct_runtime, derive_impl, parameter_types,
-    traits::{ConstU64, VariantCountOf},
+    traits::{ConstU64, ConstU128, VariantCountOf},
+    weights::Weight,
 };
 use frame_system::EnsureRoot;
-use opensky_chain_pallet_jobs::{Agenda, Escrows};
+use opensky_chain_pallet_jobs::{
+    Agenda, Escrows,
+    requests::{self, CallBack},
+};
+use opensky_protocol::{Digest, ledger::Answer};
 use sp_runtime::{AccountId32, BuildStorage, traits::IdentityLookup};
 
 construct_runtime!(
@@ -16,6 +21,9 @@ construct_runtime!(
         Balances: pallet_balances,
         Providers: opensky_chain_pallet_providers,
         Jobs: opensky_chain_pallet_jobs,
+        Requests: opensky_chain_pallet_jobs::requests,
+        Beacon: opensky_chain_pallet_jobs::beacon,
+        Offers: opensky_chain_pallet_providers::offers,
     }
 );
 
@@ -23,7 +31,17 @@ parameter_types! {
     pub const PotId: PalletId = PalletId(*b"sky/pot0");
     /// Of the variant that is played.
     pub static ExistentialDeposit: u128 = 1;
+    /// Which requests contracts were told of.
+    pub static Told: Vec<Digest> = Vec::new();
+    /// Whether anybody waits for random numbers.
+    pub IsWanted: bool = Requests::is_waiting();
 }
+
+/// How long each half of a round of the beacon may take.
+pub const TURN: u64 = 12_000;
+
+/// What it costs to withhold a random number.
+pub const PENALTY: u128 = 30;
 
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
 impl frame_system::Config for Runtime {
@@ -62,6 +80,41 @@ impl opensky_chain_pallet_providers::Config for Runtime {
 impl opensky_chain_pallet_jobs::Config for Runtime {
     type PotId = PotId;
     type WeightInfo = opensky_chain_pallet_jobs::weights::Measured<Self>;
+}
+
+impl opensky_chain_pallet_providers::offers::Config for Runtime {}
+
+impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
+    type IsWanted = IsWanted;
+    type Penalty = ConstU128<PENALTY>;
+    type Turn = ConstU64<TURN>;
+}
+
+impl requests::Config for Runtime {
+    type Callback = Contract;
+    type Randomness = Beacon;
+}
+
+/// A contract that keeps what a call costs, one coin for each gas.
+pub struct Contract;
+
+impl CallBack<AccountId32> for Contract {
+    fn price(gas: u64) -> u128 {
+        gas.into()
+    }
+
+    fn weight(gas: u64) -> Weight {
+        Weight::from_parts(gas, 0)
+    }
+
+    fn purse() -> AccountId32 {
+        [0xcb; 32].into()
+    }
+
+    fn call_back(_: [u8; 20], request: Digest, _: &Answer, gas: u64) -> Weight {
+        Told::mutate(|told| told.push(request));
+        Self::weight(gas)
+    }
 }
 
 /// Has each pallet check its state, and sees that the chain comes back to each escrow that is not over: where the agenda
