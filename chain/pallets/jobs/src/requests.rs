@@ -322,7 +322,10 @@ pub mod pallet {
             let is_signed = statement.is_signed_by(signed, &signature);
             ensure!(is_signed, Error::<T>::Statement);
             if let Some(output) = output {
-                ensure!(Digest::of(&output) == statement.output, Error::<T>::Output);
+                // The length counts, too: of a program that failed the digest could be that of anything.
+                let is_it = Digest::of(&output) == statement.output
+                    && output.len() as u64 == statement.output_len;
+                ensure!(is_it, Error::<T>::Output);
                 let output = BoundedVec::try_from(output).map_err(|_| Error::<T>::Output)?;
                 Outputs::<T>::insert(request, statement.compare_key, output);
             }

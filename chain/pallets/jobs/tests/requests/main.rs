@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each file takes its share of what they have in common
 
 mod laws;
+mod refused;
 #[path = "../conformance/runtime.rs"]
 mod runtime;
 mod stage;

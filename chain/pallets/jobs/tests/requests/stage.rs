@@ -14,7 +14,7 @@ use opensky_chain_pallet_jobs::{
 use opensky_protocol::{
     Account, Class, Commit, Digest, Limits, Output, Outputs, PriceTerms, Profile, Signature,
     Statement, Transcript,
-    ledger::{Asked, Callback, Data, Offered, commitment},
+    ledger::{Asked, Callback, Data, Offered, Request, commitment},
     names,
 };
 use proptest::prelude::*;
@@ -336,7 +336,7 @@ impl Stage {
         }
     }
 
-    fn promise(&self, who: usize, at: usize, hash: Digest) {
+    pub fn promise(&self, who: usize, at: usize, hash: Digest) {
         let origin = RuntimeOrigin::signed(id(&self.parties[who]));
         // Some may not, or have already.
         let _ = Requests::promise(origin, self.known[at].name, hash);
@@ -363,7 +363,7 @@ impl Stage {
     }
 
     /// What a party says came of a request.
-    fn statement(&self, who: usize, at: usize, way: Way) -> Statement {
+    pub fn statement(&self, who: usize, at: usize, way: Way) -> Statement {
         let result = match way {
             Way::Wrong(number) => number,
             _ => 0,
@@ -375,11 +375,24 @@ impl Stage {
         Statement::new(node, &work, Class::Ok, FUEL / 2, &transcript, &outputs)
     }
 
-    fn hash(&self, who: usize, at: usize, said: &Statement) -> Digest {
+    pub fn hash(&self, who: usize, at: usize, said: &Statement) -> Digest {
         let (name, party) = (self.known[at].name, &self.parties[who]);
         let row = Rows::<Runtime>::get(name).unwrap();
         let turn = row.turn(&name, row.seat_of(&party.account()).unwrap());
         Commit::hash_of(&said.node, &turn, &said.compare_key, &salt(party))
+    }
+
+    /// How far a request is.
+    pub fn row(&self, at: usize) -> Request {
+        Rows::<Runtime>::get(self.known[at].name).unwrap()
+    }
+
+    /// Who has a seat.
+    pub fn seats(&self, at: usize) -> Vec<usize> {
+        let seats = self.row(at).seats.into_iter();
+        seats
+            .map(|seat| self.who(&seat.operator).unwrap())
+            .collect()
     }
 
     pub fn who(&self, account: &Account) -> Option<usize> {
@@ -412,7 +425,7 @@ fn round() -> u64 {
     beacon::Current::<Runtime>::get().map_or(0, |round| round.number)
 }
 
-fn salt(party: &Party) -> Digest {
+pub fn salt(party: &Party) -> Digest {
     Digest::derive("opensky test salt 1", &party.account())
 }
 

@@ -374,12 +374,14 @@ impl Request {
         };
         Answer {
             status: AnswerStatus::Result(shown.class),
-            output: match output {
-                Some(bytes) => Data::Inline(bytes),
-                None => Data::Blob {
+            output: match (shown.class, output) {
+                (Class::Ok | Class::Err, Some(bytes)) => Data::Inline(bytes),
+                (Class::Ok | Class::Err, None) => Data::Blob {
                     digest: shown.output,
                     len: shown.output_len,
                 },
+                // Those who agree on the rest need not agree on this.
+                _ => Data::Inline(Vec::new()),
             },
             fuel: shown.fuel,
             agreed: self.with(&shown.key).count() as u8,
