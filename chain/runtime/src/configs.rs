@@ -142,4 +142,5 @@ impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
 impl opensky_chain_pallet_jobs::requests::Config for Runtime {
     type Callback = OpenSky;
     type Randomness = Beacon;
+    type WeightInfo = opensky_chain_pallet_jobs::requests::weights::Measured<Self>;
 }

@@ -4,9 +4,11 @@
 //! and what the chain does by itself.
 
 mod callback;
+mod due;
 mod upkeep;
+pub mod weights;
 
-pub use self::{callback::CallBack, pallet::*};
+pub use self::{callback::CallBack, due::Due, pallet::*, upkeep::MEMBERS, weights::WeightInfo};
 
 /// Compute for whoever has an account, contracts too.
 #[frame_support::pallet]
@@ -14,6 +16,7 @@ pub mod pallet {
     use alloc::{boxed::Box, vec::Vec};
 
     use frame_support::{
+        dispatch::PostDispatchInfo,
         pallet_prelude::*,
         traits::{Randomness, fungible::MutateHold as _},
     };
@@ -24,7 +27,7 @@ pub mod pallet {
         ledger::{Answer, Asked, AskedError, Request, RequestTerms, SeatError},
     };
 
-    use super::CallBack;
+    use super::{CallBack, Due, MEMBERS, WeightInfo, upkeep::Looked};
 
     /// What the pallet is told.
     #[pallet::config]
@@ -38,7 +41,13 @@ pub mod pallet {
 
         /// By what committees are drawn.
         type Randomness: Randomness<Digest, BlockNumberFor<Self>>;
+
+        /// What calls cost.
+        type WeightInfo: WeightInfo;
     }
+
+    /// Of this pallet, not of the jobs'.
+    type Cost<T> = <T as Config>::WeightInfo;
 
     /// The pallet.
     #[pallet::pallet]
@@ -48,16 +57,11 @@ pub mod pallet {
 
     const VERSION: StorageVersion = StorageVersion::new(1);
 
-    /// Requests that are open at the same time.
+    /// Requests that are open, or of which a contract is still to be told, at the same time.
     pub const MAX_OPEN: u32 = 1_024;
 
     /// Of those, how many one account may have placed.
     pub const MAX_OWN: u32 = 64;
-
-    // Guesses on the safe side, until they are measured.
-    const PLACE: Weight = Weight::from_parts(1_000_000_000, 64_000);
-    const PROMISE: Weight = Weight::from_parts(300_000_000, 48_000);
-    const SHOW: Weight = Weight::from_parts(600_000_000, 64_000);
 
     /// The numbers that requests follow.
     #[pallet::storage]
@@ -88,9 +92,9 @@ pub mod pallet {
         BoundedVec<u8, ConstU32<{ Answer::MAX_INLINE as u32 }>>,
     >;
 
-    /// The requests that are open: the chain looks at some of them in each block, one after the other.
+    /// The requests that are open, and what each waits for: whatever was looked at last is the last.
     #[pallet::storage]
-    pub type Round<T> = StorageValue<_, BoundedVec<Digest, ConstU32<MAX_OPEN>>, ValueQuery>;
+    pub type Round<T> = StorageValue<_, BoundedVec<Due, ConstU32<MAX_OPEN>>, ValueQuery>;
 
     /// Of how many of them the chain waits for random numbers.
     #[pallet::storage]
@@ -108,7 +112,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type Placed<T> = StorageValue<_, u64, ValueQuery>;
 
-    /// How many of an account's are open.
+    /// How many of an account's are open, or still to be told.
     #[pallet::storage]
     pub type Own<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u32, ValueQuery>;
 
@@ -277,7 +281,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Asks for compute. Without a callback: that is for contracts, who ask through the precompile.
         #[pallet::call_index(0)]
-        #[pallet::weight(PLACE)]
+        #[pallet::weight(Cost::<T>::request())]
         pub fn request(origin: OriginFor<T>, asked: Box<Asked>) -> DispatchResult {
             let payer = ensure_signed(origin)?;
             ensure!(asked.callback.is_none(), Error::<T>::Callback);
@@ -286,7 +290,7 @@ pub mod pallet {
 
         /// Promises a result, for the operator whose node signs.
         #[pallet::call_index(1)]
-        #[pallet::weight(PROMISE)]
+        #[pallet::weight(Cost::<T>::promise().saturating_add(Cost::<T>::go_on()))]
         pub fn promise(
             origin: OriginFor<T>,
             request: Digest,
@@ -298,13 +302,12 @@ pub mod pallet {
             row.promise(&operator, node, promise, now)
                 .map_err(Error::<T>::from)?;
             Requests::<T>::insert(request, row);
-            Self::look(&request);
-            Ok(Pays::No.into())
+            Ok(Self::after(&request, Cost::<T>::promise()))
         }
 
         /// Shows what was promised. The output is shown, too, where it is small enough to be in the answer.
         #[pallet::call_index(2)]
-        #[pallet::weight(SHOW)]
+        #[pallet::weight(Cost::<T>::show().saturating_add(Cost::<T>::end(MEMBERS).max(Cost::<T>::go_on())))]
         pub fn show(
             origin: OriginFor<T>,
             request: Digest,
@@ -330,8 +333,7 @@ pub mod pallet {
                 Outputs::<T>::insert(request, statement.compare_key, output);
             }
             Requests::<T>::insert(request, row);
-            Self::look(&request);
-            Ok(Pays::No.into())
+            Ok(Self::after(&request, Cost::<T>::show()))
         }
     }
 
@@ -352,6 +354,7 @@ pub mod pallet {
             );
             let own = Own::<T>::get(&payer);
             ensure!(own < MAX_OWN, Error::<T>::TooManyOwn);
+            ensure!(Self::places() < MAX_OPEN, Error::<T>::TooManyOpen);
             let gas = asked
                 .callback
                 .map_or(0, |callback| T::Callback::price(callback.gas));
@@ -365,12 +368,13 @@ pub mod pallet {
                 *placed
             });
             let request = Digest::derive("opensky request 1", &(Providers::<T>::ledger(), number));
-            Round::<T>::try_append(request).map_err(|()| Error::<T>::TooManyOpen)?;
             Own::<T>::insert(&payer, own + 1);
             Drawing::<T>::mutate(|drawing| *drawing += 1);
             let block = Self::block();
             let account = Account(payer.clone().into());
             let row = Request::new(account, &asked, terms.profile, gas, block);
+            let due = Due::of(request, &row);
+            Round::<T>::try_append(due).map_err(|()| Error::<T>::TooManyOpen)?;
             Self::deposit_event(Event::Placed {
                 request,
                 payer,
@@ -382,6 +386,23 @@ pub mod pallet {
             Requests::<T>::insert(request, row);
             Asks::<T>::insert(request, asked);
             Ok(request)
+        }
+
+        /// How many places are taken.
+        fn places() -> u32 {
+            let open = Round::<T>::decode_len().unwrap_or_default();
+            let (first, next) = UntoldEnds::<T>::get();
+            u32::try_from(next.saturating_sub(first))
+                .unwrap_or(u32::MAX)
+                .saturating_add(open as u32)
+        }
+
+        /// Goes on with a request after an operator has said something, which costs nothing.
+        fn after(request: &Digest, said: Weight) -> PostDispatchInfo {
+            // What could not be done is tried again when its time has come.
+            let looked = Self::look(request, None).unwrap_or(Looked::Over(MEMBERS));
+            let took = said.saturating_add(looked.weight::<T>());
+            (Some(took), Pays::No).into()
         }
 
         /// Whether somebody waits for random numbers.

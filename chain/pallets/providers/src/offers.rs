@@ -55,6 +55,26 @@ pub mod pallet {
         pub offer: Offered,
     }
 
+    /// An operator on the roster.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Staked {
+        /// Who, and what it offers.
+        pub listed: Listed,
+        /// What it can lose.
+        pub stake: u128,
+    }
+
+    impl Staked {
+        /// As one who may be drawn.
+        pub fn candidate(&self) -> Candidate {
+            Candidate {
+                operator: self.listed.operator,
+                ask: self.listed.offer.ask,
+                stake: self.stake,
+            }
+        }
+    }
+
     /// How an operator did in committees.
     #[derive(
         Clone, Copy, Default, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
@@ -230,18 +250,14 @@ pub mod pallet {
             holders.any(|(holder, term)| *term >= until && Self::stake(holder) > 0)
         }
 
-        /// Those on the roster whose offer fits, with what they have at stake.
-        pub fn candidates(fits: impl Fn(&Account, &Offered) -> bool) -> Vec<Candidate> {
-            let roster = Roster::<T>::get();
-            let fitting = roster
-                .iter()
-                .filter(|listed| fits(&listed.operator, &listed.offer));
-            let candidates = fitting.map(|listed| Candidate {
-                operator: listed.operator,
-                ask: listed.offer.ask,
+        /// All on the roster, with what they have at stake.
+        pub fn staked() -> Vec<Staked> {
+            let roster = Roster::<T>::get().into_iter();
+            let staked = roster.map(|listed| Staked {
                 stake: Self::stake(&listed.operator),
+                listed,
             });
-            candidates.collect()
+            staked.collect()
         }
 
         /// Whether an operator can be drawn.

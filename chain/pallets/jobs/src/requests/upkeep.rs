@@ -5,119 +5,180 @@ use alloc::vec::Vec;
 use frame_support::{
     storage::with_storage_layer,
     traits::{
-        Get as _, Randomness as _,
+        Randomness as _,
         fungible::{Mutate as _, MutateHold as _},
         tokens::{Fortitude, Precision, Preservation, Restriction},
     },
     weights::Weight,
 };
-use opensky_chain_pallet_providers::{Pallet as Providers, offers};
+use opensky_chain_pallet_providers::{
+    Pallet as Providers,
+    offers::{self, Staked},
+};
 use opensky_protocol::{
     Digest,
-    ledger::{Answer, Asked, Close, Next, Request, Stage, draw},
+    ledger::{Answer, Asked, Callback, Close, Next, Refund, Request, Stage, draw},
 };
 use parity_scale_codec::Encode as _;
 use sp_runtime::{DispatchError, DispatchResult};
 
 use super::{
-    CallBack as _, Config, CurrentTerms, Drawing, Event, HoldReason, Outputs, Own, Pallet,
-    Requests, Round, Told, Untold, UntoldEnds, pallet::Asks,
+    CallBack as _, Config, CurrentTerms, Drawing, Due, Event, HoldReason, Outputs, Own, Pallet,
+    Requests, Round, Told, Untold, UntoldEnds, WeightInfo as _, pallet::Asks,
 };
 use crate::Pallet as Jobs;
 
-/// Open requests that one block looks at.
-const LOOKED_AT: usize = 32;
-
 /// Of the committee's members, each is looked at, paid and written about once.
-const MEMBERS: u64 = 16;
+pub const MEMBERS: u32 = 16;
+
+type Cost<T> = <T as Config>::WeightInfo;
+
+/// What became of a look at a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Looked {
+    /// It waits.
+    Waits,
+    /// It is in another stage.
+    GoesOn,
+    /// It has as many more seats as it needs.
+    Seated,
+    /// It is over; it had so many seats.
+    Over(u32),
+}
+
+impl Looked {
+    /// What that weighs, beside what led to the look.
+    pub(super) fn weight<T: Config>(self) -> Weight {
+        match self {
+            Self::Waits => Weight::zero(),
+            Self::GoesOn => Cost::<T>::go_on(),
+            Self::Seated => Cost::<T>::draw(),
+            Self::Over(seats) => Cost::<T>::end(seats),
+        }
+    }
+}
 
 impl<T: Config> Pallet<T> {
-    /// Goes on with as many requests as the block has room for, and then tells contracts.
+    /// Goes on with the requests whose time has come, as far as the block has room, and then tells contracts. Whatever is
+    /// looked at goes to the end: those that wait for longest are first.
     pub(super) fn tend(room: Weight) -> Weight {
-        let mut used = T::DbWeight::get().reads_writes(2, 1);
-        let one = T::DbWeight::get()
-            .reads_writes(u64::from(offers::MAX_LISTED) + 4 * MEMBERS, 8 + 6 * MEMBERS)
-            .saturating_add(Weight::from_parts(2_000_000_000, 256_000));
-        let open = Round::<T>::get();
-        let fits = |used: Weight| used.saturating_add(one).all_lte(room);
-        // The oldest first; what is looked at goes to the end.
-        let looked_at: Vec<_> = open.iter().take(LOOKED_AT).copied().collect();
-        for request in looked_at {
-            if !fits(used) {
+        let mut used = Cost::<T>::tend();
+        if used.any_gt(room) {
+            return Weight::zero();
+        }
+        let (now, begun) = (Providers::<T>::now(), Self::begun());
+        let open = Round::<T>::get().into_iter();
+        let due = open.filter(|due| due.is_over(now) || due.is_drawn(begun));
+        let due: Vec<_> = due.collect();
+        let end = Cost::<T>::end(MEMBERS).max(Cost::<T>::go_on());
+        let draw = Cost::<T>::draw().saturating_add(end);
+        let mut roster = None;
+        let with_roster = used.saturating_add(Cost::<T>::tend_roster());
+        let is_any_drawn = due.iter().any(|due| !due.is_over(now));
+        if is_any_drawn && with_roster.saturating_add(draw).all_lte(room) {
+            roster = Some(offers::Pallet::<T>::staked());
+            used = with_roster;
+        }
+        for due in due {
+            let most = match (due.is_over(now), &roster) {
+                (true, _) => end,
+                (false, Some(_)) => draw,
+                (false, None) => continue,
+            };
+            if used.saturating_add(most).any_gt(room) {
                 break;
             }
-            used.saturating_accrue(one);
-            Self::look(&request);
-            Round::<T>::mutate(|open| {
-                if let Some(at) = open.iter().position(|other| *other == request) {
-                    open.remove(at);
-                    // There was room for it before.
-                    let _ = open.try_push(request);
-                }
-            });
+            let took = Self::take(due, now, roster.as_deref());
+            used.saturating_accrue(took.unwrap_or(most));
         }
         Self::tell(room.saturating_sub(used)).saturating_add(used)
     }
 
-    /// Does what is to be done about a request now, if anything is.
-    pub(super) fn look(request: &Digest) {
-        let done: DispatchResult = with_storage_layer(|| Self::go_on(request));
-        // What could not be done is tried again, at the latest when the deadline has come.
-        let _ = done;
+    /// Does what is due about a request, and says what it took, unless that failed.
+    fn take(due: Due, now: u64, roster: Option<&[Staked]>) -> Option<Weight> {
+        let Ok(looked) = Self::look(&due.request, roster) else {
+            // It is tried again after the others.
+            Self::wait(due);
+            return None;
+        };
+        let draw = match due.is_over(now) {
+            true => Weight::zero(),
+            false => Cost::<T>::draw(),
+        };
+        Some(match looked {
+            Looked::Over(_) => looked.weight::<T>().saturating_add(draw),
+            Looked::Waits => Cost::<T>::go_on(),
+            Looked::GoesOn | Looked::Seated => looked.weight::<T>(),
+        })
     }
 
-    fn go_on(request: &Digest) -> DispatchResult {
+    /// From which block on the newest random numbers can have been known.
+    fn begun() -> u32 {
+        let (_, begun) = T::Randomness::random(&[]);
+        begun.try_into().unwrap_or(u32::MAX)
+    }
+
+    /// Does what is to be done about a request now, if anything is. Where that fails nothing has changed. Nobody is drawn
+    /// without a roster.
+    pub(super) fn look(
+        request: &Digest,
+        roster: Option<&[Staked]>,
+    ) -> Result<Looked, DispatchError> {
+        with_storage_layer(|| Self::go_on(request, roster))
+    }
+
+    fn go_on(request: &Digest, roster: Option<&[Staked]>) -> Result<Looked, DispatchError> {
         let (Some(mut row), Some(asked)) = (Requests::<T>::get(request), Asks::<T>::get(request))
         else {
-            return Ok(());
+            return Ok(Looked::Waits);
         };
         let before = row.stage;
         let terms = CurrentTerms::<T>::get();
         let now = Providers::<T>::now();
-        match row.next(usize::from(asked.replicas), &terms, now) {
-            Next::Wait => {
-                if matches!(
-                    (before, row.stage),
-                    (Stage::Promising { .. }, Stage::Showing { .. })
-                ) {
-                    Self::deposit_event(Event::Promised { request: *request });
-                }
-                Requests::<T>::insert(request, row);
-                Ok(())
+        match (row.next(usize::from(asked.replicas), &terms, now), before) {
+            (Next::End(close), _) => Self::end(request, &row, &asked, &close),
+            (Next::Wait, _) if row.stage == before => Ok(Looked::Waits),
+            (Next::Wait, _) => {
+                Self::deposit_event(Event::Promised { request: *request });
+                Self::put(request, row);
+                Ok(Looked::GoesOn)
             }
-            Next::Draw(count) => Self::draw(request, row, &asked, count, now),
-            Next::End(close) => Self::end(request, &row, &asked, &close),
+            (Next::Draw(count), Stage::Drawing { since }) => match roster {
+                Some(roster) if since < Self::begun() => {
+                    Self::draw(request, row, &asked, count, roster)
+                }
+                _ => Ok(Looked::Waits),
+            },
+            (Next::Draw(_), _) => {
+                row.stage = Stage::Drawing {
+                    since: Self::block(),
+                };
+                Drawing::<T>::mutate(|drawing| *drawing += 1);
+                Self::put(request, row);
+                Ok(Looked::GoesOn)
+            }
         }
     }
 
-    /// Draws, once there are numbers that nobody could know when it became clear that they are needed.
+    /// Draws by numbers that nobody could know when it became clear that they are needed. Where there are too few whose
+    /// offers fit, the money goes back at once: nobody's place is kept by what nobody takes.
     fn draw(
         request: &Digest,
         mut row: Request,
         asked: &Asked,
         count: usize,
-        now: u64,
-    ) -> DispatchResult {
-        let Stage::Drawing { since } = row.stage else {
-            row.stage = Stage::Drawing {
-                since: Self::block(),
-            };
-            Drawing::<T>::mutate(|drawing| *drawing += 1);
-            Requests::<T>::insert(request, row);
-            return Ok(());
-        };
-        let (seed, begun) = T::Randomness::random(&(request, row.seats.len() as u32).encode());
-        if begun <= since.into() {
-            return Ok(());
-        }
+        roster: &[Staked],
+    ) -> Result<Looked, DispatchError> {
+        let (seed, _) = T::Randomness::random(&(request, row.seats.len() as u32).encode());
         let (most, len) = (asked.share(), asked.input.len());
-        let candidates = offers::Pallet::<T>::candidates(|operator, offer| {
+        let fits = |one: &&Staked| {
+            let (operator, offer) = (&one.listed.operator, &one.listed.offer);
             row.seat_of(operator).is_none() && offer.fits(&asked.limits, len, most)
-        });
-        let drawn = draw(candidates, &seed, count);
+        };
+        let candidates = roster.iter().filter(fits).map(Staked::candidate);
+        let drawn = draw(candidates.collect(), &seed, count);
         if drawn.len() < count {
-            // Whoever offers something before the deadline may still be drawn.
-            return Ok(());
+            return Self::end(request, &row, asked, &Close::Refund(Refund::Committee));
         }
         let terms = CurrentTerms::<T>::get();
         let time = terms.run(&asked.limits).saturating_add(terms.commit);
@@ -127,15 +188,35 @@ impl<T: Config> Pallet<T> {
         });
         row.seat(
             drawn.into_iter().map(|one| (one.operator, one.ask)),
-            now.saturating_add(time),
+            Providers::<T>::now().saturating_add(time),
         );
         Drawing::<T>::mutate(|drawing| *drawing = drawing.saturating_sub(1));
+        Self::put(request, row);
+        Ok(Looked::Seated)
+    }
+
+    /// Writes down how far a request is, and when it is to be looked at again.
+    fn put(request: &Digest, row: Request) {
+        Self::wait(Due::of(*request, &row));
         Requests::<T>::insert(request, row);
-        Ok(())
+    }
+
+    /// Puts an open request at the end of those that wait.
+    fn wait(due: Due) {
+        Round::<T>::mutate(|open| {
+            open.retain(|other| other.request != due.request);
+            // There was room for it before.
+            let _ = open.try_push(due);
+        });
     }
 
     /// Pays those who agree, gives back what is left, and has the contract told.
-    fn end(request: &Digest, row: &Request, asked: &Asked, close: &Close) -> DispatchResult {
+    fn end(
+        request: &Digest,
+        row: &Request,
+        asked: &Asked,
+        close: &Close,
+    ) -> Result<Looked, DispatchError> {
         let payer = T::AccountId::from(row.payer.0);
         let mut left = row.price;
         if let Close::Agreed(agreed) = close {
@@ -164,39 +245,47 @@ impl<T: Config> Pallet<T> {
             Close::Refund(_) => None,
         };
         let answer = row.answer(close, output.map(Vec::from));
-        Self::forget(request, row, &payer);
-        Self::queue(request, row, asked, &payer, &answer)?;
+        Self::forget(request, row);
+        match asked.callback {
+            Some(callback) => Self::queue(request, row, callback, &payer, &answer),
+            None => Self::free(&payer),
+        }
         Self::deposit_event(Event::Answered {
             request: *request,
             payer,
             answer,
             refunded: left,
         });
-        Ok(())
+        Ok(Looked::Over(row.seats.len() as u32))
     }
 
-    fn forget(request: &Digest, row: &Request, payer: &T::AccountId) {
+    /// A place of an account is free again.
+    fn free(payer: &T::AccountId) {
+        Own::<T>::mutate_exists(payer, |own| {
+            *own = own
+                .and_then(|own| own.checked_sub(1))
+                .filter(|own| *own > 0);
+        });
+    }
+
+    fn forget(request: &Digest, row: &Request) {
         if matches!(row.stage, Stage::Drawing { .. }) {
             Drawing::<T>::mutate(|drawing| *drawing = drawing.saturating_sub(1));
         }
         Requests::<T>::remove(request);
         Asks::<T>::remove(request);
         // No more outputs than seats.
-        let _ = Outputs::<T>::clear_prefix(request, MEMBERS as u32, None);
-        Round::<T>::mutate(|open| open.retain(|other| other != request));
-        Own::<T>::mutate(payer, |own| *own = own.saturating_sub(1));
+        let _ = Outputs::<T>::clear_prefix(request, MEMBERS, None);
+        Round::<T>::mutate(|open| open.retain(|other| other.request != *request));
     }
 
     fn queue(
         request: &Digest,
         row: &Request,
-        asked: &Asked,
+        callback: Callback,
         payer: &T::AccountId,
         answer: &Answer,
-    ) -> DispatchResult {
-        let Some(callback) = asked.callback else {
-            return Ok(());
-        };
+    ) {
         let (first, next) = UntoldEnds::<T>::get();
         Untold::<T>::insert(
             next,
@@ -210,41 +299,47 @@ impl<T: Config> Pallet<T> {
             },
         );
         UntoldEnds::<T>::put((first, next + 1));
-        Ok(())
     }
 
     /// Tells contracts in their order, as far as there is room. Each is told once, whatever it does: it is off the list
     /// before.
     fn tell(room: Weight) -> Weight {
-        let around = T::DbWeight::get().reads_writes(4, 4);
         let mut used = Weight::zero();
         let (mut first, next) = UntoldEnds::<T>::get();
         while first < next {
-            let Some(told) = Untold::<T>::get(first) else {
-                first += 1;
-                continue;
-            };
-            let weight = T::Callback::weight(told.gas).saturating_add(around);
-            if used.saturating_add(weight).any_gt(room) {
+            let told = Untold::<T>::get(first);
+            let gas = told.as_ref().map_or(0, |told| told.gas);
+            let most = T::Callback::weight(gas);
+            let around = Cost::<T>::tell();
+            if used
+                .saturating_add(around)
+                .saturating_add(most)
+                .any_gt(room)
+            {
                 break;
             }
             Untold::<T>::remove(first);
             first += 1;
             UntoldEnds::<T>::put((first, next));
-            let took = Self::tell_one(&told).unwrap_or(weight);
+            let took = told.map(|told| Self::tell_one(&told)).unwrap_or_default();
             used.saturating_accrue(took.saturating_add(around));
         }
-        UntoldEnds::<T>::put((first, next.max(UntoldEnds::<T>::get().1)));
         used
     }
 
-    fn tell_one(told: &Told<T::AccountId>) -> Result<Weight, DispatchError> {
-        Self::move_held(&told.payer, &T::Callback::purse(), told.held)?;
+    /// What the call took. Where its price cannot be moved there is no call, and the money is the payer's again.
+    fn tell_one(told: &Told<T::AccountId>) -> Weight {
+        Self::free(&told.payer);
+        if Self::move_held(&told.payer, &T::Callback::purse(), told.held).is_err() {
+            let reason = HoldReason::Request.into();
+            let _ = T::Currency::release(&reason, &told.payer, told.held, Precision::BestEffort);
+            return Weight::zero();
+        }
         let took = T::Callback::call_back(told.contract, told.request, &told.answer, told.gas);
         Self::deposit_event(Event::Told {
             request: told.request,
         });
-        Ok(took)
+        took
     }
 
     /// Pays out of what is held, and says how much that was: whoever cannot have so little an account goes without.

@@ -93,6 +93,7 @@ impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
 impl requests::Config for Runtime {
     type Callback = Contract;
     type Randomness = Beacon;
+    type WeightInfo = requests::weights::Measured<Self>;
 }
 
 /// A contract that keeps what a call costs, one coin for each gas.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a scene that cannot be set fails the test
 #![allow(dead_code)] // each file takes its share of what they have in common
 
+mod full;
 mod laws;
 mod refused;
 #[path = "../conformance/runtime.rs"]

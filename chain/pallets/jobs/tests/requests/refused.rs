@@ -43,11 +43,11 @@ fn scene(replicas: u8, play: impl FnOnce(&mut Stage)) {
 /// What became of the request in this block.
 fn answer() -> Option<Answer> {
     let events = System::events().into_iter().map(|record| record.event);
-    let answers = events.filter_map(|event| match event {
+    let mut answers = events.filter_map(|event| match event {
         RuntimeEvent::Requests(Event::Answered { answer, .. }) => Some(answer),
         _ => None,
     });
-    answers.last()
+    answers.next_back()
 }
 
 fn show(

@@ -1,0 +1,142 @@
+//! Lists that are as long as they get.
+
+use frame_support::{
+    assert_noop, assert_ok,
+    traits::{
+        Hooks as _,
+        fungible::{InspectHold as _, Mutate as _},
+    },
+    weights::Weight,
+};
+use opensky_chain_pallet_jobs::requests::{Error, MAX_OPEN, MAX_OWN, Requests as Rows, Round};
+use opensky_chain_pallet_providers as providers;
+use opensky_protocol::{
+    Digest, Limits,
+    ledger::{Asked, Data, Stage as Phase},
+};
+use sp_runtime::AccountId32;
+
+use crate::{
+    runtime::{Balances, Beacon, Requests, Runtime, RuntimeOrigin, System, TURN, Timestamp, audit},
+    stage::{SLOT, Stage, Way},
+    world::{MINUTE, Party, terms},
+};
+
+/// What a block of two seconds and 5 MiB has left when three quarters of it are full of transactions, and a little less.
+const LEFT: Weight = Weight::from_parts(480_000_000_000, 5 << 18);
+
+/// Blocks in which all requests that there can be are ended, or drawn for, if all are due at once and every block is
+/// full.
+const BLOCKS: u64 = 450;
+
+/// A chain with operators, where as much is asked as can be.
+fn full(play: impl FnOnce(&mut Stage)) {
+    let (mut stage, mut chain) = Stage::new(vec![Way::Honest]);
+    chain.execute_with(|| {
+        providers::CurrentTerms::<Runtime>::put(terms(&Party::new(1)));
+        for step in Stage::beginning() {
+            if step.kind != 20 {
+                stage.play(&step);
+            }
+        }
+        for number in 0..MAX_OPEN / MAX_OWN {
+            let payer = payer(number);
+            assert_ok!(Balances::mint_into(&payer, 1_000_000));
+            for _ in 0..MAX_OWN {
+                assert_ok!(ask(&payer, stage.now));
+            }
+        }
+        play(&mut stage);
+    });
+}
+
+fn payer(number: u32) -> AccountId32 {
+    let mut bytes = [0xaa; 32];
+    bytes[..4].copy_from_slice(&number.to_le_bytes());
+    bytes.into()
+}
+
+fn ask(payer: &AccountId32, now: u64) -> frame_support::dispatch::DispatchResult {
+    let asked = Asked {
+        program: Digest([0; 32]),
+        input: Data::Inline(b"in".to_vec()),
+        limits: Limits {
+            fuel: 1_000,
+            ..Limits::DEFAULT
+        },
+        replicas: 3,
+        max_price: 900,
+        deadline: now + 30 * MINUTE,
+        callback: None,
+    };
+    Requests::request(RuntimeOrigin::signed(payer.clone()), Box::new(asked))
+}
+
+/// A block full of transactions.
+fn busy(now: u64) {
+    System::set_block_number(System::block_number() + 1);
+    System::reset_events();
+    Timestamp::set_timestamp(now);
+    let block = System::block_number();
+    let used = Requests::on_idle(block, LEFT);
+    assert!(used.all_lte(LEFT), "{used:?}");
+    let left = LEFT.saturating_sub(used);
+    let used = Beacon::on_idle(block, left);
+    assert!(used.all_lte(left), "{used:?}");
+}
+
+/// Blocks until it is so.
+fn until(stage: &mut Stage, is_so: impl Fn() -> bool) -> u64 {
+    for blocks in 1..2_000 {
+        stage.now += SLOT;
+        busy(stage.now);
+        if is_so() {
+            return blocks;
+        }
+    }
+    panic!("it is never so");
+}
+
+#[test]
+fn as_many_are_taken_as_there_is_room_for() {
+    full(|stage| {
+        assert_noop!(ask(&payer(0), stage.now), Error::<Runtime>::TooManyOwn);
+        let stranger = payer(999);
+        assert_ok!(Balances::mint_into(&stranger, 1_000_000));
+        assert_noop!(ask(&stranger, stage.now), Error::<Runtime>::TooManyOpen);
+        stage.now += 30 * MINUTE;
+        busy(stage.now);
+        assert_ok!(ask(&stranger, stage.now - 30 * MINUTE + 60 * MINUTE));
+        audit();
+    });
+}
+
+#[test]
+fn all_end_soon_after_their_deadline_though_every_block_is_full() {
+    full(|stage| {
+        stage.now += 30 * MINUTE;
+        let blocks = until(stage, || Rows::<Runtime>::iter().next().is_none());
+        assert!(blocks <= BLOCKS, "{blocks} blocks");
+        assert!(Round::<Runtime>::get().is_empty());
+        for number in 0..MAX_OPEN / MAX_OWN {
+            assert_eq!(Balances::total_balance_on_hold(&payer(number)), 0);
+        }
+        audit();
+    });
+}
+
+#[test]
+fn all_are_drawn_for_soon_after_there_are_random_numbers_though_every_block_is_full() {
+    full(|stage| {
+        // Nobody commits to anything: two rounds go by until there are numbers that nobody could know.
+        let is_drawn = || {
+            let mut rows = Rows::<Runtime>::iter_values();
+            rows.all(|row| !matches!(row.stage, Phase::Drawing { .. }))
+        };
+        let rounds = 2 * (2 * TURN / SLOT + 2);
+        let blocks = until(stage, is_drawn);
+        assert!(blocks <= rounds + BLOCKS, "{blocks} blocks");
+        assert_eq!(Rows::<Runtime>::iter().count(), MAX_OPEN as usize);
+        audit();
+    });
+}
