@@ -130,13 +130,16 @@ parameter_types! {
     pub IsWanted: bool = Requests::is_waiting();
 }
 
-impl opensky_chain_pallet_providers::offers::Config for Runtime {}
+impl opensky_chain_pallet_providers::offers::Config for Runtime {
+    type WeightInfo = opensky_chain_pallet_providers::offers::weights::Measured<Self>;
+}
 
 impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
     type IsWanted = IsWanted;
     // As much as a hundred units of a second each, or what is bonded.
     type Penalty = ConstU128<100_000_000>;
     type Turn = ConstU64<12_000>;
+    type WeightInfo = opensky_chain_pallet_jobs::beacon::weights::Measured<Self>;
 }
 
 impl opensky_chain_pallet_jobs::requests::Config for Runtime {

@@ -9,7 +9,9 @@
 //!
 //! Source: RANDAO, as Ethereum's beacon chain has it, with commitments instead of signatures.
 
-pub use self::pallet::*;
+pub mod weights;
+
+pub use self::{pallet::*, weights::WeightInfo};
 
 /// A beacon on a chain.
 #[frame_support::pallet]
@@ -28,6 +30,7 @@ pub mod pallet {
     };
     use sp_io::hashing::blake2_256;
 
+    use super::WeightInfo;
     use crate::Book;
 
     /// What the pallet is told.
@@ -45,7 +48,13 @@ pub mod pallet {
         /// What is lost by not revealing what one has committed to.
         #[pallet::constant]
         type Penalty: Get<u128>;
+
+        /// What calls cost.
+        type WeightInfo: WeightInfo;
     }
+
+    /// Of this pallet, not of the jobs'.
+    type Cost<T> = <T as Config>::WeightInfo;
 
     /// The pallet.
     #[pallet::pallet]
@@ -59,9 +68,6 @@ pub mod pallet {
     pub const MAX_PARTIES: u32 = 32;
     /// Rounds that whoever did not reveal sits out.
     pub const BARRED: u64 = 16;
-
-    // A guess on the safe side, until it is measured.
-    const WORD: Weight = Weight::from_parts(400_000_000, 96_000);
 
     /// One who takes part.
     #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
@@ -159,13 +165,13 @@ pub mod pallet {
     pub enum Error<T> {
         /// No round is at that point.
         NotNow,
-        /// The account does not offer anything to requests, or has nothing at stake.
+        /// The account does not offer anything to requests, or has less at stake than the penalty.
         NotListed,
         /// The operator has kept silent, and may not take part yet.
         Barred,
         /// It was said already.
         Again,
-        /// As many as can take part.
+        /// As many as can take part have as much at stake, or more.
         Full,
         /// The operator has not committed to that.
         Broken,
@@ -173,17 +179,13 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// Begins a round, goes on with it or ends it, as far as the block has room.
         fn on_idle(_: BlockNumberFor<T>, room: Weight) -> Weight {
-            let weight = T::DbWeight::get().reads_writes(
-                8 + 2 * u64::from(MAX_PARTIES),
-                4 + 3 * u64::from(MAX_PARTIES),
-            );
-            let weight = weight.saturating_add(WORD);
-            if weight.any_gt(room) {
+            let looked = Cost::<T>::go_on();
+            if looked.any_gt(room) {
                 return Weight::zero();
             }
-            Self::go_on();
-            weight
+            Self::go_on(room.saturating_sub(looked)).saturating_add(looked)
         }
     }
 
@@ -191,7 +193,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Takes part in the round that has begun.
         #[pallet::call_index(0)]
-        #[pallet::weight((WORD, DispatchClass::Normal, Pays::Yes))]
+        #[pallet::weight(Cost::<T>::commit())]
         pub fn commit(
             origin: OriginFor<T>,
             round: u64,
@@ -200,8 +202,11 @@ pub mod pallet {
             let operator = ensure_signed(origin)?;
             let account = Account(operator.clone().into());
             let mut current = Self::at(round, false)?;
+            let stake = offers::Pallet::<T>::stake(&account);
+            // Whoever could not lose the penalty would choose for nothing.
+            let can_lose = stake >= T::Penalty::get().max(1);
             ensure!(
-                offers::Pallet::<T>::is_listed(&account),
+                can_lose && offers::Pallet::<T>::is_listed(&account),
                 Error::<T>::NotListed
             );
             ensure!(Barred::<T>::get(&operator) <= round, Error::<T>::Barred);
@@ -215,17 +220,16 @@ pub mod pallet {
                 commitment,
                 secret: None,
             };
-            current
-                .parties
-                .try_push(party)
-                .map_err(|_| Error::<T>::Full)?;
+            if let Err(party) = current.parties.try_push(party) {
+                Self::displace(&mut current.parties, party, stake)?;
+            }
             Current::<T>::put(current);
             Ok(Pays::No.into())
         }
 
         /// Reveals what was committed to.
         #[pallet::call_index(1)]
-        #[pallet::weight((WORD, DispatchClass::Normal, Pays::Yes))]
+        #[pallet::weight(Cost::<T>::reveal())]
         pub fn reveal(
             origin: OriginFor<T>,
             round: u64,
@@ -256,13 +260,30 @@ pub mod pallet {
             Ok(current)
         }
 
-        fn go_on() {
+        /// Where all places are taken those with most at stake have them: nobody could keep honest ones out for little.
+        fn displace(
+            parties: &mut BoundedVec<Party, ConstU32<MAX_PARTIES>>,
+            party: Party,
+            stake: u128,
+        ) -> DispatchResult {
+            let stakes = parties.iter();
+            let stakes = stakes.map(|party| offers::Pallet::<T>::stake(&party.operator));
+            let least = stakes.enumerate().min_by_key(|(_, stake)| *stake);
+            let (at, _) = least
+                .filter(|(_, least)| *least < stake)
+                .ok_or(Error::<T>::Full)?;
+            parties[at] = party;
+            Ok(())
+        }
+
+        /// What it takes to end a round comes on top of a look, and is answered.
+        pub(super) fn go_on(room: Weight) -> Weight {
             let now = Providers::<T>::now();
             let Some(mut round) = Current::<T>::get() else {
                 if T::IsWanted::get() {
                     Self::begin(now);
                 }
-                return;
+                return Weight::zero();
             };
             let is_over = now >= round.until;
             if !round.reveals {
@@ -276,12 +297,17 @@ pub mod pallet {
                     });
                     Current::<T>::put(round);
                 }
-                return;
+                return Weight::zero();
             }
-            if is_over || round.parties.iter().all(|party| party.secret.is_some()) {
-                Current::<T>::kill();
-                Self::end(&round);
+            let silent = round.parties.iter().filter(|party| party.secret.is_none());
+            let silent = silent.count() as u32;
+            let took = Cost::<T>::end(silent);
+            if (silent > 0 && !is_over) || took.any_gt(room) {
+                return Weight::zero();
             }
+            Current::<T>::kill();
+            Self::end(&round);
+            took
         }
 
         fn begin(now: u64) {

@@ -1,6 +1,8 @@
 //! What operators offer to those who ask the chain for compute: prices, programs that they keep at hand, and their record.
 
-pub use self::pallet::*;
+pub mod weights;
+
+pub use self::{pallet::*, weights::WeightInfo};
 
 /// Offers on a chain.
 #[frame_support::pallet]
@@ -14,6 +16,7 @@ pub mod pallet {
         ledger::{Candidate, Conduct, Offered},
     };
 
+    use super::WeightInfo;
     use crate::{Operators, Pallet as Providers};
 
     /// What the pallet is told.
@@ -21,7 +24,12 @@ pub mod pallet {
     pub trait Config:
         crate::Config + frame_system::Config<RuntimeEvent: From<Event<Self>>>
     {
+        /// What calls cost.
+        type WeightInfo: WeightInfo;
     }
+
+    /// Of this pallet, not of the operators'.
+    type Cost<T> = <T as Config>::WeightInfo;
 
     /// The pallet.
     #[pallet::pallet]
@@ -39,10 +47,6 @@ pub mod pallet {
     pub const MAX_PINS: u32 = 64;
     /// How long a program can be promised to be at hand, in milliseconds: a year.
     pub const MAX_TERM: u64 = 365 * 86_400_000;
-
-    // Guesses on the safe side, until they are measured.
-    const LISTING: Weight = Weight::from_parts(3_000_000_000, 160_000);
-    const PIN: Weight = Weight::from_parts(200_000_000, 8_000);
 
     /// An operator's offer.
     #[derive(
@@ -161,7 +165,7 @@ pub mod pallet {
         Term,
         /// The operator has as many pins as it may have.
         TooManyPins,
-        /// Enough operators keep that program at hand.
+        /// Enough operators with as much at stake, or more, keep that program at hand.
         EnoughHolders,
         /// The operator has not pinned that.
         NotPinned,
@@ -172,7 +176,7 @@ pub mod pallet {
         /// Offers to run requests, or ends that. The roster has room for so many: of those who want to be on it, those with
         /// most at stake.
         #[pallet::call_index(0)]
-        #[pallet::weight(LISTING)]
+        #[pallet::weight(Cost::<T>::set_offer())]
         pub fn set_offer(origin: OriginFor<T>, offer: Option<Offered>) -> DispatchResult {
             let operator = ensure_signed(origin)?;
             let account = Account(operator.clone().into());
@@ -196,7 +200,7 @@ pub mod pallet {
 
         /// Says that the operator keeps a program at hand until then, in Unix milliseconds. Said again, the later term counts.
         #[pallet::call_index(1)]
-        #[pallet::weight(PIN)]
+        #[pallet::weight(Cost::<T>::pin())]
         pub fn pin(origin: OriginFor<T>, program: Digest, until: u64) -> DispatchResult {
             let operator = ensure_signed(origin)?;
             let account = Account(operator.clone().into());
@@ -209,13 +213,7 @@ pub mod pallet {
                 false => pins.try_push(program),
             })
             .map_err(|_| Error::<T>::TooManyPins)?;
-            Holders::<T>::try_mutate(program, |holders| {
-                let before = holders.iter().find(|(holder, _)| *holder == account);
-                let until = before.map_or(until, |(_, before)| until.max(*before));
-                holders.retain(|(holder, until)| *holder != account && *until > now);
-                holders.try_push((account, until))
-            })
-            .map_err(|_| Error::<T>::EnoughHolders)?;
+            let until = Self::keep(program, account, until, now)?;
             Self::deposit_event(Event::Pinned {
                 operator,
                 program,
@@ -226,18 +224,21 @@ pub mod pallet {
 
         /// Lets a program go.
         #[pallet::call_index(2)]
-        #[pallet::weight(PIN)]
+        #[pallet::weight(Cost::<T>::unpin())]
         pub fn unpin(origin: OriginFor<T>, program: Digest) -> DispatchResult {
             let operator = ensure_signed(origin)?;
             let account = Account(operator.clone().into());
-            let mut pins = Pins::<T>::get(&operator);
-            let at = pins.iter().position(|pinned| *pinned == program);
-            pins.remove(at.ok_or(Error::<T>::NotPinned)?);
-            Pins::<T>::insert(&operator, pins);
-            Holders::<T>::mutate(program, |holders| {
-                holders.retain(|(holder, _)| *holder != account);
+            ensure!(
+                Pins::<T>::get(&operator).contains(&program),
+                Error::<T>::NotPinned
+            );
+            Holders::<T>::mutate_exists(program, |holders| {
+                if let Some(holders) = holders {
+                    holders.retain(|(holder, _)| *holder != account);
+                }
+                holders.take_if(|holders| holders.is_empty());
             });
-            Self::deposit_event(Event::Unpinned { operator, program });
+            Self::drop_pin(account, program);
             Ok(())
         }
     }
@@ -281,6 +282,57 @@ pub mod pallet {
         /// What an operator has bonded.
         pub fn stake(operator: &Account) -> u128 {
             Operators::<T>::get(T::AccountId::from(operator.0)).bond
+        }
+
+        /// Writes down who keeps a program at hand, and until when. Those who do not any more make room, or have nothing at
+        /// stake any more; where none do, whoever has least.
+        fn keep(
+            program: Digest,
+            account: Account,
+            until: u64,
+            now: u64,
+        ) -> Result<u64, DispatchError> {
+            let mut holders = Holders::<T>::get(program).into_inner();
+            let own = holders.iter().position(|(holder, _)| *holder == account);
+            let before = own.map_or(0, |at| holders.remove(at).1);
+            let mut gone = Vec::new();
+            let mut least = None;
+            holders.retain(|(holder, until)| {
+                let stake = Self::stake(holder);
+                let stays = stake > 0 && *until > now;
+                match stays {
+                    true if least.is_none_or(|(least, _)| stake < least) => {
+                        least = Some((stake, *holder));
+                    }
+                    true => {}
+                    false => gone.push(*holder),
+                }
+                stays
+            });
+            if holders.len() == MAX_HOLDERS as usize {
+                let least = least.filter(|(stake, _)| *stake < Self::stake(&account));
+                let (_, displaced) = least.ok_or(Error::<T>::EnoughHolders)?;
+                holders.retain(|(holder, _)| *holder != displaced);
+                gone.push(displaced);
+            }
+            gone.into_iter()
+                .for_each(|holder| Self::drop_pin(holder, program));
+            let until = until.max(before);
+            holders.push((account, until));
+            let holders = BoundedVec::try_from(holders).map_err(|_| Error::<T>::EnoughHolders)?;
+            Holders::<T>::insert(program, holders);
+            Ok(until)
+        }
+
+        fn drop_pin(holder: Account, program: Digest) {
+            let operator = T::AccountId::from(holder.0);
+            Pins::<T>::mutate_exists(&operator, |pins| {
+                if let Some(pins) = pins {
+                    pins.retain(|pinned| *pinned != program);
+                }
+                pins.take_if(|pins| pins.is_empty());
+            });
+            Self::deposit_event(Event::Unpinned { operator, program });
         }
 
         fn displace(

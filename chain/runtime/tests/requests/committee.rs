@@ -9,7 +9,6 @@ use opensky_protocol::{
 };
 use sp_keyring::Ed25519Keyring as Key;
 
-use crate::chain::MINUTE;
 use crate::world::{ASK, FUEL, Habit, OUTPUT, World};
 
 /// What one run is paid.
@@ -98,11 +97,10 @@ fn nobody_loses_a_bond_for_another_result() {
 fn requester_has_its_money_back_by_itself_when_there_are_too_few() {
     let mut world = World::new(&[Habit::Honest, Habit::Honest]);
     let before = world.has(Key::Alice);
-    let mut asked = world.asked(3);
-    asked.deadline -= 54 * MINUTE;
-    let request = world.ask(asked);
-    let (_, answer) = world.until_answered(request);
-    assert_eq!(answer.status, AnswerStatus::Refunded(Refund::Deadline));
+    let request = world.ask(world.asked(3));
+    let (blocks, answer) = world.until_answered(request);
+    assert_eq!(answer.status, AnswerStatus::Refunded(Refund::Committee));
+    assert!(blocks <= 8, "{blocks} blocks");
     assert!(is_clean(&mut world));
     let fee = before - world.has(Key::Alice);
     assert!(fee < 1_000_000_000, "only the fee is gone: {fee}");

@@ -82,12 +82,15 @@ impl opensky_chain_pallet_jobs::Config for Runtime {
     type WeightInfo = opensky_chain_pallet_jobs::weights::Measured<Self>;
 }
 
-impl opensky_chain_pallet_providers::offers::Config for Runtime {}
+impl opensky_chain_pallet_providers::offers::Config for Runtime {
+    type WeightInfo = opensky_chain_pallet_providers::offers::weights::Measured<Self>;
+}
 
 impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
     type IsWanted = IsWanted;
     type Penalty = ConstU128<PENALTY>;
     type Turn = ConstU64<TURN>;
+    type WeightInfo = opensky_chain_pallet_jobs::beacon::weights::Measured<Self>;
 }
 
 impl requests::Config for Runtime {

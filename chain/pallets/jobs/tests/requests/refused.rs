@@ -1,17 +1,23 @@
 //! What adversaries try, and what they are told.
 
-use frame_support::assert_ok;
-use opensky_chain_pallet_jobs::requests::{Error, Event};
-use opensky_chain_pallet_providers as providers;
+use frame_support::{assert_noop, assert_ok, traits::fungible::Mutate as _};
+use opensky_chain_pallet_jobs::{
+    beacon,
+    requests::{Error, Event},
+};
+use opensky_chain_pallet_providers::{self as providers, offers};
 use opensky_protocol::{
     Class, Digest, Statement,
     ledger::{Answer, AnswerStatus, Data, Stage as Phase},
 };
 
 use crate::{
-    runtime::{Requests, Runtime, RuntimeEvent, RuntimeOrigin, System},
-    stage::{Stage, Step, Way, id, salt},
-    world::{Party, terms},
+    runtime::{
+        Balances, Beacon, Offers, PENALTY, Providers, Requests, Runtime, RuntimeEvent,
+        RuntimeOrigin, System,
+    },
+    stage::{Stage, Step, Way, id, offer, salt},
+    world::{MINUTE, Party, terms},
 };
 
 /// A chain with operators who do nothing by themselves, and one request for that many results.
@@ -96,5 +102,80 @@ fn program_that_failed_has_no_output_whatever_is_shown() {
         let answer = answer().unwrap();
         assert_eq!(answer.status, AnswerStatus::Result(Class::Trap));
         assert_eq!(answer.output, Data::Inline(Vec::new()));
+    });
+}
+
+/// Somebody with that at stake, and nothing else that counts.
+fn stranger(number: u8, stake: u128) -> RuntimeOrigin {
+    let account = id(&Party::new(number));
+    assert_ok!(Balances::mint_into(&account, 10_000));
+    let origin = RuntimeOrigin::signed(account);
+    assert_ok!(Providers::bond(origin.clone(), stake));
+    origin
+}
+
+#[test]
+fn nobody_keeps_a_program_from_being_asked_for_by_pinning_it_for_nothing() {
+    scene(1, |stage| {
+        let (program, until) = (Digest([99; 32]), stage.now + 60 * MINUTE);
+        for number in 0..offers::MAX_HOLDERS as u8 {
+            let origin = stranger(100 + number, 10);
+            assert_ok!(Offers::pin(origin.clone(), program, until));
+            // Half of them take back what they had at stake.
+            if number % 2 == 0 {
+                assert_ok!(Providers::unbond(origin, 10));
+            }
+        }
+        // Whoever has nothing at stake makes room, and then whoever has least.
+        for number in 0..offers::MAX_HOLDERS as u8 {
+            assert_ok!(Offers::pin(stranger(150 + number, 11), program, until));
+            crate::audit();
+        }
+        let full = offers::Error::<Runtime>::EnoughHolders;
+        let late = stranger(200, 11);
+        assert_noop!(Offers::pin(late, program, until), full);
+        let displaced = RuntimeOrigin::signed(id(&Party::new(101)));
+        let unpinned = offers::Error::<Runtime>::NotPinned;
+        assert_noop!(Offers::unpin(displaced, program), unpinned);
+        // One that holds it already says so again, whoever else does.
+        assert_ok!(Offers::pin(stranger(150, 1), program, until + 1));
+    });
+}
+
+#[test]
+fn nobody_fills_a_round_with_operators_that_have_next_to_nothing_at_stake() {
+    scene(1, |stage| {
+        stage.play(&Step {
+            kind: 20,
+            who: 0,
+            whom: 0,
+            number: 1,
+            amount: 1_000,
+            wait: 6_000,
+        });
+        let round = beacon::Current::<Runtime>::get().unwrap().number;
+        let commit = |origin| Beacon::commit(origin, round, Digest([1; 32]));
+        let lists = |number, stake| {
+            let origin = stranger(number, stake);
+            assert_ok!(Offers::set_offer(origin.clone(), Some(offer(1))));
+            origin
+        };
+        // It could not lose the penalty.
+        let poor = commit(lists(100, PENALTY - 1));
+        assert_eq!(
+            poor.unwrap_err().error,
+            beacon::Error::<Runtime>::NotListed.into()
+        );
+        for number in 0..beacon::MAX_PARTIES as u8 {
+            assert_ok!(commit(lists(110 + number, PENALTY)));
+        }
+        assert_ok!(commit(lists(200, PENALTY + 1)));
+        let full = commit(lists(201, PENALTY));
+        assert_eq!(
+            full.unwrap_err().error,
+            beacon::Error::<Runtime>::Full.into()
+        );
+        let parties = beacon::Current::<Runtime>::get().unwrap().parties;
+        assert_eq!(parties.len(), beacon::MAX_PARTIES as usize);
     });
 }

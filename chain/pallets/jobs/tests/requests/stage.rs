@@ -409,7 +409,7 @@ fn output(said: &Statement) -> Vec<u8> {
     output.unwrap()
 }
 
-fn offer(number: u8) -> Offered {
+pub fn offer(number: u8) -> Offered {
     Offered {
         ask: PriceTerms {
             dispatch: u128::from(number),
