@@ -22,6 +22,15 @@ const TARGET: &str = "wasm32v1-none";
 /// to know that it is the chain.
 const RUSTFLAGS: &str = "-C link-arg=--export-table --cfg substrate_runtime";
 
+/// What is measured: the folder of a pallet, and the module of that, if it is not its only one.
+const MEASURED: [(&str, &str); 5] = [
+    ("jobs", ""),
+    ("jobs", "::beacon"),
+    ("jobs", "::requests"),
+    ("providers", ""),
+    ("providers", "::offers"),
+];
+
 /// What the node is built with, beside Rust.
 const TOOLS: [Tool; 2] = [
     Tool {
@@ -115,13 +124,14 @@ pub fn build_runtime(purpose: Purpose) -> anyhow::Result<PathBuf> {
 pub fn weights(_: WeightsArgs) -> anyhow::Result<()> {
     let mut stages = Stages::start();
     let runtime = stages.step("runtime", || build_runtime(Purpose::Weights))?;
-    for pallet in ["jobs", "providers"] {
+    for (pallet, module) in MEASURED {
         let mut measure = cargo("run", &["--release", "--package=opensky-chain-weights"]);
         measure.args(["--", "--command=cargo xtask weights", "--runtime"]);
         measure.arg(&runtime);
-        measure.arg(format!("--pallet=opensky_chain_pallet_{pallet}"));
+        measure.arg(format!("--pallet=opensky_chain_pallet_{pallet}{module}"));
         let measured = stages.step("weights", || run::answer(&mut measure))?;
-        let file = format!("chain/pallets/{pallet}/src/weights.rs");
+        let folder = module.replace("::", "/");
+        let file = format!("chain/pallets/{pallet}/src{folder}/weights.rs");
         std::fs::write(run::root().join(file), measured).context("cannot write the weights")?;
     }
     let mut format = run::cargo();

@@ -9,7 +9,10 @@ use crate::AllPalletsWithSystem;
 
 frame_benchmarking::define_benchmarks!(
     [opensky_chain_pallet_jobs, crate::Jobs]
+    [opensky_chain_pallet_jobs::beacon, crate::Beacon]
+    [opensky_chain_pallet_jobs::requests, crate::Requests]
     [opensky_chain_pallet_providers, crate::Providers]
+    [opensky_chain_pallet_providers::offers, crate::Offers]
 );
 
 /// All that can be measured.

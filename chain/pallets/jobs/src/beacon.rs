@@ -9,6 +9,8 @@
 //!
 //! Source: RANDAO, as Ethereum's beacon chain has it, with commitments instead of signatures.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 pub mod weights;
 
 pub use self::{pallet::*, weights::WeightInfo};

@@ -4,8 +4,8 @@
 
 #[cfg(test)]
 #[path = "../tests/conformance/runtime.rs"]
-mod runtime;
-mod scene;
+pub(crate) mod runtime;
+pub(crate) mod scene;
 
 use alloc::{boxed::Box, vec, vec::Vec};
 

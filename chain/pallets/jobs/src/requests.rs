@@ -3,6 +3,8 @@
 //! The state machine of one request and its arithmetic are in `opensky_protocol::ledger`: here are its rows, its money,
 //! and what the chain does by itself.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod callback;
 mod due;
 mod upkeep;

@@ -1,5 +1,7 @@
 //! What operators offer to those who ask the chain for compute: prices, programs that they keep at hand, and their record.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 pub mod weights;
 
 pub use self::{pallet::*, weights::WeightInfo};

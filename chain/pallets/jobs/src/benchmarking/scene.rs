@@ -7,7 +7,7 @@ use frame_system::RawOrigin;
 use opensky_chain_pallet_providers as providers;
 use opensky_protocol::{
     Account, Assignment, Class, Commit, Digest, Limits, NodeKey, PriceTerms, Profile, SecretKey,
-    Signable, Signed, Statement, Summons, Ticket, Turn, Verified, Voucher,
+    Signable, Signature, Signed, Statement, Summons, Ticket, Turn, Verified, Voucher,
     ledger::{
         Case, Escrow, Evidence, Filed, NodeState, Objection, Operator, PaidTurn, Tab, Terms,
         Unbonding, Verdict,
@@ -70,6 +70,20 @@ impl Party {
 
     pub fn sign<V: Signable>(&self, value: V) -> Signed<V> {
         Verified::sign(&self.0, value).into_signed()
+    }
+
+    pub fn sign_statement(&self, said: &Statement) -> Signature {
+        self.0.sign("opensky statement 1", said)
+    }
+
+    /// Has it bond more than others of its kind.
+    pub fn bond_more<T: Config>(&self) {
+        let mut book = Book::<T>::new();
+        let mut operator = book.operator(&self.account());
+        operator.bond += AMOUNT;
+        let held = book.hold(&self.account(), Purpose::Bond, AMOUNT);
+        held.expect("it is rich");
+        book.put_operator(&self.account(), operator);
     }
 
     /// Has it bond, and begin to unbond as often as it can.

@@ -303,7 +303,7 @@ impl<T: Config> Pallet<T> {
 
     /// Tells contracts in their order, as far as there is room. Each is told once, whatever it does: it is off the list
     /// before.
-    fn tell(room: Weight) -> Weight {
+    pub(super) fn tell(room: Weight) -> Weight {
         let mut used = Weight::zero();
         let (mut first, next) = UntoldEnds::<T>::get();
         while first < next {
