@@ -9,6 +9,8 @@
 //!
 //! Source: RANDAO, as Ethereum's beacon chain has it, with commitments instead of signatures.
 
+#[cfg(feature = "try-runtime")]
+mod audit;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 pub mod weights;
@@ -188,6 +190,11 @@ pub mod pallet {
                 return Weight::zero();
             }
             Self::go_on(room.saturating_sub(looked)).saturating_add(looked)
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            super::audit::state::<T>()
         }
     }
 

@@ -3,6 +3,8 @@
 //! The state machine of one request and its arithmetic are in `opensky_protocol::ledger`: here are its rows, its money,
 //! and what the chain does by itself.
 
+#[cfg(feature = "try-runtime")]
+mod audit;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod callback;
@@ -276,6 +278,11 @@ pub mod pallet {
         /// Draws committees, ends what is over, and tells contracts, as far as the block has room.
         fn on_idle(_: BlockNumberFor<T>, room: Weight) -> Weight {
             Self::tend(room)
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            super::audit::state::<T>()
         }
     }
 

@@ -1,5 +1,7 @@
 //! What operators offer to those who ask the chain for compute: prices, programs that they keep at hand, and their record.
 
+#[cfg(feature = "try-runtime")]
+mod audit;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 pub mod weights;
@@ -171,6 +173,14 @@ pub mod pallet {
         EnoughHolders,
         /// The operator has not pinned that.
         NotPinned,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            super::audit::state::<T>()
+        }
     }
 
     #[pallet::call]

@@ -2,8 +2,12 @@
 #![cfg(feature = "try-runtime")]
 #![allow(clippy::unwrap_used)] // a scene that cannot be set fails the test
 
+mod requests;
 #[path = "../conformance/runtime.rs"]
 mod runtime;
+#[path = "../requests/stage.rs"]
+#[allow(dead_code)] // each test takes its share
+mod stage;
 #[path = "../../../../../crates/ledger/tests/world/mod.rs"]
 mod world;
 

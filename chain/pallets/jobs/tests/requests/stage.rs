@@ -342,7 +342,7 @@ impl Stage {
         let _ = Requests::promise(origin, self.known[at].name, hash);
     }
 
-    fn show(&mut self, who: usize, at: usize, said: Statement) {
+    pub fn show(&mut self, who: usize, at: usize, said: Statement) {
         let party = &self.parties[who];
         let signature: Signature = party.0.sign("opensky statement 1", &said);
         let origin = RuntimeOrigin::signed(id(party));
