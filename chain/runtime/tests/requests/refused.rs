@@ -165,6 +165,26 @@ impl Bent {
     }
 }
 
+/// What the chain asks of an operator is free; what it has not asked for is not, so that nobody fills blocks with it.
+#[test]
+fn words_that_do_not_count_cost_their_fee() {
+    let mut world = World::new(&[Habit::Absent; 3]);
+    let request = world.ask(world.asked(3));
+    while world.seats(request).is_empty() {
+        world.block();
+    }
+    let promise = || requests::Call::<Runtime>::promise {
+        request,
+        promise: Digest([1; 32]),
+    };
+    let before = world.has(Key::Bob);
+    world.chain.send(Key::Bob, promise());
+    assert_eq!(world.has(Key::Bob), before);
+    let again = refused(&mut world, Key::Bob, promise());
+    assert_eq!(again, Error::<Runtime>::Again.into());
+    assert!(world.has(Key::Bob) < before);
+}
+
 #[test]
 fn one_account_fills_its_own_places_only() {
     let mut world = World::new(&[Habit::Absent; 3]);

@@ -17,7 +17,7 @@ use opensky_chain_pallet_jobs::{
 };
 use opensky_chain_pallet_providers as providers;
 use opensky_protocol::{
-    Digest,
+    Digest, MerklePath, Verified,
     ledger::{Call, Consent, Terms},
 };
 use runtime::{Balances, Jobs, Providers, Runtime, RuntimeOrigin, System, Timestamp, audit, chain};
@@ -162,6 +162,49 @@ fn what_is_not_signed_by_whom_it_says_is_refused() {
         consent.value.operator = ada.account();
         let unsigned = providers::Error::<Runtime>::Unsigned;
         assert_noop!(Providers::certify(signed(ada), consent), unsigned);
+    });
+}
+
+#[test]
+fn voucher_with_a_wrong_way_to_what_was_signed_is_refused() {
+    scene(|ada| {
+        let job = Job::new(Providers::ledger(), 1, ada);
+        let deadline = NOON + MINUTE;
+        assert_ok!(Jobs::open_escrow(
+            signed(ada),
+            job.escrow,
+            ada.node(),
+            500,
+            deadline
+        ));
+        let operators = [2, 3, 4].map(Party::new);
+        let values = operators
+            .iter()
+            .map(|operator| job.voucher_value(operator.account(), &[job.turn(0)]));
+        let sealed = Verified::sign_all(&ada.0, values.collect()).into_iter();
+        let sealed: Vec<_> = sealed.map(Verified::into_signed).collect();
+        let bends: [fn(&mut MerklePath); 5] = [
+            |path| path.index += 1,
+            |path| path.count += 1,
+            |path| path.siblings[0] = unit(9),
+            |path| path.siblings.push(unit(9)),
+            |path| path.siblings.clear(),
+        ];
+        let unsound = DispatchError::from(Error::<Runtime>::Unsound);
+        for bend in bends {
+            let mut bent = sealed[0].clone();
+            bend(&mut bent.seal.path);
+            assert_noop!(Jobs::claim(signed(ada), vec![bent]), unsound);
+        }
+        let mut swapped = sealed[0].clone();
+        swapped.seal = sealed[1].seal.clone();
+        assert_noop!(Jobs::claim(signed(ada), vec![swapped]), unsound);
+        // Each is paid once, however often it is claimed.
+        for _ in 0..2 {
+            let claimed = [sealed.clone(), sealed.clone()].concat();
+            assert_ok!(Jobs::claim(signed(ada), claimed));
+            assert_eq!(held(ada), 500 - 3 * job.price);
+        }
     });
 }
 

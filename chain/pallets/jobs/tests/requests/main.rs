@@ -4,6 +4,7 @@
 
 mod full;
 mod laws;
+mod lists;
 mod refused;
 #[path = "../conformance/runtime.rs"]
 mod runtime;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A chain with operators who do nothing by themselves, and one request for that many results.
-fn scene(replicas: u8, play: impl FnOnce(&mut Stage)) {
+pub fn scene(replicas: u8, play: impl FnOnce(&mut Stage)) {
     let (mut stage, mut chain) = Stage::new(vec![Way::Silent]);
     chain.execute_with(|| {
         providers::CurrentTerms::<Runtime>::put(terms(&Party::new(1)));
@@ -145,14 +145,7 @@ fn nobody_keeps_a_program_from_being_asked_for_by_pinning_it_for_nothing() {
 #[test]
 fn nobody_fills_a_round_with_operators_that_have_next_to_nothing_at_stake() {
     scene(1, |stage| {
-        stage.play(&Step {
-            kind: 20,
-            who: 0,
-            whom: 0,
-            number: 1,
-            amount: 1_000,
-            wait: 6_000,
-        });
+        stage.ask_again();
         let round = beacon::Current::<Runtime>::get().unwrap().number;
         let commit = |origin| Beacon::commit(origin, round, Digest([1; 32]));
         let lists = |number, stake| {

@@ -375,11 +375,34 @@ impl Stage {
         Statement::new(node, &work, Class::Ok, FUEL / 2, &transcript, &outputs)
     }
 
+    /// What somebody promises who will show that.
     pub fn hash(&self, who: usize, at: usize, said: &Statement) -> Digest {
         let (name, party) = (self.known[at].name, &self.parties[who]);
         let row = Rows::<Runtime>::get(name).unwrap();
         let turn = row.turn(&name, row.seat_of(&party.account()).unwrap());
         Commit::hash_of(&said.node, &turn, &said.compare_key, &salt(party))
+    }
+
+    /// The first one asks for one result.
+    pub fn ask_again(&mut self) {
+        self.play(&Step {
+            kind: 20,
+            who: 0,
+            whom: 0,
+            number: 1,
+            amount: 1_000,
+            wait: SLOT,
+        });
+    }
+
+    /// A block in which nobody says anything.
+    pub fn pass(&mut self, wait: u64) {
+        self.begin(wait);
+        self.end(Room::All);
+    }
+
+    pub fn is_open(&self, at: usize) -> bool {
+        Rows::<Runtime>::contains_key(self.known[at].name)
     }
 
     /// How far a request is.
