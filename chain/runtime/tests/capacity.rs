@@ -2,10 +2,16 @@
 #![allow(clippy::unwrap_used)] // a scene that cannot be set fails the test
 
 use frame_support::{dispatch::DispatchClass, traits::fungible::Mutate as _, weights::Weight};
-use opensky_chain_pallet_jobs::{self as jobs, weights::WeightInfo as _};
+use opensky_chain_pallet_jobs::{
+    self as jobs,
+    beacon::{self, WeightInfo as _},
+    requests::{self, CallBack as _, WeightInfo as _},
+    weights::WeightInfo as _,
+};
+use opensky_chain_pallet_providers::offers::{self, WeightInfo as _};
 use opensky_chain_runtime::{
     AccountId, Address, Balances, Jobs, Providers, Runtime, RuntimeCall, RuntimeOrigin, Signature,
-    System, TxExtension, UncheckedExtrinsic,
+    System, TxExtension, UncheckedExtrinsic, contracts::OpenSky,
 };
 use opensky_protocol::{
     Account, Digest, SecretKey, Signed, Verified, Voucher,
@@ -23,6 +29,9 @@ use sp_runtime::{
 };
 
 type Cost = jobs::weights::Measured<Runtime>;
+type OfRequests = requests::weights::Measured<Runtime>;
+type OfBeacon = beacon::weights::Measured<Runtime>;
+type OfOffers = offers::weights::Measured<Runtime>;
 
 const REQUESTERS: u8 = 100;
 const PROVIDERS: u8 = 20;
@@ -161,12 +170,51 @@ fn whatever_is_due_fits_into_a_block() {
     let tend = Cost::tend_turn()
         .saturating_add(Cost::tend_cases(longest(jobs::LOOKED_AT)))
         .saturating_add(Cost::settle(1));
+    let end = OfRequests::end(requests::MEMBERS);
     for (name, weight) in [
         ("claim", claim),
         ("show", show),
         ("settle", settle),
         ("tend", tend),
+        ("request", OfRequests::request()),
+        (
+            "promise",
+            OfRequests::promise().saturating_add(OfRequests::go_on()),
+        ),
+        ("show a result", OfRequests::show().saturating_add(end)),
+        ("commit", OfBeacon::commit()),
+        ("reveal", OfBeacon::reveal()),
+        ("offer", OfOffers::set_offer()),
+        ("pin", OfOffers::pin()),
+        ("unpin", OfOffers::unpin()),
     ] {
         assert!(weight.all_lte(room()), "{name}: {weight:?} of {:?}", room());
+    }
+}
+
+/// Each step at its worst, so that nothing waits for ever while every block is full of transactions.
+#[test]
+fn whatever_the_chain_does_by_itself_fits_beside_a_block_full_of_transactions() {
+    let weights = <Runtime as frame_system::Config>::BlockWeights::get();
+    let left = weights.max_block.saturating_sub(room());
+    let left = left.saturating_sub(weights.base_block);
+    let end = OfRequests::end(requests::MEMBERS);
+    let tend = OfRequests::tend();
+    let draw = OfRequests::tend_roster().saturating_add(OfRequests::draw());
+    let called = OpenSky::weight(1_250_000);
+    for (name, weight) in [
+        ("end", tend.saturating_add(end)),
+        ("draw", tend.saturating_add(draw).saturating_add(end)),
+        (
+            "tell",
+            tend.saturating_add(OfRequests::tell())
+                .saturating_add(called),
+        ),
+        (
+            "round",
+            OfBeacon::go_on().saturating_add(OfBeacon::end(beacon::MAX_PARTIES)),
+        ),
+    ] {
+        assert!(weight.all_lte(left), "{name}: {weight:?} of {left:?}");
     }
 }

@@ -214,7 +214,7 @@ impl Stage {
             20 | 21 => self.ask(step),
             22 => Offers::set_offer(origin, Some(offer(step.number))),
             23 => Offers::set_offer(origin, None),
-            24 => Offers::pin(origin, program, self.now + 100 * MINUTE),
+            24 => Offers::pin(origin, program, self.now + 1_000 * MINUTE),
             25 => Offers::unpin(origin, program),
             26 => Providers::bond(origin, amount),
             27 => Providers::unbond(origin, amount),
