@@ -4,12 +4,15 @@ use opensky_protocol::{
     Account, Digest, Profile, Turn,
     ledger::{Asked, Offered, Stage},
 };
-use subxt::utils::Static;
+use subxt::utils::{AccountId32, Static};
 
 use super::{At, ChainAway, api};
 
 /// Open requests that are looked at: as many as there can be.
 const REQUESTS: usize = 1_024;
+
+/// Operators that take part in one round of the beacon.
+const PARTIES: usize = 32;
 
 /// One thing that an operator is to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,8 +55,11 @@ pub(super) async fn of(at: &At, operator: &Account) -> Result<Vec<Duty>, ChainAw
         let own = parties.find(|party| party.operator.0 == *operator);
         let number = round.number;
         match own {
-            None if !round.reveals && listed(at, operator).await?.is_some() => {
-                duties.push(Duty::Commit { round: number });
+            None if !round.reveals => {
+                let others = round.parties.0.iter().map(|party| party.operator.0);
+                if may_commit(at, operator, number, others.collect()).await? {
+                    duties.push(Duty::Commit { round: number });
+                }
             }
             Some(own) if round.reveals && own.secret.is_none() => {
                 duties.push(Duty::Reveal { round: number });
@@ -96,6 +102,44 @@ pub(super) async fn of(at: &At, operator: &Account) -> Result<Vec<Duty>, ChainAw
         });
     }
     Ok(duties)
+}
+
+/// Whether the beacon takes an operator's commitment in a round with these others: what it refuses costs a fee.
+async fn may_commit(
+    at: &At,
+    operator: &Account,
+    round: u64,
+    others: Vec<Account>,
+) -> Result<bool, ChainAway> {
+    let (storage, beacon) = (at.storage(), api::storage().beacon());
+    let key = (AccountId32(operator.0),);
+    let barred = storage.fetch(beacon.barred(), key).await?.decode()?;
+    if barred > round || listed(at, operator).await?.is_none() {
+        return Ok(false);
+    }
+    let penalty = api::constants().beacon().penalty();
+    let stake = bond(at, operator).await?;
+    if stake < at.constants().entry(penalty)? {
+        return Ok(false);
+    }
+    if others.len() < PARTIES {
+        return Ok(true);
+    }
+    // Somebody with less at stake makes room.
+    for other in &others {
+        if bond(at, other).await? < stake {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What an operator has bonded.
+async fn bond(at: &At, operator: &Account) -> Result<u128, ChainAway> {
+    let operators = api::storage().providers().operators();
+    let key = (AccountId32(operator.0),);
+    let Static(operator) = at.storage().fetch(operators, key).await?.decode()?;
+    Ok(operator.bond)
 }
 
 /// What an operator offers, if it is on the roster.
