@@ -70,8 +70,8 @@ impl<T: Config> Pallet<T> {
         let open = Round::<T>::get().into_iter();
         let due = open.filter(|due| due.is_over(now) || due.is_drawn(begun));
         let due: Vec<_> = due.collect();
-        let end = Cost::<T>::end(MEMBERS).max(Cost::<T>::go_on());
-        let draw = Cost::<T>::draw().saturating_add(end);
+        let end = beside::<T>(Cost::<T>::end(MEMBERS).max(Cost::<T>::go_on()));
+        let draw = beside::<T>(Cost::<T>::draw()).saturating_add(end);
         let mut roster = None;
         let with_roster = used.saturating_add(Cost::<T>::tend_roster());
         let is_any_drawn = due.iter().any(|due| !due.is_over(now));
@@ -101,14 +101,15 @@ impl<T: Config> Pallet<T> {
             Self::wait(due);
             return None;
         };
-        let draw = match due.is_over(now) {
-            true => Weight::zero(),
-            false => Cost::<T>::draw(),
-        };
-        Some(match looked {
-            Looked::Over(_) => looked.weight::<T>().saturating_add(draw),
+        let took = match looked {
             Looked::Waits => Cost::<T>::go_on(),
-            Looked::GoesOn | Looked::Seated => looked.weight::<T>(),
+            looked => looked.weight::<T>(),
+        };
+        Some(match (looked, due.is_over(now)) {
+            (Looked::Over(_), false) => {
+                beside::<T>(took).saturating_add(beside::<T>(Cost::<T>::draw()))
+            }
+            _ => beside::<T>(took),
         })
     }
 
@@ -378,4 +379,9 @@ impl<T: Config> Pallet<T> {
         )
         .map(drop)
     }
+}
+
+/// The list of what is open is proved once a block, however often it is changed.
+fn beside<T: Config>(weight: Weight) -> Weight {
+    weight.saturating_sub(Weight::from_parts(0, Cost::<T>::tend().proof_size()))
 }

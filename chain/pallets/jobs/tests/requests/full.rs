@@ -30,7 +30,7 @@ const TIME: u64 = 90 * MINUTE;
 
 /// Blocks in which all requests that there can be are ended, or drawn for, if all are due at once and every block is
 /// full.
-const BLOCKS: u64 = 450;
+const BLOCKS: u64 = 60;
 
 /// A chain with operators, where as much is asked as can be.
 fn full(play: impl FnOnce(&mut Stage)) {
