@@ -6,8 +6,8 @@ use frame_support::{
     storage::with_storage_layer,
     traits::{
         Randomness as _,
-        fungible::{Mutate as _, MutateHold as _},
-        tokens::{Fortitude, Precision, Preservation, Restriction},
+        fungible::MutateHold as _,
+        tokens::{Fortitude, Precision, Restriction},
     },
     weights::Weight,
 };
@@ -26,7 +26,6 @@ use super::{
     CallBack as _, Config, CurrentTerms, Drawing, Due, Event, HoldReason, Outputs, Own, Pallet,
     Requests, Round, Told, Untold, UntoldEnds, WeightInfo as _, pallet::Asks,
 };
-use crate::Pallet as Jobs;
 
 /// Of the committee's members, each is looked at, paid and written about once.
 pub const MEMBERS: u32 = 16;
@@ -223,9 +222,8 @@ impl<T: Config> Pallet<T> {
         if let Close::Agreed(agreed) = close {
             for payout in row.payouts(agreed, asked) {
                 let operator = T::AccountId::from(payout.operator.0);
-                let paid = Self::pay(&payer, &operator, payout.from_escrow);
-                left -= paid;
-                let amount = paid.saturating_add(Self::reward(&operator, payout.from_pot));
+                let amount = Self::pay(&payer, &operator, payout.amount);
+                left -= amount;
                 Self::deposit_event(Event::Paid {
                     request: *request,
                     operator,
@@ -351,14 +349,6 @@ impl<T: Config> Pallet<T> {
                 T::Currency::release(&reason, payer, amount, Precision::Exact).map(drop)
             }
             false => Self::move_held(payer, to, amount),
-        });
-        moved.map_or(0, |()| amount)
-    }
-
-    fn reward(to: &T::AccountId, amount: u128) -> u128 {
-        let pot = Jobs::<T>::pot();
-        let moved = with_storage_layer(|| {
-            T::Currency::transfer(&pot, to, amount, Preservation::Preserve).map(drop)
         });
         moved.map_or(0, |()| amount)
     }

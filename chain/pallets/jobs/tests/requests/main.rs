@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each file takes its share of what they have in common
 
 mod full;
+mod late;
 mod laws;
 mod lists;
 mod refused;

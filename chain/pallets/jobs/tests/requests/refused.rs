@@ -47,7 +47,7 @@ pub fn scene(replicas: u8, play: impl FnOnce(&mut Stage)) {
 }
 
 /// What became of the request in this block.
-fn answer() -> Option<Answer> {
+pub fn answer() -> Option<Answer> {
     let events = System::events().into_iter().map(|record| record.event);
     let mut answers = events.filter_map(|event| match event {
         RuntimeEvent::Requests(Event::Answered { answer, .. }) => Some(answer),
@@ -56,7 +56,7 @@ fn answer() -> Option<Answer> {
     answers.next_back()
 }
 
-fn show(
+pub fn show(
     stage: &Stage,
     who: usize,
     said: &Statement,

@@ -217,7 +217,7 @@ impl Request {
         let at = self.seat_of(operator).ok_or(SeatError::NoSeat)?;
         let turn = self.turn(name, at);
         let seat = &mut self.seats[at];
-        if seat.shown.is_some() {
+        if seat.shown.is_some() || seat.is_out {
             return Err(SeatError::Again);
         }
         let (node, hash) = seat.promise.ok_or(SeatError::Unpromised)?;
@@ -338,28 +338,23 @@ impl Request {
         replicas.saturating_sub(agreed + open)
     }
 
-    /// What each seat is paid, and by whom: the requester pays as many as it asked for, and as far as its money goes; the
-    /// others are the pot's affair. Each is paid its own ask.
+    /// What each seat is paid: its own ask. No more of them agree than were asked for, so the requester's money is enough;
+    /// nobody else's is touched.
     pub fn payouts(&self, agreed: &[usize], asked: &Asked) -> Vec<Payout> {
         let mut left = self.price;
-        let replicas = usize::from(asked.replicas);
-        let pay = |(place, seat): (usize, &usize)| {
+        let pay = |seat: &usize| {
             let seat = &self.seats[*seat];
             let shown = seat.shown.as_ref()?;
             let bytes = asked.input.len().saturating_add(shown.output_len);
             let due = seat.ask.of_unit(shown.fuel, bytes).min(asked.share());
-            let from_escrow = match place < replicas {
-                true => due.min(left),
-                false => 0,
-            };
-            left -= from_escrow;
+            let amount = due.min(left);
+            left -= amount;
             Some(Payout {
                 operator: seat.operator,
-                from_escrow,
-                from_pot: due - from_escrow,
+                amount,
             })
         };
-        agreed.iter().enumerate().filter_map(pay).collect()
+        agreed.iter().filter_map(pay).collect()
     }
 
     /// What whoever asked is told. `output` is that of those who agree, if one of them showed it.
@@ -413,10 +408,8 @@ impl Request {
 pub struct Payout {
     /// Who.
     pub operator: Account,
-    /// By whoever asked.
-    pub from_escrow: u128,
-    /// By the protocol, if its pot has it.
-    pub from_pot: u128,
+    /// How much, out of what is held for the request.
+    pub amount: u128,
 }
 
 /// How an operator did.
