@@ -4,7 +4,7 @@ use frame_support::{
     PalletId, derive_impl,
     dispatch::DispatchClass,
     parameter_types,
-    traits::{ConstU64, ConstU128, VariantCountOf, tokens::imbalance::ResolveTo},
+    traits::{ConstU32, ConstU64, ConstU128, VariantCountOf, tokens::imbalance::ResolveTo},
     weights::{
         ConstantMultiplier, Weight,
         constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_SECOND},
@@ -135,6 +135,8 @@ impl opensky_chain_pallet_providers::offers::Config for Runtime {
 }
 
 impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
+    // More than it takes until an operator knows of a final block, and its word is in another.
+    type Blocks = ConstU32<10>;
     type IsWanted = IsWanted;
     // As much as a hundred units of a second each, or what is bonded.
     type Penalty = ConstU128<100_000_000>;

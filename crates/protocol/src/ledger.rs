@@ -25,9 +25,9 @@ pub use operator::{Operator, Unbonding};
 pub use purse::Purse;
 pub use rejection::{EvidenceError, Rejection};
 pub use request::{
-    Answer, AnswerStatus, Asked, AskedError, Callback, Candidate, Close, Conduct, Data, Next,
-    Offered, Payout, Refund, Request, RequestTerms, Seat, SeatError, Shown, Stage, commitment,
-    draw,
+    Answer, AnswerStatus, Asked, AskedError, Callback, Candidate, Close, Conduct, Data, Moment,
+    Next, Offered, Payout, Refund, Request, RequestTerms, Seat, SeatError, Shown, Stage,
+    commitment, draw,
 };
 pub use terms::{Genesis, GenesisError, Terms};
 pub use wire::{AccountState, LedgerReply, LedgerRequest, NodeState, Refused};

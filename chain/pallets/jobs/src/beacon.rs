@@ -1,11 +1,16 @@
 //! Random numbers that operators make together: all commit to a secret, then all reveal theirs.
 //!
 //! Nobody knows the outcome before the last reveal, and nobody can choose it; but whoever reveals last can see it coming
-//! and stay silent instead. So k operators who act together choose among at most 2^k outcomes, and pay for each silence:
-//! a penalty from the bond, and some rounds in which they may not take part. Where one of all who take part is honest and
-//! reveals, the outcome was known to nobody when the commitments were made. A round is only held while somebody needs its
-//! outcome. If nobody takes part the outcome comes from the hash of a block, which whoever seals blocks can choose: enough
-//! for a development chain with one sealer, and for nothing else.
+//! and stay silent instead. So k operators who act together choose among at most 2^k outcomes of a round, and pay for each
+//! silence: a penalty from the bond, and some rounds in which they may not take part. What an outcome is used for is settled
+//! before anything can be revealed: who can be drawn, and with which stakes, is written down when commitments are not taken
+//! any more, and nobody is drawn for a request that was placed after the first of them.
+//!
+//! That holds where one of all who take part is honest, and blocks take its reveal. Of the operators on the roster those
+//! with most at stake take part, if they want to: whoever has more accounts with larger stakes than everybody else than there
+//! are places knows the outcomes beforehand, and whoever keeps others' words out of all blocks of a stage is the only one to
+//! speak in it. A round in which nobody takes part, or nobody reveals, comes to nothing, and another begins. One is only held
+//! while somebody needs its outcome.
 //!
 //! Source: RANDAO, as Ethereum's beacon chain has it, with commitments instead of signatures.
 
@@ -28,7 +33,7 @@ pub mod pallet {
     use opensky_protocol::{
         Account, Digest,
         ledger::{
-            commitment,
+            Moment, commitment,
             rules::{Purpose, Register as _, State as _},
         },
     };
@@ -48,6 +53,10 @@ pub mod pallet {
         /// How long commitments are taken, and then reveals, in milliseconds.
         #[pallet::constant]
         type Turn: Get<u64>;
+
+        /// For how many blocks at least, however slow or fast they are.
+        #[pallet::constant]
+        type Blocks: Get<u32>;
 
         /// What is lost by not revealing what one has committed to.
         #[pallet::constant]
@@ -89,26 +98,26 @@ pub mod pallet {
     pub struct Round {
         /// Counts them, from 1.
         pub number: u64,
-        /// The block before which nobody had committed to anything.
+        /// The block at whose end nobody had committed to anything.
         pub begun: u32,
-        /// When commitments, or reveals, are not taken any more, in Unix milliseconds.
-        pub until: u64,
+        /// When commitments, or reveals, are not taken any more.
+        pub until: Moment,
         /// Whether it is time to reveal.
         pub reveals: bool,
         /// Who takes part.
         pub parties: BoundedVec<Party, ConstU32<MAX_PARTIES>>,
     }
 
-    /// What the last round came to.
+    /// What the last round came to that came to anything.
     #[derive(
         Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
     )]
     pub struct Outcome {
-        /// Which round it was.
+        /// The last round, whatever it came to.
         pub round: u64,
         /// The random numbers.
         pub seed: Digest,
-        /// The block before which nobody can have known them.
+        /// The block at whose end nobody had committed to anything of them.
         pub begun: u32,
     }
 
@@ -202,7 +211,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Takes part in the round that has begun.
         #[pallet::call_index(0)]
-        #[pallet::weight(Cost::<T>::commit())]
+        #[pallet::weight((Cost::<T>::commit(), DispatchClass::Operational))]
         pub fn commit(
             origin: OriginFor<T>,
             round: u64,
@@ -238,7 +247,7 @@ pub mod pallet {
 
         /// Reveals what was committed to.
         #[pallet::call_index(1)]
-        #[pallet::weight(Cost::<T>::reveal())]
+        #[pallet::weight((Cost::<T>::reveal(), DispatchClass::Operational))]
         pub fn reveal(
             origin: OriginFor<T>,
             round: u64,
@@ -261,9 +270,9 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         fn at(round: u64, reveals: bool) -> Result<Round, DispatchError> {
             let current = Current::<T>::get().ok_or(Error::<T>::NotNow)?;
-            let is_time = Providers::<T>::now() < current.until;
+            let is_over = current.until.is_over(Self::moment());
             ensure!(
-                current.number == round && current.reveals == reveals && is_time,
+                current.number == round && current.reveals == reveals && !is_over,
                 Error::<T>::NotNow
             );
             Ok(current)
@@ -285,29 +294,43 @@ pub mod pallet {
             Ok(())
         }
 
-        /// What it takes to end a round comes on top of a look, and is answered.
+        /// What it takes to go on with a round comes on top of a look, and is answered.
         pub(super) fn go_on(room: Weight) -> Weight {
-            let now = Providers::<T>::now();
-            let Some(mut round) = Current::<T>::get() else {
+            let Some(round) = Current::<T>::get() else {
                 if T::IsWanted::get() {
-                    Self::begin(now);
+                    Self::begin();
                 }
                 return Weight::zero();
             };
-            let is_over = now >= round.until;
-            if !round.reveals {
-                // Everybody who could take part does: there is nobody to wait for.
-                let all = offers::Roster::<T>::decode_len().unwrap_or_default();
-                if is_over || round.parties.len() >= all.min(MAX_PARTIES as usize) {
-                    round.reveals = true;
-                    round.until = now.saturating_add(T::Turn::get());
-                    Self::deposit_event(Event::Revealing {
-                        round: round.number,
-                    });
-                    Current::<T>::put(round);
-                }
+            let is_over = round.until.is_over(Self::moment());
+            match round.reveals {
+                false => Self::after_commitments(round, is_over, room),
+                true => Self::after_reveals(&round, is_over, room),
+            }
+        }
+
+        fn after_commitments(mut round: Round, is_over: bool, room: Weight) -> Weight {
+            // Everybody who could take part does: there is nobody to wait for.
+            let all = offers::Roster::<T>::decode_len().unwrap_or_default();
+            let are_all = all > 0 && round.parties.len() >= all;
+            if is_over && round.parties.is_empty() {
+                Current::<T>::kill();
+            }
+            let took = Cost::<T>::turn();
+            if (!is_over && !are_all) || round.parties.is_empty() || took.any_gt(room) {
                 return Weight::zero();
             }
+            offers::Pallet::<T>::enter();
+            round.reveals = true;
+            round.until = Self::until();
+            Self::deposit_event(Event::Revealing {
+                round: round.number,
+            });
+            Current::<T>::put(round);
+            took
+        }
+
+        fn after_reveals(round: &Round, is_over: bool, room: Weight) -> Weight {
             let silent = round.parties.iter().filter(|party| party.secret.is_none());
             let silent = silent.count() as u32;
             let took = Cost::<T>::end(silent);
@@ -315,21 +338,34 @@ pub mod pallet {
                 return Weight::zero();
             }
             Current::<T>::kill();
-            Self::end(&round);
+            Self::end(round);
             took
         }
 
-        fn begin(now: u64) {
+        fn begin() {
             let number = Last::<T>::get().round + 1;
-            let begun = frame_system::Pallet::<T>::block_number();
             Current::<T>::put(Round {
                 number,
-                begun: begun.try_into().unwrap_or(u32::MAX),
-                until: now.saturating_add(T::Turn::get()),
+                begun: Self::moment().block,
+                until: Self::until(),
                 reveals: false,
                 parties: BoundedVec::new(),
             });
             Self::deposit_event(Event::Begun { round: number });
+        }
+
+        /// This block, and its time.
+        fn moment() -> Moment {
+            let block = frame_system::Pallet::<T>::block_number();
+            Moment {
+                time: Providers::<T>::now(),
+                block: block.try_into().unwrap_or(u32::MAX),
+            }
+        }
+
+        /// When a stage is over that begins now.
+        fn until() -> Moment {
+            Self::moment().after(T::Turn::get(), T::Blocks::get())
         }
 
         fn end(round: &Round) {
@@ -339,16 +375,15 @@ pub mod pallet {
                 .filter_map(|party| Some((party.operator, party.secret?)))
                 .collect();
             revealed.sort_unstable();
-            let before = Last::<T>::get().seed;
-            let parent = frame_system::Pallet::<T>::parent_hash();
-            // What a sealer could choose counts only where there is nothing else.
-            let parent = revealed.is_empty().then_some(parent);
-            let seed = blake2_256(&(before, round.number, &revealed, parent).encode());
-            Last::<T>::put(Outcome {
-                round: round.number,
-                seed: Digest(seed),
-                begun: round.begun,
-            });
+            let mut last = Last::<T>::get();
+            last.round = round.number;
+            if !revealed.is_empty() {
+                let seed = blake2_256(&(last.seed, round.number, &revealed).encode());
+                last.seed = Digest(seed);
+                last.begun = round.begun;
+                offers::Pallet::<T>::admit();
+            }
+            Last::<T>::put(last);
             let silent = round.parties.iter().filter(|party| party.secret.is_none());
             silent.for_each(|party| Self::punish(&party.operator, round.number));
             Self::deposit_event(Event::Drawn {
@@ -375,7 +410,7 @@ pub mod pallet {
         }
     }
 
-    /// Random numbers, and the block before which nobody can have known them.
+    /// Random numbers, and the block at whose end nobody had committed to anything of them.
     impl<T: Config> Randomness<Digest, BlockNumberFor<T>> for Pallet<T> {
         fn random(subject: &[u8]) -> (Digest, BlockNumberFor<T>) {
             let last = Last::<T>::get();

@@ -28,7 +28,7 @@ pub mod pallet {
     use opensky_chain_pallet_providers::{Nodes, Pallet as Providers, offers, signed};
     use opensky_protocol::{
         Account, Digest, NodeKey, Signature, Statement,
-        ledger::{Answer, Asked, AskedError, Request, RequestTerms, SeatError},
+        ledger::{Answer, Asked, AskedError, Moment, Request, RequestTerms, SeatError},
     };
 
     use super::{CallBack, Due, MEMBERS, WeightInfo, upkeep::Looked};
@@ -100,9 +100,13 @@ pub mod pallet {
     #[pallet::storage]
     pub type Round<T> = StorageValue<_, BoundedVec<Due, ConstU32<MAX_OPEN>>, ValueQuery>;
 
-    /// Of how many of them the chain waits for random numbers.
+    /// How many of them are to be drawn for.
     #[pallet::storage]
     pub type Drawing<T> = StorageValue<_, u32, ValueQuery>;
+
+    /// The block in which the last of those began to wait.
+    #[pallet::storage]
+    pub type Awaited<T> = StorageValue<_, u32, ValueQuery>;
 
     /// Contracts that are to be told, in the order in which their requests ended.
     #[pallet::storage]
@@ -307,8 +311,7 @@ pub mod pallet {
         ) -> DispatchResultWithPostInfo {
             let (node, operator) = Self::node(origin)?;
             let mut row = Requests::<T>::get(request).ok_or(Error::<T>::Unknown)?;
-            let now = Providers::<T>::now();
-            row.promise(&operator, node, promise, now)
+            row.promise(&operator, node, promise, Self::moment())
                 .map_err(Error::<T>::from)?;
             Requests::<T>::insert(request, row);
             Ok(Self::after(&request, Cost::<T>::promise()))
@@ -328,7 +331,7 @@ pub mod pallet {
             let (_, operator) = Self::node(origin)?;
             let mut row = Requests::<T>::get(request).ok_or(Error::<T>::Unknown)?;
             let asked = Asks::<T>::get(request).ok_or(Error::<T>::Unknown)?;
-            let now = Providers::<T>::now();
+            let now = Self::moment();
             row.show(&request, &operator, &statement, &salt, &asked, now)
                 .map_err(Error::<T>::from)?;
             let is_signed = statement.is_signed_by(signed, &signature);
@@ -378,8 +381,7 @@ pub mod pallet {
             });
             let request = Digest::derive("opensky request 1", &(Providers::<T>::ledger(), number));
             Own::<T>::insert(&payer, own + 1);
-            Drawing::<T>::mutate(|drawing| *drawing += 1);
-            let block = Self::block();
+            let block = Self::await_numbers();
             let account = Account(payer.clone().into());
             let row = Request::new(account, &asked, terms.profile, gas, block);
             let due = Due::of(request, &row);
@@ -414,14 +416,26 @@ pub mod pallet {
             (Some(took), Pays::No).into()
         }
 
-        /// Whether somebody waits for random numbers.
+        /// Whether somebody waits for random numbers that there are not yet.
         pub fn is_waiting() -> bool {
-            Drawing::<T>::get() > 0
+            Drawing::<T>::get() > 0 && Awaited::<T>::get() > Self::begun()
         }
 
-        pub(super) fn block() -> u32 {
+        /// One more request waits for random numbers, since this block.
+        pub(super) fn await_numbers() -> u32 {
+            let Moment { block, .. } = Self::moment();
+            Drawing::<T>::mutate(|drawing| *drawing += 1);
+            Awaited::<T>::put(block);
+            block
+        }
+
+        /// This block, and its time.
+        pub(super) fn moment() -> Moment {
             let block = frame_system::Pallet::<T>::block_number();
-            block.try_into().unwrap_or(u32::MAX)
+            Moment {
+                time: Providers::<T>::now(),
+                block: block.try_into().unwrap_or(u32::MAX),
+            }
         }
 
         /// Who signs, and for whom: an account answers for itself, and for the nodes that it has certified.

@@ -64,7 +64,9 @@ pub mod pallet {
     }
 
     /// An operator on the roster.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[derive(
+        Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
+    )]
     pub struct Staked {
         /// Who, and what it offers.
         pub listed: Listed,
@@ -99,6 +101,14 @@ pub mod pallet {
     /// Who can be drawn.
     #[pallet::storage]
     pub type Roster<T> = StorageValue<_, BoundedVec<Listed, ConstU32<MAX_LISTED>>, ValueQuery>;
+
+    /// Who could be drawn before anybody knew anything of the random numbers that are being made.
+    #[pallet::storage]
+    pub type Entered<T> = StorageValue<_, BoundedVec<Staked, ConstU32<MAX_LISTED>>, ValueQuery>;
+
+    /// The same, for the newest random numbers: from these is drawn.
+    #[pallet::storage]
+    pub type Eligible<T> = StorageValue<_, BoundedVec<Staked, ConstU32<MAX_LISTED>>, ValueQuery>;
 
     /// Who keeps a program at hand, and until when, in Unix milliseconds.
     #[pallet::storage]
@@ -263,17 +273,22 @@ pub mod pallet {
             holders.any(|(holder, term)| *term >= until && Self::stake(holder) > 0)
         }
 
-        /// All on the roster, with what they have at stake.
-        pub fn staked() -> Vec<Staked> {
+        /// Writes down who is on the roster now, with what each has at stake. It counts once it is admitted.
+        pub fn enter() {
             let roster = Roster::<T>::get().into_iter();
             let staked = roster.map(|listed| Staked {
                 stake: Self::stake(&listed.operator),
                 listed,
             });
-            staked.collect()
+            Entered::<T>::put(BoundedVec::truncate_from(staked.collect()));
         }
 
-        /// Whether an operator can be drawn.
+        /// From now on those are drawn from who were written down last.
+        pub fn admit() {
+            Eligible::<T>::put(Entered::<T>::take());
+        }
+
+        /// Whether an operator is on the roster, with something at stake.
         pub fn is_listed(operator: &Account) -> bool {
             let roster = Roster::<T>::get();
             roster.iter().any(|listed| listed.operator == *operator) && Self::stake(operator) > 0

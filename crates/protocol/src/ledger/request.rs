@@ -8,6 +8,7 @@ mod answer;
 mod asked;
 mod committee;
 mod draw;
+mod moment;
 mod terms;
 
 pub use self::{
@@ -15,5 +16,6 @@ pub use self::{
     asked::{Asked, AskedError, Callback, Data},
     committee::{Close, Conduct, Next, Payout, Request, Seat, SeatError, Shown, Stage},
     draw::{Candidate, Offered, commitment, draw},
+    moment::Moment,
     terms::RequestTerms,
 };

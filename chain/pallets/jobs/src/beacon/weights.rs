@@ -14,6 +14,7 @@ pub trait WeightInfo {
     fn commit() -> Weight;
     fn reveal() -> Weight;
     fn go_on() -> Weight;
+    fn turn() -> Weight;
     fn end(p: u32) -> Weight;
 }
 
@@ -31,6 +32,10 @@ impl<T: frame_system::Config> WeightInfo for Measured<T> {
     fn go_on() -> Weight {
         Weight::from_parts(150_714_000, 14_370)
             .saturating_add(T::DbWeight::get().reads_writes(3, 1))
+    }
+    fn turn() -> Weight {
+        Weight::from_parts(5_400_000_000, 360_000)
+            .saturating_add(T::DbWeight::get().reads_writes(132, 2))
     }
     fn end(p: u32) -> Weight {
         Weight::from_parts(218_594_947, 7_788)

@@ -2,7 +2,7 @@
 
 use opensky_protocol::{
     Digest,
-    ledger::{Request, Stage},
+    ledger::{Moment, Request, Stage},
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
@@ -12,33 +12,30 @@ use scale_info::TypeInfo;
 pub struct Due {
     /// Which.
     pub request: Digest,
-    /// When something is to be done about it, whatever happens until then, in Unix milliseconds.
-    pub at: u64,
-    /// If it waits for random numbers: those that nobody could know at this block.
-    pub since: Option<u32>,
+    /// When the money goes back, whatever happens until then, in Unix milliseconds.
+    pub deadline: u64,
+    /// Where it is.
+    pub stage: Stage,
 }
 
 impl Due {
     /// Of a request with that row.
     pub fn of(request: Digest, row: &Request) -> Self {
-        let (at, since) = match row.stage {
-            Stage::Drawing { since } => (row.deadline, Some(since)),
-            Stage::Promising { until } | Stage::Showing { until } => (until, None),
-        };
         Self {
             request,
-            at: at.min(row.deadline),
-            since,
+            deadline: row.deadline,
+            stage: row.stage,
         }
     }
 
     /// Whether its time has come.
-    pub fn is_over(&self, now: u64) -> bool {
-        self.at <= now
+    pub fn is_over(&self, now: Moment) -> bool {
+        self.deadline <= now.time || self.stage.is_over(now)
     }
 
-    /// Whether it can be drawn for, where the newest random numbers can have been known from that block on.
+    /// Whether it can be drawn for, where nobody had committed to anything of the newest random numbers before the end of
+    /// that block.
     pub fn is_drawn(&self, begun: u32) -> bool {
-        self.since.is_some_and(|since| since < begun)
+        matches!(self.stage, Stage::Drawing { since } if since <= begun)
     }
 }

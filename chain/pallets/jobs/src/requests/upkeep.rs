@@ -11,13 +11,10 @@ use frame_support::{
     },
     weights::Weight,
 };
-use opensky_chain_pallet_providers::{
-    Pallet as Providers,
-    offers::{self, Staked},
-};
+use opensky_chain_pallet_providers::offers::{self, Staked};
 use opensky_protocol::{
     Digest,
-    ledger::{Answer, Asked, Callback, Close, Next, Refund, Request, Stage, draw},
+    ledger::{Answer, Asked, Callback, Close, Moment, Next, Refund, Request, Stage, draw},
 };
 use parity_scale_codec::Encode as _;
 use sp_runtime::{DispatchError, DispatchResult};
@@ -65,7 +62,7 @@ impl<T: Config> Pallet<T> {
         if used.any_gt(room) {
             return Weight::zero();
         }
-        let (now, begun) = (Providers::<T>::now(), Self::begun());
+        let (now, begun) = (Self::moment(), Self::begun());
         let open = Round::<T>::get().into_iter();
         let due = open.filter(|due| due.is_over(now) || due.is_drawn(begun));
         let due: Vec<_> = due.collect();
@@ -75,7 +72,7 @@ impl<T: Config> Pallet<T> {
         let with_roster = used.saturating_add(Cost::<T>::tend_roster());
         let is_any_drawn = due.iter().any(|due| !due.is_over(now));
         if is_any_drawn && with_roster.saturating_add(draw).all_lte(room) {
-            roster = Some(offers::Pallet::<T>::staked());
+            roster = Some(offers::Eligible::<T>::get().into_inner());
             used = with_roster;
         }
         for due in due {
@@ -94,7 +91,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Does what is due about a request, and says what it took, unless that failed.
-    fn take(due: Due, now: u64, roster: Option<&[Staked]>) -> Option<Weight> {
+    fn take(due: Due, now: Moment, roster: Option<&[Staked]>) -> Option<Weight> {
         let Ok(looked) = Self::look(&due.request, roster) else {
             // It is tried again after the others.
             Self::wait(due);
@@ -112,8 +109,8 @@ impl<T: Config> Pallet<T> {
         })
     }
 
-    /// From which block on the newest random numbers can have been known.
-    fn begun() -> u32 {
+    /// At the end of which block nobody had committed to anything of the newest random numbers.
+    pub(super) fn begun() -> u32 {
         let (_, begun) = T::Randomness::random(&[]);
         begun.try_into().unwrap_or(u32::MAX)
     }
@@ -134,8 +131,7 @@ impl<T: Config> Pallet<T> {
         };
         let before = row.stage;
         let terms = CurrentTerms::<T>::get();
-        let now = Providers::<T>::now();
-        match (row.next(usize::from(asked.replicas), &terms, now), before) {
+        match (row.next(&asked, &terms, Self::moment()), before) {
             (Next::End(close), _) => Self::end(request, &row, &asked, &close),
             (Next::Wait, _) if row.stage == before => Ok(Looked::Waits),
             (Next::Wait, _) => {
@@ -144,23 +140,23 @@ impl<T: Config> Pallet<T> {
                 Ok(Looked::GoesOn)
             }
             (Next::Draw(count), Stage::Drawing { since }) => match roster {
-                Some(roster) if since < Self::begun() => {
+                Some(roster) if since <= Self::begun() => {
                     Self::draw(request, row, &asked, count, roster)
                 }
                 _ => Ok(Looked::Waits),
             },
             (Next::Draw(_), _) => {
                 row.stage = Stage::Drawing {
-                    since: Self::block(),
+                    since: Self::await_numbers(),
                 };
-                Drawing::<T>::mutate(|drawing| *drawing += 1);
                 Self::put(request, row);
                 Ok(Looked::GoesOn)
             }
         }
     }
 
-    /// Draws by numbers that nobody could know when it became clear that they are needed. Where there are too few whose
+    /// Draws by numbers that nobody could know when it became clear that they are needed, of those who could be drawn
+    /// before anybody knew any of them: whoever sees them coming can change nothing about who is drawn. Where there are too few whose
     /// offers fit, the money goes back at once: nobody's place is kept by what nobody takes.
     fn draw(
         request: &Digest,
@@ -188,7 +184,7 @@ impl<T: Config> Pallet<T> {
         });
         row.seat(
             drawn.into_iter().map(|one| (one.operator, one.ask)),
-            Providers::<T>::now().saturating_add(time),
+            Self::moment().after(time, terms.blocks),
         );
         Drawing::<T>::mutate(|drawing| *drawing = drawing.saturating_sub(1));
         Self::put(request, row);

@@ -3,7 +3,7 @@
 
 use frame_support::{
     PalletId, construct_runtime, derive_impl, parameter_types,
-    traits::{ConstU64, ConstU128, VariantCountOf},
+    traits::{ConstU32, ConstU64, ConstU128, VariantCountOf},
     weights::Weight,
 };
 use frame_system::EnsureRoot;
@@ -39,6 +39,9 @@ parameter_types! {
 
 /// How long each half of a round of the beacon may take.
 pub const TURN: u64 = 12_000;
+
+/// And how many blocks at least.
+pub const BLOCKS: u32 = 3;
 
 /// What it costs to withhold a random number.
 pub const PENALTY: u128 = 30;
@@ -87,6 +90,7 @@ impl opensky_chain_pallet_providers::offers::Config for Runtime {
 }
 
 impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
+    type Blocks = ConstU32<BLOCKS>;
     type IsWanted = IsWanted;
     type Penalty = ConstU128<PENALTY>;
     type Turn = ConstU64<TURN>;

@@ -75,11 +75,12 @@ fn ask(payer: &AccountId32, now: u64) -> frame_support::dispatch::DispatchResult
     Requests::request(RuntimeOrigin::signed(payer.clone()), Box::new(asked))
 }
 
-/// A block full of transactions.
-fn busy(now: u64) {
+/// A block full of transactions, among them what makes random numbers.
+fn busy(stage: &Stage) {
     System::set_block_number(System::block_number() + 1);
     System::reset_events();
-    Timestamp::set_timestamp(now);
+    Timestamp::set_timestamp(stage.now);
+    stage.make_numbers();
     let block = System::block_number();
     let used = Requests::on_idle(block, LEFT);
     assert!(used.all_lte(LEFT), "{used:?}");
@@ -92,7 +93,7 @@ fn busy(now: u64) {
 fn until(stage: &mut Stage, is_so: impl Fn() -> bool) -> u64 {
     for blocks in 1..2_000 {
         stage.now += SLOT;
-        busy(stage.now);
+        busy(stage);
         if is_so() {
             return blocks;
         }
@@ -108,7 +109,7 @@ fn as_many_are_taken_as_there_is_room_for() {
         assert_ok!(Balances::mint_into(&stranger, 1_000_000));
         assert_noop!(ask(&stranger, stage.now), Error::<Runtime>::TooManyOpen);
         stage.now += TIME;
-        busy(stage.now);
+        busy(stage);
         assert_ok!(ask(&stranger, stage.now));
         audit();
     });
@@ -131,14 +132,13 @@ fn all_end_soon_after_their_deadline_though_every_block_is_full() {
 #[test]
 fn all_are_drawn_for_soon_after_there_are_random_numbers_though_every_block_is_full() {
     full(|stage| {
-        // Nobody commits to anything: two rounds go by until there are numbers that nobody could know.
         let is_drawn = || {
             let mut rows = Rows::<Runtime>::iter_values();
             rows.all(|row| !row.seats.is_empty())
         };
-        let rounds = 2 * (2 * TURN / SLOT + 2);
+        let round = 2 * TURN / SLOT + 2;
         let blocks = until(stage, is_drawn);
-        assert!(blocks <= rounds + BLOCKS, "{blocks} blocks");
+        assert!(blocks <= round + BLOCKS, "{blocks} blocks");
         let mut rows = Rows::<Runtime>::iter_values();
         assert!(rows.all(|row| stage.now < row.deadline));
         audit();

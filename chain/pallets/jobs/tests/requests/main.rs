@@ -7,6 +7,7 @@ mod late;
 mod laws;
 mod lists;
 mod refused;
+mod rounds;
 #[path = "../conformance/runtime.rs"]
 mod runtime;
 mod stage;

@@ -175,6 +175,12 @@ impl Stage {
         self.end(Room::All);
     }
 
+    /// A block in which nobody says anything.
+    pub fn seal(&mut self) {
+        self.begin(0);
+        self.end(Room::All);
+    }
+
     /// Until every request's deadline is over.
     pub fn wait_for_all(&mut self) {
         let deadlines = self.known.iter().map(|known| known.asked.deadline);
@@ -280,11 +286,7 @@ impl Stage {
 
     /// Everybody does what the chain waits for, as is their way.
     fn live(&mut self) {
-        if let Some(current) = beacon::Current::<Runtime>::get() {
-            for who in REQUESTERS..PARTIES {
-                self.draw(who, &current);
-            }
-        }
+        self.make_numbers();
         for at in 0..self.known.len() {
             let Some(row) = Rows::<Runtime>::get(self.known[at].name) else {
                 continue;
@@ -308,6 +310,15 @@ impl Stage {
                     }
                     (Some(_), way) => self.show(who, at, self.statement(who, at, way)),
                 }
+            }
+        }
+    }
+
+    /// Everybody who takes part in a round says what it waits for.
+    pub fn make_numbers(&self) {
+        if let Some(current) = beacon::Current::<Runtime>::get() {
+            for who in REQUESTERS..PARTIES {
+                self.draw(who, &current);
             }
         }
     }

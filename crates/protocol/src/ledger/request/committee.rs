@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
-use super::{Answer, AnswerStatus, Asked, Data, Refund, RequestTerms};
+use super::{Answer, AnswerStatus, Asked, Data, Moment, Refund, RequestTerms};
 use crate::{Account, Class, Commit, Digest, NodeKey, PriceTerms, Profile, Statement, Turn};
 
 /// An operator's place in a committee.
@@ -55,14 +55,24 @@ pub enum Stage {
     },
     /// Whoever is in the committee runs the unit and promises a result, until then.
     Promising {
-        /// In Unix milliseconds.
-        until: u64,
+        /// When that is over.
+        until: Moment,
     },
     /// Whoever has promised shows the result, until then.
     Showing {
-        /// In Unix milliseconds.
-        until: u64,
+        /// When that is over.
+        until: Moment,
     },
+}
+
+impl Stage {
+    /// Whether its time is over. Nobody knows when there will be random numbers.
+    pub fn is_over(&self, now: Moment) -> bool {
+        match self {
+            Self::Drawing { .. } => false,
+            Self::Promising { until } | Self::Showing { until } => until.is_over(now),
+        }
+    }
 }
 
 /// A request that is not over.
@@ -161,7 +171,7 @@ impl Request {
     }
 
     /// Gives operators seats: they have until then to promise.
-    pub fn seat(&mut self, drawn: impl IntoIterator<Item = (Account, PriceTerms)>, until: u64) {
+    pub fn seat(&mut self, drawn: impl IntoIterator<Item = (Account, PriceTerms)>, until: Moment) {
         let seats = drawn.into_iter().map(|(operator, ask)| Seat {
             operator,
             ask,
@@ -182,11 +192,10 @@ impl Request {
         operator: &Account,
         node: NodeKey,
         hash: Digest,
-        now: u64,
+        now: Moment,
     ) -> Result<(), SeatError> {
-        match self.stage {
-            Stage::Promising { until } if now < until.min(self.deadline) => {}
-            _ => return Err(SeatError::Stage),
+        if !matches!(self.stage, Stage::Promising { .. }) || self.is_late(now) {
+            return Err(SeatError::Stage);
         }
         let seat = self.seat_of(operator).ok_or(SeatError::NoSeat)?;
         let seat = &mut self.seats[seat];
@@ -208,11 +217,10 @@ impl Request {
         said: &Statement,
         salt: &Digest,
         asked: &Asked,
-        now: u64,
+        now: Moment,
     ) -> Result<(), SeatError> {
-        match self.stage {
-            Stage::Showing { until } if now < until.min(self.deadline) => {}
-            _ => return Err(SeatError::Stage),
+        if !matches!(self.stage, Stage::Showing { .. }) || self.is_late(now) {
+            return Err(SeatError::Stage);
         }
         let at = self.seat_of(operator).ok_or(SeatError::NoSeat)?;
         let turn = self.turn(name, at);
@@ -240,27 +248,35 @@ impl Request {
         Ok(())
     }
 
-    /// What is to be done now, after whatever has happened. `replicas` results have to agree.
-    pub fn next(&mut self, replicas: usize, terms: &RequestTerms, now: u64) -> Next {
-        if now >= self.deadline {
+    /// Whether it is too late for what its stage is for.
+    fn is_late(&self, now: Moment) -> bool {
+        self.stage.is_over(now) || now.time >= self.deadline
+    }
+
+    /// What is to be done now, after whatever has happened.
+    pub fn next(&mut self, asked: &Asked, terms: &RequestTerms, now: Moment) -> Next {
+        if now.time >= self.deadline {
             return Next::End(Close::Refund(Refund::Deadline));
         }
+        let replicas = usize::from(asked.replicas);
         match self.stage {
+            // Nobody is to work in vain.
+            Stage::Drawing { .. } if self.left(now) < terms.committee(&asked.limits) => {
+                Next::End(Close::Refund(Refund::Deadline))
+            }
             Stage::Drawing { .. } => Next::Draw(self.missing(replicas)),
-            Stage::Promising { until } => self.after_promises(replicas, terms, now >= until, now),
-            Stage::Showing { until } => self.after_results(replicas, terms, now >= until),
+            Stage::Promising { .. } => self.after_promises(replicas, terms, now),
+            Stage::Showing { .. } => self.after_results(replicas, terms, now),
         }
     }
 
-    fn after_promises(
-        &mut self,
-        replicas: usize,
-        terms: &RequestTerms,
-        is_over: bool,
-        now: u64,
-    ) -> Next {
+    fn left(&self, now: Moment) -> u64 {
+        self.deadline.saturating_sub(now.time)
+    }
+
+    fn after_promises(&mut self, replicas: usize, terms: &RequestTerms, now: Moment) -> Next {
         let are_awaited = |seat: &Seat| !seat.is_out && seat.promise.is_none();
-        if self.seats.iter().any(are_awaited) && !is_over {
+        if self.seats.iter().any(are_awaited) && !self.stage.is_over(now) {
             return Next::Wait;
         }
         self.put_out(are_awaited);
@@ -268,15 +284,15 @@ impl Request {
             return self.more(replicas, terms);
         }
         self.stage = Stage::Showing {
-            until: now.saturating_add(terms.reveal),
+            until: now.after(terms.reveal, terms.blocks),
         };
         Next::Wait
     }
 
-    fn after_results(&mut self, replicas: usize, terms: &RequestTerms, is_over: bool) -> Next {
+    fn after_results(&mut self, replicas: usize, terms: &RequestTerms, now: Moment) -> Next {
         let are_awaited = |seat: &Seat| !seat.is_out && seat.shown.is_none();
         // All are waited for, also where enough agree: they have done the work, too.
-        if self.seats.iter().any(are_awaited) && !is_over {
+        if self.seats.iter().any(are_awaited) && !self.stage.is_over(now) {
             return Next::Wait;
         }
         self.put_out(are_awaited);
@@ -392,6 +408,8 @@ impl Request {
         };
         let of = |seat: &Seat| {
             let conduct = match (&seat.shown, right) {
+                // Whose time is not over has missed nothing.
+                (None, _) if !seat.is_out => return None,
                 (None, _) => Conduct::Missed,
                 (Some(shown), Some(right)) if shown.key == right.key => Conduct::Agreed,
                 (Some(_), Some(_)) => Conduct::Differed,

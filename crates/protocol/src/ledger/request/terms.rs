@@ -22,7 +22,8 @@ pub struct RequestTerms {
     pub least_share: u128,
     /// Bytes of an input that is a blob.
     pub max_input: u64,
-    /// How much later than the placing the deadline is at least, beside the time that the run may take.
+    /// How much later than the placing the deadline is at least, beside the time that the run may take: enough for a round
+    /// of random numbers in which somebody is silent, and for what a committee takes.
     pub notice: u64,
     /// How much later it is at most.
     pub horizon: u64,
@@ -32,6 +33,9 @@ pub struct RequestTerms {
     pub pace: u64,
     /// How long a committee has to reveal.
     pub reveal: u64,
+    /// How many blocks each of these lasts at least, however slow or fast they are: more than it takes until an operator
+    /// knows of a final block, and its word is in another.
+    pub blocks: u32,
 }
 
 impl RequestTerms {
@@ -43,11 +47,12 @@ impl RequestTerms {
             max_seats: 16,
             least_share: 1,
             max_input: 1 << 30,
-            notice: MINUTE,
+            notice: 2 * MINUTE,
             horizon: 24 * HOUR,
             commit: 30 * SECOND,
             pace: SECOND,
             reveal: 30 * SECOND,
+            blocks: 10,
         }
     }
 
@@ -57,5 +62,12 @@ impl RequestTerms {
             .fuel
             .div_ceil(1_000_000_000)
             .saturating_mul(self.pace)
+    }
+
+    /// How long a committee for a unit within these limits may take until all have shown what they found.
+    pub fn committee(&self, limits: &Limits) -> u64 {
+        self.run(limits)
+            .saturating_add(self.commit)
+            .saturating_add(self.reveal)
     }
 }
