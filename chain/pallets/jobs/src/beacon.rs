@@ -296,28 +296,32 @@ pub mod pallet {
 
         /// What it takes to go on with a round comes on top of a look, and is answered.
         pub(super) fn go_on(room: Weight) -> Weight {
+            let took = Cost::<T>::turn();
             let Some(round) = Current::<T>::get() else {
-                if T::IsWanted::get() {
-                    Self::begin();
+                if !T::IsWanted::get() || took.any_gt(room) {
+                    return Weight::zero();
                 }
-                return Weight::zero();
+                Self::begin();
+                return took;
             };
             let is_over = round.until.is_over(Self::moment());
             match round.reveals {
-                false => Self::after_commitments(round, is_over, room),
+                false if took.any_gt(room) => Weight::zero(),
+                false => Self::after_commitments(round, is_over),
                 true => Self::after_reveals(&round, is_over, room),
             }
         }
 
-        fn after_commitments(mut round: Round, is_over: bool, room: Weight) -> Weight {
+        /// Turns to reveals, once it is time for that. Without anybody who could reveal there is nothing to turn to.
+        fn after_commitments(mut round: Round, is_over: bool) -> Weight {
             // Everybody who could take part does: there is nobody to wait for.
             let all = offers::Roster::<T>::decode_len().unwrap_or_default();
-            let are_all = all > 0 && round.parties.len() >= all;
-            if is_over && round.parties.is_empty() {
-                Current::<T>::kill();
+            let are_all = !round.parties.is_empty() && round.parties.len() >= all;
+            if !is_over && !are_all {
+                return Weight::zero();
             }
-            let took = Cost::<T>::turn();
-            if (!is_over && !are_all) || round.parties.is_empty() || took.any_gt(room) {
+            if round.parties.is_empty() {
+                Current::<T>::kill();
                 return Weight::zero();
             }
             offers::Pallet::<T>::enter();
@@ -327,7 +331,7 @@ pub mod pallet {
                 round: round.number,
             });
             Current::<T>::put(round);
-            took
+            Cost::<T>::turn()
         }
 
         fn after_reveals(round: &Round, is_over: bool, room: Weight) -> Weight {

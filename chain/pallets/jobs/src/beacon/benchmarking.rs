@@ -10,13 +10,15 @@ use frame_support::{BoundedVec, traits::fungible::Mutate as _, weights::Weight};
 use opensky_chain_pallet_providers::offers;
 use opensky_protocol::{
     Account, Digest, PriceTerms,
-    ledger::{Offered, commitment},
+    ledger::{Moment, Offered, commitment},
 };
 
 use super::{Barred, Call, Config, Current, Last, MAX_PARTIES, Pallet, Party as Member, Round};
 use crate::benchmarking::scene::{AMOUNT, OPERATORS, Party};
 
 const ROUND: u64 = 100;
+/// Somebody reveals, or the round comes to nothing.
+const SILENT: u32 = MAX_PARTIES - 1;
 const SECRET: Digest = Digest([5; 32]);
 
 /// An operator that can lose as much as there is.
@@ -45,11 +47,12 @@ fn fill_roster<T: Config>() -> Vec<Party> {
     });
     let listed: Vec<_> = listed.collect();
     offers::Roster::<T>::put(BoundedVec::truncate_from(listed));
+    offers::Pallet::<T>::enter();
     operators
 }
 
 /// A round of as many as can take part, of whom the first are silent.
-fn begin<T: Config>(operators: &[Party], reveals: bool, until: u64, silent: u32) {
+fn begin<T: Config>(operators: &[Party], reveals: bool, time: u64, silent: u32) {
     let member = |(number, operator): (u32, &Party)| Member {
         operator: operator.account(),
         commitment: commitment(ROUND, &operator.account(), &SECRET),
@@ -60,7 +63,7 @@ fn begin<T: Config>(operators: &[Party], reveals: bool, until: u64, silent: u32)
     Current::<T>::put(Round {
         number: ROUND,
         begun: 1,
-        until,
+        until: Moment { time, block: 0 },
         reveals,
         parties: BoundedVec::truncate_from(parties),
     });
@@ -99,9 +102,22 @@ mod benchmarks {
         assert!(parties.any(|party| party.secret.is_some()));
     }
 
-    /// The time of commitments is over.
+    /// It is waited for others.
     #[benchmark]
     fn go_on() {
+        let operators = fill_roster::<T>();
+        begin::<T>(&operators, false, 1, MAX_PARTIES);
+        let used;
+        #[block]
+        {
+            used = Pallet::<T>::go_on(Weight::MAX);
+        }
+        assert_eq!(used, Weight::zero());
+    }
+
+    /// The time of commitments is over.
+    #[benchmark]
+    fn turn() {
         let operators = fill_roster::<T>();
         begin::<T>(&operators, false, 0, MAX_PARTIES);
         #[block]
@@ -113,7 +129,7 @@ mod benchmarks {
 
     /// So many lose the penalty.
     #[benchmark]
-    fn end(p: Linear<0, MAX_PARTIES>) {
+    fn end(p: Linear<0, SILENT>) {
         let operators = fill_roster::<T>();
         begin::<T>(&operators, true, 0, p);
         #[block]

@@ -11,8 +11,8 @@ use opensky_chain_pallet_providers::{Nodes, Operators, offers};
 use opensky_protocol::{
     Account, Class, Commit, Digest, Limits, NodeKey, PriceTerms, Profile, Statement,
     ledger::{
-        Answer, Asked, Callback, Data, NodeState, Offered, Operator, Refund, Request, Seat, Shown,
-        Stage, Unbonding,
+        Answer, Asked, Callback, Data, Moment, NodeState, Offered, Operator, Refund, Request, Seat,
+        Shown, Stage, Unbonding,
     },
 };
 
@@ -28,6 +28,8 @@ use crate::{
 const SALT: Digest = Digest([3; 32]);
 /// A request that is placed here: of 16 KiB, and as costly as they get.
 const REQUEST: Digest = Digest([4; 32]);
+const OVER: Moment = Moment { time: 0, block: 0 };
+const LATER: Moment = Moment { time: 1, block: 0 };
 /// Seats that were given before.
 const BEFORE: u32 = 9;
 
@@ -80,8 +82,8 @@ fn shown() -> Shown {
 fn others<T: Config>(number: u32) {
     let other = |number| Due {
         request: id(number),
-        at: u64::MAX,
-        since: None,
+        deadline: u64::MAX,
+        stage: Stage::Drawing { since: u32::MAX },
     };
     let others: Vec<_> = (0..number).map(other).collect();
     Round::<T>::put(BoundedVec::truncate_from(others));
@@ -122,7 +124,7 @@ fn stake<T: Config>(account: &Account) {
     Operators::<T>::insert(T::AccountId::from(account.0), operator);
 }
 
-/// As many operators as the roster takes.
+/// As many operators as the roster takes, who can be drawn.
 fn fill_roster<T: Config>() {
     let listed = (0..offers::MAX_LISTED).map(|number| {
         let operator = Account(id(number).0);
@@ -136,6 +138,8 @@ fn fill_roster<T: Config>() {
     });
     let listed: Vec<_> = listed.collect();
     offers::Roster::<T>::put(BoundedVec::truncate_from(listed));
+    offers::Pallet::<T>::enter();
+    offers::Pallet::<T>::admit();
 }
 
 /// What a node says, with the longest output that is shown.
@@ -197,7 +201,7 @@ mod benchmarks {
         seats[0].promise = None;
         seats[15].promise = None;
         certify::<T>(&node, seats[15].operator);
-        open::<T>(asked(7), Stage::Promising { until: 1 }, seats);
+        open::<T>(asked(7), Stage::Promising { until: LATER }, seats);
         #[extrinsic_call]
         _(node.origin::<T>(), REQUEST, SALT);
         assert!(Requests::<T>::get(REQUEST).is_some_and(|row| row.seats[15].promise.is_some()));
@@ -213,7 +217,7 @@ mod benchmarks {
         seats[1..15]
             .iter_mut()
             .for_each(|seat| seat.shown = Some(shown()));
-        let mut row = open::<T>(asked(7), Stage::Showing { until: 1 }, seats);
+        let mut row = open::<T>(asked(7), Stage::Showing { until: LATER }, seats);
         let output = vec![7; Answer::MAX_INLINE];
         let statement = said(&row, node.node(), &output);
         let turn = row.turn(&REQUEST, 15);
@@ -238,7 +242,7 @@ mod benchmarks {
     fn go_on() {
         let mut seats: Vec<_> = (1..MEMBERS).map(seat).collect();
         seats.iter_mut().for_each(|seat| seat.promise = None);
-        open::<T>(asked(1), Stage::Promising { until: 0 }, seats);
+        open::<T>(asked(1), Stage::Promising { until: OVER }, seats);
         let looked;
         #[block]
         {
@@ -254,7 +258,11 @@ mod benchmarks {
             shown: Some(shown()),
             ..seat(number)
         });
-        open::<T>(asked(s as u8), Stage::Showing { until: 0 }, seats.collect());
+        open::<T>(
+            asked(s as u8),
+            Stage::Showing { until: OVER },
+            seats.collect(),
+        );
         for number in 0..s {
             let output = vec![7; Answer::MAX_INLINE];
             Outputs::<T>::insert(REQUEST, id(number), BoundedVec::truncate_from(output));
@@ -284,7 +292,7 @@ mod benchmarks {
             seed: SALT,
             begun: 1,
         });
-        let roster = offers::Pallet::<T>::staked();
+        let roster = offers::Eligible::<T>::get();
         let looked;
         #[block]
         {
@@ -311,7 +319,7 @@ mod benchmarks {
         let staked;
         #[block]
         {
-            staked = offers::Pallet::<T>::staked();
+            staked = offers::Eligible::<T>::get();
         }
         assert_eq!(staked.len(), offers::MAX_LISTED as usize);
     }
