@@ -368,7 +368,7 @@ pub mod pallet {
         }
 
         /// When a stage is over that begins now.
-        fn until() -> Moment {
+        pub(super) fn until() -> Moment {
             Self::moment().after(T::Turn::get(), T::Blocks::get())
         }
 
@@ -381,7 +381,9 @@ pub mod pallet {
             revealed.sort_unstable();
             let mut last = Last::<T>::get();
             last.round = round.number;
-            if !revealed.is_empty() {
+            if revealed.is_empty() {
+                offers::Pallet::<T>::dismiss();
+            } else {
                 let seed = blake2_256(&(last.seed, round.number, &revealed).encode());
                 last.seed = Digest(seed);
                 last.begun = round.begun;

@@ -288,6 +288,11 @@ pub mod pallet {
             Eligible::<T>::put(Entered::<T>::take());
         }
 
+        /// Those who were written down last will not be drawn from.
+        pub fn dismiss() {
+            Entered::<T>::kill();
+        }
+
         /// Whether an operator is on the roster, with something at stake.
         pub fn is_listed(operator: &Account) -> bool {
             let roster = Roster::<T>::get();

@@ -2,11 +2,8 @@
 
 use alloc::collections::BTreeSet;
 
-use frame_support::{
-    ensure,
-    traits::{Get as _, GetStorageVersion as _},
-};
-use opensky_chain_pallet_providers::Pallet as Providers;
+use frame_support::{ensure, traits::GetStorageVersion as _};
+use opensky_chain_pallet_providers::offers;
 use opensky_protocol::ledger::commitment;
 use sp_runtime::TryRuntimeError;
 
@@ -37,9 +34,14 @@ pub fn state<T: Config>() -> Checked {
         round.number == last.round + 1 && block >= round.begun.into(),
         "the round is not the next one"
     );
+    let latest = Pallet::<T>::until();
     ensure!(
-        round.until <= Providers::<T>::now().saturating_add(T::Turn::get()),
+        round.until.time <= latest.time && round.until.block <= latest.block,
         "the round takes too long"
+    );
+    ensure!(
+        round.reveals == offers::Entered::<T>::exists(),
+        "it is not settled who is drawn when something can be revealed"
     );
     let operators: BTreeSet<_> = round.parties.iter().map(|party| party.operator).collect();
     ensure!(

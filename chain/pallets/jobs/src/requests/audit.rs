@@ -16,8 +16,8 @@ use opensky_protocol::{
 use sp_runtime::TryRuntimeError;
 
 use super::{
-    Asks, CallBack as _, Config, Drawing, Due, HoldReason, MAX_OPEN, MAX_OWN, MEMBERS, Outputs,
-    Own, Pallet, Placed, Requests, Round, Untold, UntoldEnds,
+    Asks, Awaited, CallBack as _, Config, Drawing, Due, HoldReason, MAX_OPEN, MAX_OWN, MEMBERS,
+    Outputs, Own, Pallet, Placed, Requests, Round, Untold, UntoldEnds,
 };
 
 type Checked = Result<(), TryRuntimeError>;
@@ -38,7 +38,8 @@ pub fn state<T: Config>() -> Checked {
         names == Requests::<T>::iter_keys().collect() && names == Asks::<T>::iter_keys().collect(),
         "what is open is not what is waited for"
     );
-    let drawn = open.iter().filter(|due| due.since.is_some()).count();
+    let is_drawn = |due: &&Due| matches!(due.stage, Stage::Drawing { .. });
+    let drawn = open.iter().filter(is_drawn).count();
     ensure!(
         drawn == Drawing::<T>::get() as usize,
         "those that wait for random numbers are miscounted"
@@ -83,7 +84,7 @@ fn request<T: Config>(due: &Due) -> Checked {
     seats(&row, &asked)?;
     match row.stage {
         Stage::Drawing { since } => ensure!(
-            since <= Pallet::<T>::block(),
+            since <= Awaited::<T>::get() && since <= Pallet::<T>::moment().block,
             "a request waits since a block that has not come"
         ),
         Stage::Promising { .. } | Stage::Showing { .. } => {

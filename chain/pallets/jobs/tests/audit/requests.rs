@@ -17,7 +17,7 @@ use opensky_chain_pallet_providers::{
 };
 use opensky_protocol::{
     Digest,
-    ledger::{Answer, Refund, Request, Stage as Phase},
+    ledger::{Answer, Moment, Refund, Request, Stage as Phase},
 };
 use sp_runtime::{AccountId32, TryRuntimeError};
 
@@ -28,6 +28,7 @@ use crate::{
 };
 
 const OTHER: Digest = Digest([200; 32]);
+const SOON: Moment = Moment { time: 1, block: 1 };
 
 /// What a state is found out for, after it has been broken: one of two that have a seat has shown its result, and a round
 /// of the beacon has begun, to which all have committed.
@@ -91,7 +92,7 @@ fn request_that_is_not_what_was_asked_is_found() {
     row(|row| row.gas += 1).unwrap_err();
     row(|row| row.deadline += 1).unwrap_err();
     row(|row| row.unit = OTHER).unwrap_err();
-    row(|row| row.stage = Phase::Showing { until: 1 }).unwrap_err();
+    row(|row| row.stage = Phase::Showing { until: SOON }).unwrap_err();
     row(|row| row.seats.clear()).unwrap_err();
     row(|row| row.seats.push(row.seats[0].clone())).unwrap_err();
     row(|row| row.seats[0].promise = None).unwrap_err();
@@ -104,7 +105,7 @@ fn rows_of_requests_that_belong_to_nothing_are_found() {
     found(|_, name| Rows::<Runtime>::remove(name)).unwrap_err();
     found(|_, name| Asks::<Runtime>::remove(name)).unwrap_err();
     found(|_, _| Round::<Runtime>::kill()).unwrap_err();
-    found(|_, _| Round::<Runtime>::mutate(|open| open[0].at += 1)).unwrap_err();
+    found(|_, _| Round::<Runtime>::mutate(|open| open[0].deadline += 1)).unwrap_err();
     found(|_, _| Round::<Runtime>::mutate(|open| open[1] = open[0])).unwrap_err();
     found(|_, _| Drawing::<Runtime>::mutate(|drawing| *drawing += 1)).unwrap_err();
     found(|_, _| Placed::<Runtime>::kill()).unwrap_err();
@@ -146,7 +147,9 @@ fn round_that_is_not_the_next_one_is_found() {
     assert_eq!(round(|_| {}), Ok(()));
     round(|round| round.number += 1).unwrap_err();
     round(|round| round.begun = u32::MAX).unwrap_err();
-    round(|round| round.until = u64::MAX).unwrap_err();
+    round(|round| round.until.time = u64::MAX).unwrap_err();
+    round(|round| round.until.block = u32::MAX).unwrap_err();
+    round(|round| round.reveals = true).unwrap_err();
     round(|round| {
         let party = round.parties[0].clone();
         round.parties.try_push(party).unwrap();

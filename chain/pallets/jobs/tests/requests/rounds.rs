@@ -139,5 +139,10 @@ fn round_to_which_nobody_says_anything_comes_to_nothing() {
         assert_eq!((after.seed, after.begun), (before.seed, before.begun));
         assert!(Requests::is_waiting());
         assert!(stage.seats(0).is_empty());
+        // The next one begins.
+        for _ in 0..3 {
+            stand_still(stage, SLOT);
+            audit();
+        }
     });
 }
