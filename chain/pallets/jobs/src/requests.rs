@@ -227,6 +227,8 @@ pub mod pallet {
         Callback,
         /// No bonded operator keeps the program at hand until the deadline.
         Unpinned,
+        /// Fewer operators than are asked for offer to run that for the price.
+        TooFew,
         /// As many requests are open as can be.
         TooManyOpen,
         /// The account has as many open requests as it may have.
@@ -363,6 +365,12 @@ pub mod pallet {
             ensure!(
                 offers::Pallet::<T>::is_pinned(&asked.program, asked.deadline),
                 Error::<T>::Unpinned
+            );
+            let (share, len) = (asked.share(), asked.input.len());
+            ensure!(
+                offers::Pallet::<T>::fitting(&asked.limits, len, share)
+                    >= usize::from(asked.replicas),
+                Error::<T>::TooFew
             );
             let own = Own::<T>::get(&payer);
             ensure!(own < MAX_OWN, Error::<T>::TooManyOwn);

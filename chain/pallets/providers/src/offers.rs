@@ -16,7 +16,7 @@ pub mod pallet {
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
     use opensky_protocol::{
-        Account, Digest,
+        Account, Digest, Limits,
         ledger::{Candidate, Conduct, Offered},
     };
 
@@ -271,6 +271,13 @@ pub mod pallet {
             let holders = Holders::<T>::get(program);
             let mut holders = holders.iter();
             holders.any(|(holder, term)| *term >= until && Self::stake(holder) > 0)
+        }
+
+        /// How many on the roster would run a unit within these limits for that.
+        pub fn fitting(limits: &Limits, input_len: u64, most: u128) -> usize {
+            let roster = Roster::<T>::get();
+            let fits = |listed: &&Listed| listed.offer.fits(limits, input_len, most);
+            roster.iter().filter(fits).count()
         }
 
         /// Writes down who is on the roster now, with what each has at stake. It counts once it is admitted.

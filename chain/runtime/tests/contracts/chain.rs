@@ -4,7 +4,7 @@ use opensky_chain_pallet_providers::{self as providers, offers};
 use opensky_chain_runtime::{
     Header, Runtime, RuntimeCall, RuntimeEvent, System, TxExtension, UncheckedExtrinsic,
 };
-use opensky_protocol::Digest;
+use opensky_protocol::{Digest, PriceTerms, ledger::Offered};
 use parity_scale_codec::Encode as _;
 use serde_json::{Map, Value};
 use sp_api::runtime_decl_for_core::Core as _;
@@ -48,12 +48,24 @@ impl Chain {
         }
     }
 
-    /// One on which somebody keeps a program at hand, who offers nothing.
+    /// One on which somebody keeps a program at hand, and three offer to run anything: but nobody says a word.
     pub fn keeping(program: [u8; 32]) -> Self {
         let program = Digest(program);
         let mut chain = Self::new();
         let until = chain.now + 10_000 * MINUTE;
-        chain.send(Key::Two, providers::Call::bond { amount: 1 });
+        let offer = Offered {
+            ask: PriceTerms {
+                dispatch: 0,
+                per_gfuel: 0,
+                per_gib: 0,
+            },
+            memory: u64::MAX,
+            fuel: u64::MAX,
+        };
+        for key in [Key::One, Key::Two, Key::Ferdie] {
+            chain.send(key, providers::Call::bond { amount: 1 });
+            chain.send(key, offers::Call::set_offer { offer: Some(offer) });
+        }
         chain.send(Key::Two, offers::Call::pin { program, until });
         chain
     }

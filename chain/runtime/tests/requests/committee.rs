@@ -1,7 +1,7 @@
 //! What committees come to, and what that costs.
 
 use opensky_chain_pallet_jobs::requests::{Drawing, Own, Requests, Round};
-use opensky_chain_pallet_providers::offers::Records;
+use opensky_chain_pallet_providers::offers::{self, Records};
 use opensky_chain_runtime::Runtime;
 use opensky_protocol::{
     Class,
@@ -95,9 +95,12 @@ fn nobody_loses_a_bond_for_another_result() {
 
 #[test]
 fn requester_has_its_money_back_by_itself_when_there_are_too_few() {
-    let mut world = World::new(&[Habit::Honest, Habit::Honest]);
+    let mut world = World::new(&[Habit::Honest; 3]);
     let before = world.has(Key::Alice);
     let request = world.ask(world.asked(3));
+    let leaves = offers::Call::set_offer { offer: None };
+    let events = world.chain.send(Key::Bob, leaves);
+    world.hear(&events);
     let (blocks, answer) = world.until_answered(request);
     assert_eq!(answer.status, AnswerStatus::Refunded(Refund::Committee));
     assert!(blocks <= 8, "{blocks} blocks");

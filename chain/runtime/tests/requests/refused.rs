@@ -23,11 +23,16 @@ fn refused(world: &mut World, key: Key, call: requests::Call<Runtime>) -> Dispat
 fn what_cannot_be_asked_is_refused_with_its_reason() {
     let mut world = World::new(&[Habit::Honest; 3]);
     type Change = fn(&mut Asked);
-    let cases: [(Change, Error<Runtime>); 8] = [
+    let cases: [(Change, Error<Runtime>); 12] = [
         (|asked| asked.program = Digest([8; 32]), Error::Unpinned),
         (|asked| asked.deadline += 2_000 * MINUTE, Error::TooLate),
         (|asked| asked.deadline += 1_000 * MINUTE, Error::Unpinned),
         (|asked| asked.deadline -= 60 * MINUTE, Error::TooSoon),
+        // Nobody could be drawn.
+        (|asked| asked.replicas = 4, Error::TooFew),
+        (|asked| asked.max_price = 3_000_000, Error::TooFew),
+        (|asked| asked.limits.memory = u64::MAX, Error::TooFew),
+        (|asked| asked.limits.fuel = 1_000_000_000_001, Error::TooFew),
         (|asked| asked.replicas = 0, Error::NoReplicas),
         (|asked| asked.replicas = 8, Error::TooManyReplicas),
         (|asked| asked.max_price = 0, Error::Price),

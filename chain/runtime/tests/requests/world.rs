@@ -183,7 +183,8 @@ impl World {
         self.chain.with(Balances::total_issuance)
     }
 
-    fn hear(&mut self, events: &[RuntimeEvent]) {
+    /// Operators know what has happened.
+    pub fn hear(&mut self, events: &[RuntimeEvent]) {
         for event in events {
             match event {
                 RuntimeEvent::Beacon(Drawing::Begun { round }) => self.commit(*round),

@@ -177,6 +177,7 @@ mod benchmarks {
     /// The program's only holder is the last that is looked at.
     #[benchmark]
     fn request() {
+        fill_roster::<T>();
         others::<T>(MAX_OPEN - 1);
         let payer = Party::rich::<T>(0);
         let holders = (0..offers::MAX_HOLDERS).map(|number| (Account(id(number).0), u64::MAX));
