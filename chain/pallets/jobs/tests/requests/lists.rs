@@ -152,7 +152,9 @@ fn random_numbers_are_made_of_nothing_but_what_was_committed_to() {
         assert_ok!(commit(&second, round, word));
         let asks = RuntimeOrigin::signed(id(&stage.parties[0]));
         assert_eq!(commit(&asks, round, word), Err(Told::NotListed.into()));
-        stage.pass(3 * SLOT);
+        for _ in 0..3 {
+            stage.pass(SLOT);
+        }
         assert_eq!(commit(&first, round, word), Err(Told::NotNow.into()));
         assert_eq!(reveal(&first, Digest([2; 32])), Err(Told::Broken.into()));
         assert_eq!(reveal(&asks, secret), Err(Told::Broken.into()));
@@ -252,7 +254,7 @@ fn what_cannot_be_paid_is_not_asked() {
         );
         let poor = DispatchError::Token(TokenError::FundsUnavailable);
         assert_eq!(place(with(1_000_000, None)), poor);
-        assert_eq!(place(with(1, gas(1_000_000))), poor);
+        assert_eq!(place(with(1_000, gas(1_000_000))), poor);
         // Only contracts are called back, and they ask in another way.
         let by_hand = Requests::request(RuntimeOrigin::signed(payer()), Box::new(with(1, gas(1))));
         assert_eq!(by_hand, Err(Error::<Runtime>::Callback.into()));
