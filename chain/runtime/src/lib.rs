@@ -127,11 +127,13 @@ mod runtime {
     #[runtime::pallet_index(11)]
     pub type Jobs = opensky_chain_pallet_jobs;
 
+    /// What the chain does by itself it does in this order: random numbers are made however many requests there are, and
+    /// used as soon as they are known.
     #[runtime::pallet_index(12)]
-    pub type Requests = opensky_chain_pallet_jobs::requests;
+    pub type Beacon = opensky_chain_pallet_jobs::beacon;
 
     #[runtime::pallet_index(13)]
-    pub type Beacon = opensky_chain_pallet_jobs::beacon;
+    pub type Requests = opensky_chain_pallet_jobs::requests;
 
     #[runtime::pallet_index(14)]
     pub type Offers = opensky_chain_pallet_providers::offers;
