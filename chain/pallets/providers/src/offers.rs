@@ -266,7 +266,7 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
-        /// Whether a bonded operator keeps the program at hand until then.
+        /// Whether a bonded operator says that it keeps the program at hand until then. Nobody looks whether it does.
         pub fn is_pinned(program: &Digest, until: u64) -> bool {
             let holders = Holders::<T>::get(program);
             let mut holders = holders.iter();

@@ -2,8 +2,11 @@
 //!
 //! All promise before anyone shows anything: while a promise is missing when the time is over, another operator is drawn,
 //! and only when there are as many promises as results are needed does anybody show theirs. Where results then differ or
-//! are missing more operators are drawn; what was shown is public by then, and whoever comes later could repeat it: where
-//! results differ it would have to guess which one, and its bond and its record are worth more than the guess.
+//! are missing more operators are drawn. What was shown is public by then: whoever comes later could repeat it without
+//! having run anything, and where only one result was shown it need not even guess. So an answer that needed more operators
+//! than were asked for is worth less than one that did not, and says how many that were.
+//!
+//! Nobody loses money for what it did not show, or for another result: it is not paid, and its record says so.
 //!
 //! Source: BOINC's adaptive validation, with commit and reveal before it.
 
