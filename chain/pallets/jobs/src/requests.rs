@@ -303,9 +303,10 @@ pub mod pallet {
             Self::place(payer, *asked).map(drop)
         }
 
-        /// Promises a result, for the operator whose node signs.
+        /// Promises a result, for the operator whose node signs. A part of each block is kept for what the chain waits for;
+        /// whoever would fill that, too, pays for words that are not taken.
         #[pallet::call_index(1)]
-        #[pallet::weight(Cost::<T>::promise().saturating_add(Cost::<T>::go_on()))]
+        #[pallet::weight((Cost::<T>::promise().saturating_add(Cost::<T>::go_on()), DispatchClass::Operational))]
         pub fn promise(
             origin: OriginFor<T>,
             request: Digest,
@@ -321,7 +322,10 @@ pub mod pallet {
 
         /// Shows what was promised. The output is shown, too, where it is small enough to be in the answer.
         #[pallet::call_index(2)]
-        #[pallet::weight(Cost::<T>::show().saturating_add(Cost::<T>::end(MEMBERS).max(Cost::<T>::go_on())))]
+        #[pallet::weight((
+            Cost::<T>::show().saturating_add(Cost::<T>::end(MEMBERS).max(Cost::<T>::go_on())),
+            DispatchClass::Operational,
+        ))]
         pub fn show(
             origin: OriginFor<T>,
             request: Digest,
@@ -339,11 +343,12 @@ pub mod pallet {
             let is_signed = statement.is_signed_by(signed, &signature);
             ensure!(is_signed, Error::<T>::Statement);
             if let Some(output) = output {
-                // The length counts, too: of a program that failed the digest could be that of anything.
-                let is_it = Digest::of(&output) == statement.output
-                    && output.len() as u64 == statement.output_len;
-                ensure!(is_it, Error::<T>::Output);
+                // Nothing that is too long is hashed.
                 let output = BoundedVec::try_from(output).map_err(|_| Error::<T>::Output)?;
+                // The length counts, too: of a program that failed the digest could be that of anything.
+                let is_it = output.len() as u64 == statement.output_len
+                    && Digest::of(&output) == statement.output;
+                ensure!(is_it, Error::<T>::Output);
                 Outputs::<T>::insert(request, statement.compare_key, output);
             }
             Requests::<T>::insert(request, row);

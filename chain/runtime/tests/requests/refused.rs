@@ -1,6 +1,10 @@
 //! What is not taken, and why.
 
-use opensky_chain_pallet_jobs::requests::{self, Error, Event};
+use frame_support::dispatch::{DispatchClass, GetDispatchInfo as _, Pays};
+use opensky_chain_pallet_jobs::{
+    beacon,
+    requests::{self, Error, Event},
+};
 use opensky_chain_runtime::{Runtime, RuntimeCall, RuntimeEvent};
 use opensky_protocol::{
     Digest,
@@ -208,4 +212,35 @@ fn one_account_fills_its_own_places_only() {
     );
     let others = ask(&world);
     world.chain.send(Key::Two, others);
+}
+
+#[test]
+fn what_the_chain_waits_for_has_a_part_of_each_block_for_itself() {
+    let (request, round, digest) = (Digest([1; 32]), 1, Digest([2; 32]));
+    let mut world = World::new(&[Habit::Honest]);
+    world.ask(world.asked(1));
+    let words: [RuntimeCall; 4] = [
+        beacon::Call::commit {
+            round,
+            commitment: digest,
+        }
+        .into(),
+        beacon::Call::reveal {
+            round,
+            secret: digest,
+        }
+        .into(),
+        requests::Call::promise {
+            request,
+            promise: digest,
+        }
+        .into(),
+        world.showing(request, Key::Bob, Habit::Honest).into(),
+    ];
+    for word in words {
+        let info = word.get_dispatch_info();
+        assert_eq!(info.class, DispatchClass::Operational, "{word:?}");
+        // One that is not taken pays.
+        assert_eq!(info.pays_fee, Pays::Yes, "{word:?}");
+    }
 }
