@@ -228,6 +228,7 @@ pub mod pallet {
                 Error::<T>::NotListed
             );
             ensure!(Barred::<T>::get(&operator) <= round, Error::<T>::Barred);
+            Barred::<T>::remove(&operator);
             let mut parties = current.parties.iter();
             ensure!(
                 parties.all(|party| party.operator != account),
