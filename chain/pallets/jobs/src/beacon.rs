@@ -315,10 +315,7 @@ pub mod pallet {
 
         /// Turns to reveals, once it is time for that. Without anybody who could reveal there is nothing to turn to.
         fn after_commitments(mut round: Round, is_over: bool) -> Weight {
-            // Everybody who could take part does: there is nobody to wait for.
-            let all = offers::Roster::<T>::decode_len().unwrap_or_default();
-            let are_all = !round.parties.is_empty() && round.parties.len() >= all;
-            if !is_over && !are_all {
+            if !is_over && !Self::are_all(&round.parties) {
                 return Weight::zero();
             }
             if round.parties.is_empty() {
@@ -333,6 +330,16 @@ pub mod pallet {
             });
             Current::<T>::put(round);
             Cost::<T>::turn()
+        }
+
+        /// Whether everybody on the roster takes part: then there is nobody to wait for. Whoever has left it counts for
+        /// nothing, or a crowd that comes and goes would end the time for all others.
+        fn are_all(parties: &[Party]) -> bool {
+            let roster = offers::Roster::<T>::get();
+            let takes_part = |operator| parties.iter().any(|party| party.operator == operator);
+            !roster.is_empty()
+                && roster.len() <= parties.len()
+                && roster.iter().all(|listed| takes_part(listed.operator))
         }
 
         fn after_reveals(round: &Round, is_over: bool, room: Weight) -> Weight {

@@ -106,7 +106,7 @@ fn program_that_failed_has_no_output_whatever_is_shown() {
 }
 
 /// Somebody with that at stake, and nothing else that counts.
-fn stranger(number: u8, stake: u128) -> RuntimeOrigin {
+pub fn stranger(number: u8, stake: u128) -> RuntimeOrigin {
     let account = id(&Party::new(number));
     assert_ok!(Balances::mint_into(&account, 10_000));
     let origin = RuntimeOrigin::signed(account);

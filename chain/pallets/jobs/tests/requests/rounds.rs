@@ -7,10 +7,14 @@ use opensky_chain_pallet_jobs::{
     requests::Requests as Rows,
 };
 use opensky_chain_pallet_providers::{self as providers, Operators, offers};
-use opensky_protocol::{Account, ledger::Stage as Phase};
+use opensky_protocol::{Account, Digest, ledger::Stage as Phase};
 
 use crate::{
-    runtime::{Offers, Providers, Requests, Runtime, RuntimeEvent, RuntimeOrigin, System, audit},
+    refused::stranger,
+    runtime::{
+        Beacon, Offers, PENALTY, Providers, Requests, Runtime, RuntimeEvent, RuntimeOrigin, System,
+        audit,
+    },
     stage::{REQUESTERS, SLOT, Stage, Step, Way, id, offer},
     world::{MINUTE, Party, terms},
 };
@@ -53,7 +57,7 @@ fn reveals(_: &Stage) -> bool {
     Current::<Runtime>::get().is_some_and(|round| round.reveals)
 }
 
-/// The chain seals nothing for a day, and then one block in which nobody could know of it.
+/// The chain seals nothing for some time, and then one block in which nobody could know of it.
 fn stand_still(stage: &mut Stage, time: u64) {
     stage.now += time;
     stage.seal();
@@ -114,6 +118,24 @@ fn nobody_loses_anything_because_the_chain_stood_still() {
         assert_eq!(bonds(), before);
         assert_eq!(offers::Records::<Runtime>::iter().count(), 0);
         assert_eq!(beacon::Barred::<Runtime>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn round_waits_for_everybody_on_the_roster_whoever_else_has_been_there() {
+    asked(Way::Silent, |stage| {
+        while !Current::<Runtime>::exists() {
+            stand_still(stage, SLOT);
+        }
+        let round = Current::<Runtime>::get().unwrap().number;
+        for number in 100..110 {
+            let origin = stranger(number, PENALTY);
+            assert_ok!(Offers::set_offer(origin.clone(), Some(offer(1))));
+            assert_ok!(Beacon::commit(origin.clone(), round, Digest([1; 32])));
+            assert_ok!(Offers::set_offer(origin, None));
+        }
+        stand_still(stage, SLOT);
+        assert!(!reveals(stage), "seven others had no time");
     });
 }
 
