@@ -245,7 +245,7 @@ impl Broker {
         };
         let is_possible = said.profile == *job.profile()
             && said.fuel <= limits.fuel
-            && said.output_len <= limits.output.saturating_add(more);
+            && said.output_len <= limits.output_of(said.class).saturating_add(more);
         if !is_possible {
             self.caught(turn, index, at);
             return;

@@ -194,7 +194,7 @@ impl Statement {
             true => self.fuel <= limits.fuel,
             false => self.fuel == limits.fuel,
         };
-        fuel && self.output_len <= limits.output
+        fuel && self.output_len <= limits.output_of(self.class)
     }
 
     /// Whether `signature` is that of the node that it names.
@@ -263,5 +263,54 @@ impl Statement {
             compare_key: said.key(),
             ..said
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+    use crate::{GuestError, Output, Shard, World};
+
+    fn said(class: Class, error: Option<GuestError>, outputs: u64) -> Statement {
+        let work = Work {
+            profile: Profile::new("1"),
+            program: Digest([1; 32]),
+            world: World::Command,
+            inputs: Default::default(),
+            args: Vec::new(),
+            env: Default::default(),
+            params: Default::default(),
+            shard: Shard::WHOLE,
+            entropy: [0; 32],
+            virtual_time: 0,
+            limits: Limits::DEFAULT,
+        };
+        let mut all = Outputs::default();
+        let error = error.map(|error| (names::ERROR.into(), Output::of(&codec::encode(&error))));
+        all.0.extend(error);
+        let output = Output {
+            digest: Digest([2; 32]),
+            len: outputs,
+        };
+        all.0.insert(names::OUTPUT.into(), output);
+        let transcript = Transcript::start(&work.unit());
+        Statement::new(NodeKey([3; 32]), &work, class, 1, &transcript, &all)
+    }
+
+    #[test]
+    fn what_the_host_says_for_a_guest_is_not_beyond_its_limits() {
+        let limits = Limits::DEFAULT;
+        let most = limits.output;
+        assert!(said(Class::Ok, None, most).is_within(&limits));
+        assert!(!said(Class::Ok, None, most + 1).is_within(&limits));
+        let exit = || Some(GuestError::Exit(1));
+        assert!(said(Class::Err, exit(), most).is_within(&limits));
+        // The longest name that an input can have, and one that is no name.
+        let text = format!("{} is no partition: {}", "a".repeat(255), "b".repeat(500));
+        let partition = Some(GuestError::InvalidInput(text));
+        assert!(said(Class::Err, partition, most).is_within(&limits));
+        assert!(!said(Class::Err, exit(), most + 2_000).is_within(&limits));
     }
 }

@@ -106,7 +106,19 @@ impl Limits {
         output: 256 << 20,
         log: 1 << 20,
     };
+
+    /// Bytes of output that a unit of that class may have. While it runs nobody counts what the host itself says for a
+    /// guest that failed: its exit code, or which of its inputs is no partition, and why.
+    pub fn output_of(&self, class: Class) -> u64 {
+        match class {
+            Class::Err => self.output.saturating_add(HOSTS_WORDS),
+            _ => self.output,
+        }
+    }
 }
+
+/// Bytes of an error that the host says: it names one input, and no text of a guest.
+const HOSTS_WORDS: u64 = 1_024;
 
 /// All that can influence a unit's result, and nothing else. Equal work has an equal result, for
 /// ever, whoever asks and whatever it costs.

@@ -60,6 +60,15 @@ fn outputs_of_a_unit_that_failed_are_brought_before_its_job_ends() {
 }
 
 #[test]
+fn what_the_host_says_for_a_guest_is_no_output_beyond_the_limit() {
+    let mut order = failing(single(1));
+    if let Plan::Single(work) = &mut order.plan {
+        work.limits.output = 0;
+    }
+    assert_eq!(failed(order, true, None).state(), FAILED);
+}
+
+#[test]
 fn of_several_that_failed_the_first_is_told_of_and_brought() {
     let desk = failed(map_reduce(1, 3, 1, false), true, None);
     assert_eq!(desk.state(), FAILED);
