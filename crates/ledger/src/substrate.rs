@@ -282,6 +282,15 @@ impl Chain {
         follow::patiently(duties::pinned(&at, operator, program)).await
     }
 
+    /// When the last finalized block was made, in Unix milliseconds by the chain's clock.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn now(&self) -> Result<u64, ChainAway> {
+        let at = self.0.shared.at()?;
+        follow::patiently(reads::time(&at)).await
+    }
+
     /// Waits until the chain looks otherwise than when it was asked for last.
     pub fn changes(&self) -> Changes {
         Changes(self.0.shared.view.subscribe())

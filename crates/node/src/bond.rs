@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    ledger::{Books, LedgerAway, Teller, TellerError},
+    ledger::{Books, LedgerAway, Outcome, Teller, TellerError},
     node::Node,
 };
 
@@ -21,7 +21,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long nobody looks whether something is on its way out of the bond: another node of the account may have asked.
 const LOOK: Duration = Duration::from_secs(600);
-/// How long a ledger is left alone that has not given back what is ready by this machine's clock.
+/// How long a ledger is left alone at first that has not given back what is ready by this machine's clock: asking costs a
+/// fee. It doubles up to the time after which somebody looks in any case.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the ledger has not done what was asked for the account.
@@ -122,28 +123,18 @@ pub(crate) async fn keep_withdrawing(
     unbonding: Arc<Notify>,
     clock: Clock,
 ) {
+    let mut again = AGAIN;
     loop {
-        let ready = match books.account(account).await {
-            Ok(state) => first_ready(&state),
+        let left = match left(account, &books, &clock).await {
+            Ok(left) => left,
             Err(away) => {
                 tracing::debug!(%away, "the ledger is away");
                 None
             }
         };
-        let pause = match ready {
-            Some(ready) if ready <= clock.now() => match teller.call(Call::Withdraw).await {
-                Ok(facts) => {
-                    tracing::info!(?facts, "withdrawn");
-                    continue;
-                }
-                // Its clock may be behind this one.
-                Err(TellerError::Rejected(Rejection::TooEarly)) => AGAIN,
-                Err(error) => {
-                    tracing::warn!(%error, "what is ready was not withdrawn");
-                    LOOK
-                }
-            },
-            Some(ready) => LOOK.min(Duration::from_millis(ready.saturating_sub(clock.now()))),
+        let pause = match left {
+            Some(Duration::ZERO) => after(&teller.call(Call::Withdraw).await, &mut again),
+            Some(left) => left.min(LOOK),
             None => LOOK,
         };
         tokio::select! {
@@ -151,6 +142,41 @@ pub(crate) async fn keep_withdrawing(
             () = unbonding.notified() => {}
         }
     }
+}
+
+/// How long to wait after something was withdrawn, or was not. `again` is how long where it was too early.
+fn after(outcome: &Outcome, again: &mut Duration) -> Duration {
+    match outcome {
+        Ok(facts) => {
+            tracing::info!(?facts, "withdrawn");
+            *again = AGAIN;
+            Duration::ZERO
+        }
+        // Its clock may be behind this one.
+        Err(TellerError::Rejected(Rejection::TooEarly)) => {
+            let pause = *again;
+            *again = (pause * 2).min(LOOK);
+            pause
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what is ready was not withdrawn");
+            LOOK
+        }
+    }
+}
+
+/// How long until something can be withdrawn, by the ledger's clock where it tells the time.
+async fn left(
+    account: Account,
+    books: &Books,
+    clock: &Clock,
+) -> Result<Option<Duration>, LedgerAway> {
+    let state = books.account(account).await?;
+    let Some(ready) = first_ready(&state) else {
+        return Ok(None);
+    };
+    let now = books.now(clock).await?;
+    Ok(Some(Duration::from_millis(ready.saturating_sub(now))))
 }
 
 fn first_ready(state: &AccountState) -> Option<u64> {
@@ -193,5 +219,15 @@ mod tests {
         let operator = books.account(bench.account).await.unwrap().operator;
         assert_eq!((operator.bond, operator.unbonding.len()), (40, 0));
         keeping.abort();
+    }
+
+    #[test]
+    fn ledger_whose_clock_is_behind_is_asked_ever_later() {
+        let (mut again, early) = (AGAIN, Err(TellerError::Rejected(Rejection::TooEarly)));
+        let pauses = (0..9).map(|_| after(&early, &mut again).as_secs());
+        let pauses: Vec<_> = pauses.collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600]);
+        assert_eq!(after(&Ok(Vec::new()), &mut again), Duration::ZERO);
+        assert_eq!(after(&early, &mut again), AGAIN);
     }
 }

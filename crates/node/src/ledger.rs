@@ -19,10 +19,10 @@ use opensky_protocol::{
 pub(crate) use self::{
     distant::Distant,
     keeper::Keeper,
-    teller::{Signer, Teller, TellerError},
+    teller::{Outcome, Signer, Teller, TellerError},
     turnstile::Turnstile,
 };
-use crate::config::LedgerHere;
+use crate::{clock::Clock, config::LedgerHere};
 
 /// Where the books are. Cheap to clone.
 #[derive(Clone)]
@@ -108,6 +108,17 @@ impl Books {
         match self {
             Self::Here(_) | Self::At(_) => None,
             Self::Chain(chain) => chain.away().map(|away| LedgerAway::of(chain, away)),
+        }
+    }
+
+    /// The time by which it decides, as far as it says so.
+    pub async fn now(&self, clock: &Clock) -> Result<u64, LedgerAway> {
+        match self {
+            Self::Here(_) | Self::At(_) => Ok(clock.now()),
+            Self::Chain(chain) => {
+                let now = chain.now().await;
+                now.map_err(|away| LedgerAway::of(chain, away))
+            }
         }
     }
 
