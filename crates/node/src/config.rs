@@ -112,7 +112,8 @@ impl From<Price> for PriceTerms {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Given {
-    /// Units at once, 1 to 1,024. Default: one for each processor.
+    /// Units at once, 1 to 1,024. Where a chain may ask for some, one of several cores is for these. Default: one for each
+    /// processor.
     #[serde(deserialize_with = "checked::cores")]
     pub cores: Option<u16>,
     /// Memory of all of them together. Default: half of the machine's.

@@ -67,10 +67,9 @@ pub(crate) struct Duties {
 
 /// What a node offers: its prices, its memory for one unit, and an hour of one core.
 pub(crate) fn offer(config: &Config) -> Offered {
-    let cores = machine::cores(config).get() as u64;
     Offered {
         ask: config.price.into(),
-        memory: machine::terms(config, 0).capacity.memory / cores,
+        memory: machine::memory_of_request(config),
         fuel: FUEL,
     }
 }

@@ -6,7 +6,7 @@ use opensky_core::Terms;
 use opensky_executor::Rules;
 use opensky_protocol::Capacity;
 
-use crate::config::{CORES, Config};
+use crate::config::{CORES, Config, LedgerConfig};
 
 /// Disk for blobs, when nothing is said.
 const DISK: u64 = 32 << 30;
@@ -25,6 +25,31 @@ pub(crate) fn cores(config: &Config) -> NonZeroUsize {
             .try_into()
             .unwrap_or(NonZeroUsize::MIN)
     })
+}
+
+/// Units of jobs at once. Of several cores one is for what a chain asks of this node, if one does.
+pub(crate) fn cores_of_jobs(config: &Config) -> NonZeroUsize {
+    let cores = cores(config);
+    match is_asked(config) {
+        true => NonZeroUsize::new(cores.get() - 1).unwrap_or(cores),
+        false => cores,
+    }
+}
+
+/// Memory of a unit that a chain asks for: that of one core.
+pub(crate) fn memory_of_request(config: &Config) -> u64 {
+    memory(config) / cores(config).get() as u64
+}
+
+/// Whether a chain may ask this node for something.
+fn is_asked(config: &Config) -> bool {
+    config.provide && matches!(config.ledger, LedgerConfig::Chain(_))
+}
+
+/// Bytes of memory for units.
+fn memory(config: &Config) -> u64 {
+    let half = || total_memory().map_or(MEMORY, |bytes| bytes / 2);
+    config.capacity.memory.map_or_else(half, |bytes| bytes.0)
 }
 
 /// Processors that this process may use.
@@ -62,12 +87,16 @@ pub(crate) fn disk(config: &Config) -> u64 {
 
 /// What the node offers, by its configuration and what was measured.
 pub(crate) fn terms(config: &Config, speed: u64) -> Terms {
-    let half = || total_memory().map_or(MEMORY, |bytes| bytes / 2);
+    let cores = cores_of_jobs(config).get();
+    let of_requests = match cores < self::cores(config).get() {
+        true => memory_of_request(config),
+        false => 0,
+    };
     Terms {
         ask: config.price.into(),
         capacity: Capacity {
-            cores: u16::try_from(cores(config).get()).unwrap_or(u16::MAX),
-            memory: config.capacity.memory.map_or_else(half, |bytes| bytes.0),
+            cores: u16::try_from(cores).unwrap_or(u16::MAX),
+            memory: memory(config) - of_requests,
             disk: disk(config),
             uplink: config.capacity.uplink.map_or(UPLINK, |bytes| bytes.0),
         },
@@ -88,6 +117,30 @@ fn total_memory() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Bytes, LedgerChain, LedgerHere};
+
+    #[test]
+    fn what_a_chain_may_ask_for_is_not_given_to_jobs_too() {
+        let gives = |ledger: LedgerConfig, cores| {
+            let mut config = Config::new("data", ledger);
+            config.provide = true;
+            config.capacity.cores = Some(cores);
+            config.capacity.memory = Some(Bytes(8 << 30));
+            let given = terms(&config, 1).capacity;
+            (
+                given.cores,
+                given.memory >> 30,
+                memory_of_request(&config) >> 30,
+            )
+        };
+        let url = "ws://127.0.0.1:1".to_owned();
+        let chain = || LedgerConfig::Chain(LedgerChain { url: url.clone() });
+        let here = || LedgerConfig::Here(LedgerHere::default());
+        assert_eq!(gives(here(), 4), (4, 8, 2));
+        assert_eq!(gives(chain(), 4), (3, 6, 2));
+        // There is nothing to divide.
+        assert_eq!(gives(chain(), 1), (1, 8, 8));
+    }
 
     #[test]
     fn machine_says_how_much_memory_it_has() {

@@ -302,7 +302,7 @@ impl Building {
         let untold = Untold::default();
         let store = depot.store().clone();
         let asides = Asides::load(rows.clone(), store, keepsakes.clone())?;
-        let cores = machine::cores(&config).get();
+        let cores = machine::cores_of_jobs(&config).get();
         let pins = Pins::load(pins::Tools {
             network: network.clone(),
             depot: depot.clone(),
