@@ -34,7 +34,7 @@ use crate::LedgerError;
 
 pub use self::{
     calls::alice,
-    duties::{Duty, Seat},
+    duties::{BeaconRound, Duty, Seat},
 };
 
 /// The types of this chain are Polkadot's: accounts, addresses, hashes, heads of blocks.
@@ -280,6 +280,11 @@ impl Chain {
     ) -> Result<Option<u64>, ChainAway> {
         let at = self.0.shared.at()?;
         follow::patiently(duties::pinned(&at, operator, program)).await
+    }
+
+    /// Whether a call of which that holds was taken on and is not decided.
+    pub fn waits_for(&self, holds: impl Fn(&Call) -> bool) -> bool {
+        self.0.shared.desk.waits_for(holds)
     }
 
     /// When the last finalized block was made, in Unix milliseconds by the chain's clock.

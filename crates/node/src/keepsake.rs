@@ -35,6 +35,8 @@ pub(crate) enum For {
     Program(Digest),
     /// A program that others have had pinned.
     Pin(Digest),
+    /// A request on a chain: what its run took and gave, for as long as that is needed.
+    Request(Digest),
 }
 
 /// A handle of the list. Cheap to clone.
@@ -145,19 +147,26 @@ impl Keepsakes {
 
     /// The own jobs for which something is kept.
     pub fn jobs(&self) -> Vec<Digest> {
-        let reasons = &self.lock().reasons;
-        let job = |reason: &For| match reason {
+        let jobs = self.of(|reason| match reason {
             For::Job(job) => Some(*job),
-            For::Turns(_) | For::Program(_) | For::Pin(_) => None,
-        };
-        reasons.keys().filter_map(job).collect()
+            _ => None,
+        });
+        jobs.into_iter().collect()
+    }
+
+    /// The requests on a chain for which something is kept.
+    pub fn requests(&self) -> BTreeSet<Digest> {
+        self.of(|reason| match reason {
+            For::Request(request) => Some(*request),
+            _ => None,
+        })
     }
 
     /// The programs that are kept for others.
     pub fn pinned(&self) -> BTreeSet<Digest> {
         self.of(|reason| match reason {
             For::Pin(program) => Some(*program),
-            For::Turns(_) | For::Job(_) | For::Program(_) => None,
+            _ => None,
         })
     }
 
@@ -170,7 +179,7 @@ impl Keepsakes {
     pub fn programs(&self) -> BTreeSet<Digest> {
         self.of(|reason| match reason {
             For::Pin(program) | For::Program(program) => Some(*program),
-            For::Turns(_) | For::Job(_) => None,
+            _ => None,
         })
     }
 

@@ -111,6 +111,14 @@ impl Books {
         }
     }
 
+    /// Whether a call of which that holds was handed in and is not decided, as far as that is known here.
+    pub fn waits_for(&self, holds: impl Fn(&Call) -> bool) -> bool {
+        match self {
+            Self::Here(_) | Self::At(_) => false,
+            Self::Chain(chain) => chain.waits_for(holds),
+        }
+    }
+
     /// The time by which it decides, as far as it says so.
     pub async fn now(&self, clock: &Clock) -> Result<u64, LedgerAway> {
         match self {

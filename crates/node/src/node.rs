@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use opensky_core::{Event, Identity as Who, Participant, Policy};
 use opensky_ledger::Charter;
 use opensky_network::{Config as NetworkConfig, Exposure, Network};
-use opensky_protocol::{Account, NodeKey, SecretKey, ledger::Terms};
+use opensky_protocol::{Account, Digest, NodeKey, SecretKey, ledger::Terms};
 use opensky_storage::Rows;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -31,7 +31,7 @@ use crate::{
     error::{Failure, StartError},
     execute::Execute,
     ground::Ground,
-    keepsake::Keepsakes,
+    keepsake::{For, Keepsakes},
     ledger::{Books, Signer, Teller},
     machine,
     market::Market,
@@ -53,8 +53,9 @@ const WISHES: usize = 256;
 const LOCAL: usize = 4_096;
 const REMOTE: usize = 1_024;
 /// Batches of effects that wait for the disk.
-const DUTIES: usize = 64;
 const ERRANDS: usize = 256;
+/// Runs for requests on a chain of whose end nobody has taken note yet.
+const DUTIES: usize = 64;
 /// How long the account's first money is waited for; it comes later otherwise.
 const FIRST_MONEY: Duration = Duration::from_secs(5);
 /// How long units that run may take to end when the node is stopped: their workers are killed.
@@ -311,7 +312,7 @@ impl Building {
             clock: clock.clone(),
             tasks: tasks.clone(),
         })?;
-        let open = |events: mpsc::Sender<Event>, cores| {
+        let open = |reason: fn(Digest) -> For, events: mpsc::Sender<Event>, cores| {
             let tools = Tools {
                 execute: execute.clone(),
                 supply: Supply::new(
@@ -322,6 +323,7 @@ impl Building {
                 ),
                 depot: depot.clone(),
                 keepsakes: keepsakes.clone(),
+                reason,
                 secret: secret.clone(),
                 untold: untold.clone(),
                 events,
@@ -331,31 +333,35 @@ impl Building {
             };
             Workshop::open(tools, cores)
         };
-        let workshop = config.provide.then(|| open(local_events.clone(), cores));
+        let workshop = config
+            .provide
+            .then(|| open(For::Turns, local_events.clone(), cores));
         let duties = match &books {
             Books::Chain(chain) if config.provide => {
                 let (told, events) = mpsc::channel(DUTIES);
-                Some(Duties {
+                let workshop = open(For::Request, told, 1);
+                let duties = Duties::load(duties::Tools {
+                    config: &config,
                     chain: chain.clone(),
                     teller: teller.clone(),
                     network: network.clone(),
+                    rows: rows.clone(),
                     depot: depot.clone(),
                     keepsakes: keepsakes.clone(),
-                    workshop: open(told, 1),
+                    workshop: workshop.clone(),
                     events,
-                    node: who.node,
-                    operator: who.operator,
-                    offer: duties::offer(&config),
+                    who,
                     secret: identity.derive("opensky duties 1"),
                     clock: clock.clone(),
                     tasks: tasks.clone(),
-                })
+                })?;
+                Some((workshop, duties))
             }
             _ => None,
         };
         let workshops = workshop.iter().cloned();
         let workshops = workshops
-            .chain(duties.iter().map(|duties| duties.workshop.clone()))
+            .chain(duties.iter().map(|(workshop, _)| workshop.clone()))
             .collect();
         let waiters = Arc::new(Waiters::default());
         let collector = Collector::new(
@@ -451,7 +457,7 @@ impl Building {
             clock: clock.clone(),
         };
         tasks.spawn(objector.watch().instrument(span()));
-        if let Some(duties) = duties {
+        if let Some((_, duties)) = duties {
             tasks.spawn(duties.watch().instrument(span()));
         }
         let prepare = wallet.prepare(&charter.terms, &signer);

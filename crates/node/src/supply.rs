@@ -69,7 +69,8 @@ impl NoRun {
 
 /// What a unit needs.
 pub(crate) struct Needs<'a> {
-    pub job: Digest,
+    /// What it is brought for.
+    pub reason: For,
     pub work: &'a Work,
     /// Bytes that all inputs may have together.
     pub input_len: u64,
@@ -99,9 +100,7 @@ impl Supply {
         let program = needs.work.program;
         let inputs: BTreeSet<Digest> = needs.work.inputs.values().copied().collect();
         let kept = inputs.iter().copied().chain([program]);
-        let kept = self
-            .keepsakes
-            .keep_for(For::Turns(needs.job), kept.collect());
+        let kept = self.keepsakes.keep_for(needs.reason, kept.collect());
         kept.map_err(|error| Abort::Internal(error.to_string()))?;
         let until = Instant::now() + GRACE + Duration::from_secs(needs.input_len / SLOWEST);
         let paid = Allowance::of(needs.input_len);
@@ -213,7 +212,7 @@ mod tests {
 
         fn needs<'a>(&'a self, work: &'a Work, input_len: u64) -> Needs<'a> {
             Needs {
-                job: Digest([1; 32]),
+                reason: For::Turns(Digest([1; 32])),
                 work,
                 input_len,
                 sources: std::slice::from_ref(&self.nearby.source),

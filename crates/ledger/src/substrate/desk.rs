@@ -8,7 +8,7 @@ use std::{
 
 use opensky_protocol::{
     Account, Digest, NodeKey, Signed,
-    ledger::{Event, Intent, LedgerReply, LedgerRequest, Refused, Rejection, Status},
+    ledger::{Call, Event, Intent, LedgerReply, LedgerRequest, Refused, Rejection, Status},
 };
 use parity_scale_codec::Encode as _;
 
@@ -98,6 +98,13 @@ impl Desk {
     /// How many intents are not decided.
     pub fn waiting(&self) -> usize {
         self.0.lock().memory.queue.0.len()
+    }
+
+    /// Whether one of them asks for a call of which that holds.
+    pub fn waits_for(&self, holds: impl Fn(&Call) -> bool) -> bool {
+        let open = self.0.lock();
+        let mut waiting = open.memory.queue.0.values();
+        waiting.any(|waiting| holds(&waiting.call))
     }
 
     /// The last block that was read.

@@ -2,8 +2,9 @@
 
 use opensky_protocol::{
     Account, Digest, Profile, Turn,
-    ledger::{Asked, Offered, Stage},
+    ledger::{Asked, Offered, Request, Stage},
 };
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use subxt::utils::{AccountId32, Static};
 
 use super::{At, ChainAway, api};
@@ -18,19 +19,35 @@ const PARTIES: usize = 32;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Duty {
     /// Commit to a secret, in that round of the beacon.
-    Commit {
-        /// The round.
-        round: u64,
-    },
+    Commit(BeaconRound),
     /// Reveal the secret.
-    Reveal {
-        /// The round.
-        round: u64,
-    },
+    Reveal(BeaconRound),
     /// Run a unit and promise the result.
     Promise(Box<Seat>),
     /// Show the result that was promised.
     Show(Box<Seat>),
+    /// Nothing now; but the result of that turn is still needed.
+    Keep(Turn),
+}
+
+impl Duty {
+    /// The turn that it is about.
+    pub fn turn(&self) -> Option<Turn> {
+        match self {
+            Self::Commit(_) | Self::Reveal(_) => None,
+            Self::Promise(seat) | Self::Show(seat) => Some(seat.turn),
+            Self::Keep(turn) => Some(*turn),
+        }
+    }
+}
+
+/// A round of the beacon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct BeaconRound {
+    /// Which it is. Another chain, or the same begun anew, has one of the same number.
+    pub number: u64,
+    /// The hash of the block in which it began: there is no other round of that.
+    pub begun: Digest,
 }
 
 /// A place in the committee of a request.
@@ -46,100 +63,99 @@ pub struct Seat {
 
 /// All of them. Of the same state they are the same.
 pub(super) async fn of(at: &At, operator: &Account) -> Result<Vec<Duty>, ChainAway> {
-    let mut duties = Vec::new();
-    let storage = at.storage();
-    let beacon = api::storage().beacon();
-    if let Some(round) = storage.try_fetch(beacon.current(), ()).await? {
-        let round = round.decode()?;
-        let mut parties = round.parties.0.iter();
-        let own = parties.find(|party| party.operator.0 == *operator);
-        let number = round.number;
-        match own {
-            None if !round.reveals => {
-                let others = round.parties.0.iter().map(|party| party.operator.0);
-                if may_commit(at, operator, number, others.collect()).await? {
-                    duties.push(Duty::Commit { round: number });
-                }
-            }
-            Some(own) if round.reveals && own.secret.is_none() => {
-                duties.push(Duty::Reveal { round: number });
-            }
-            _ => {}
-        }
-    }
-    let requests = api::storage().requests();
-    let mut rows = storage.iter(requests.requests(), ()).await?;
+    let mut duties: Vec<Duty> = in_round(at, operator).await?.into_iter().collect();
+    let requests = api::storage().requests().requests();
+    let mut rows = at.storage().iter(requests, ()).await?;
     for _ in 0..REQUESTS {
         let Some(row) = rows.next().await else { break };
         let row = row?;
         let (Static(name),) = row.key()?.decode()?;
         let Static(request) = row.value().decode()?;
-        let Some(place) = request.seat_of(operator) else {
-            continue;
-        };
-        let seat = &request.seats[place];
-        let is_wanted = match request.stage {
-            Stage::Drawing { .. } => false,
-            Stage::Promising { .. } => seat.promise.is_none() && !seat.is_out,
-            Stage::Showing { .. } => seat.promise.is_some() && seat.shown.is_none() && !seat.is_out,
-        };
-        if !is_wanted {
-            continue;
-        }
-        let asks = api::storage().requests().asks();
-        let Some(asked) = storage.try_fetch(asks, (Static(name),)).await? else {
-            continue;
-        };
-        let Static(asked) = asked.decode()?;
-        let seat = Box::new(Seat {
-            turn: request.turn(&name, place),
-            asked,
-            profile: request.profile.clone(),
-        });
-        duties.push(match request.stage {
-            Stage::Showing { .. } => Duty::Show(seat),
-            _ => Duty::Promise(seat),
-        });
+        duties.extend(in_committee(at, operator, &name, &request).await?);
     }
     Ok(duties)
 }
 
-/// Whether the beacon takes an operator's commitment in a round with these others: what it refuses costs a fee.
-async fn may_commit(
-    at: &At,
-    operator: &Account,
-    round: u64,
-    others: Vec<Account>,
-) -> Result<bool, ChainAway> {
-    let (storage, beacon) = (at.storage(), api::storage().beacon());
-    let key = (AccountId32(operator.0),);
-    let barred = storage.fetch(beacon.barred(), key).await?.decode()?;
-    if barred > round || listed(at, operator).await?.is_none() {
-        return Ok(false);
-    }
-    let penalty = api::constants().beacon().penalty();
-    let stake = bond(at, operator).await?;
-    if stake < at.constants().entry(penalty)? {
-        return Ok(false);
-    }
-    if others.len() < PARTIES {
-        return Ok(true);
-    }
-    // Somebody with less at stake makes room.
-    for other in &others {
-        if bond(at, other).await? < stake {
-            return Ok(true);
+/// What it is to do in the round of the beacon that goes on.
+async fn in_round(at: &At, operator: &Account) -> Result<Option<Duty>, ChainAway> {
+    let current = api::storage().beacon().current();
+    let Some(round) = at.storage().try_fetch(current, ()).await? else {
+        return Ok(None);
+    };
+    let round = round.decode()?;
+    let Some(begun) = hash_of(at, round.begun).await? else {
+        return Ok(None);
+    };
+    let this = BeaconRound {
+        number: round.number,
+        begun,
+    };
+    let mut parties = round.parties.0.iter();
+    let own = parties.find(|party| party.operator.0 == *operator);
+    Ok(match own {
+        Some(own) if round.reveals && own.secret.is_none() => Some(Duty::Reveal(this)),
+        None if !round.reveals => {
+            let may = may_commit(at, operator, round.number).await?;
+            may.then_some(Duty::Commit(this))
         }
-    }
-    Ok(false)
+        _ => None,
+    })
 }
 
-/// What an operator has bonded.
-async fn bond(at: &At, operator: &Account) -> Result<u128, ChainAway> {
+/// Whether an operator can take part in that round: it can be drawn, has as much at stake as silence costs, and is not
+/// barred for it.
+async fn may_commit(at: &At, operator: &Account, round: u64) -> Result<bool, ChainAway> {
+    let key = || (AccountId32(operator.0),);
+    let storage = at.storage();
+    let barred = api::storage().beacon().barred();
     let operators = api::storage().providers().operators();
-    let key = (AccountId32(operator.0),);
-    let Static(operator) = at.storage().fetch(operators, key).await?.decode()?;
-    Ok(operator.bond)
+    let penalty = at.constants().entry(api::constants().beacon().penalty())?;
+    let Static(bonded) = storage.fetch(operators, key()).await?.decode()?;
+    Ok(bonded.bond >= penalty
+        && storage.fetch(barred, key()).await?.decode()? <= round
+        && listed(at, operator).await?.is_some())
+}
+
+/// The hash of that block, as long as the chain remembers it.
+async fn hash_of(at: &At, block: u32) -> Result<Option<Digest>, ChainAway> {
+    if at.block_number() == u64::from(block) {
+        return Ok(Some(Digest(at.block_hash().0)));
+    }
+    let hashes = api::storage().system().block_hash();
+    let hash = at.storage().try_fetch(hashes, (block,)).await?;
+    let hash = hash.map(|hash| hash.decode()).transpose()?;
+    Ok(hash.map(|hash| Digest(hash.0)))
+}
+
+/// What it is to do in the committee of a request, if it is in it and was not put out.
+async fn in_committee(
+    at: &At,
+    operator: &Account,
+    name: &Digest,
+    request: &Request,
+) -> Result<Option<Duty>, ChainAway> {
+    let Some(place) = request.seat_of(operator) else {
+        return Ok(None);
+    };
+    let own = &request.seats[place];
+    let turn = request.turn(name, place);
+    let duty: fn(Box<Seat>) -> Duty = match request.stage {
+        _ if own.is_out => return Ok(None),
+        Stage::Promising { .. } if own.promise.is_none() => Duty::Promise,
+        Stage::Showing { .. } if own.promise.is_some() && own.shown.is_none() => Duty::Show,
+        _ => return Ok(Some(Duty::Keep(turn))),
+    };
+    let asks = api::storage().requests().asks();
+    let Some(asked) = at.storage().try_fetch(asks, (Static(*name),)).await? else {
+        return Ok(None);
+    };
+    let Static(asked) = asked.decode()?;
+    let profile = request.profile.clone();
+    Ok(Some(duty(Box::new(Seat {
+        turn,
+        asked,
+        profile,
+    }))))
 }
 
 /// What an operator offers, if it is on the roster.
