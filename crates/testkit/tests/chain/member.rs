@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use opensky_ledger::{Chain as Adapter, ChainAway, ChainStatus};
+use opensky_ledger::{Chain as Adapter, ChainAway, ChainStatus, Duty};
 use opensky_protocol::{
     Account, Digest, SecretKey, Signed,
     ledger::{
@@ -133,6 +133,17 @@ impl Member {
     pub fn fee(&self) -> u128 {
         let charter = self.runtime.block_on(self.adapter.charter());
         charter.unwrap().terms.fee
+    }
+
+    /// What the chain wants of an operator.
+    pub fn duties(&self, operator: &Account) -> Result<Vec<Duty>, ChainAway> {
+        self.runtime.block_on(self.adapter.duties(operator))
+    }
+
+    /// Whether an operator can be drawn.
+    pub fn is_listed(&self, operator: &Account) -> bool {
+        let offered = self.runtime.block_on(self.adapter.offered(operator));
+        offered.is_ok_and(|offer| offer.is_some())
     }
 
     fn nonce(&self) -> u64 {

@@ -1,17 +1,22 @@
-//! A request that is placed on the chain, and answered by a committee of real nodes.
+//! Requests that are placed on the chain, and answered by committees of real nodes, whoever is killed meanwhile.
 
-use opensky_api::{Amount, DeploymentRequest, PageQuery};
+use std::{thread, time::Duration};
+
+use opensky_api::{Amount, DeploymentRequest, Hex, PageQuery};
+use opensky_ledger::Duty;
 use opensky_protocol::{
     Digest, Limits,
     ledger::{Asked, Call, Data, Event, OnChain, Status},
 };
+use rustix::process::Signal;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::{
     chain::Chain,
     member::{GIFT, Member},
     network::{JOB, node},
-    process::until,
+    process::{Process, until},
 };
 
 /// Two blocks a second.
@@ -19,46 +24,140 @@ const SEAL: &str = "500";
 const PROVIDERS: [&str; 3] = ["one", "two", "three"];
 const SKY: u128 = 1_000_000_000_000;
 
+const INPUT: &[u8] = b"some text with some words";
+
+/// Nodes that answer, and who asks.
+struct Scene {
+    chain: Chain,
+    requester: Process,
+    providers: Vec<Process>,
+    asker: Member,
+    program: Digest,
+    folder: TempDir,
+}
+
 #[test]
-fn nodes_answer_what_is_asked_on_the_chain() {
-    let chain = Chain::start(SEAL);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    let requester = node(path, "requester", &chain.url(), None);
-    let first = requester.address.clone();
-    let providers = PROVIDERS.map(|name| node(path, name, &chain.url(), Some(&first)));
-    let client = requester.client();
-    until("all offers are known", || {
-        client.offers(&PageQuery::default()).unwrap().items.len() == providers.len()
-    });
-    let program = client.put_blob(JOB, Some(JOB.len() as u64)).unwrap().digest;
-    let deployment = json!({ "name": "job", "program": program.to_string() });
-    let deployment: DeploymentRequest = serde_json::from_value(deployment).unwrap();
-    client.deploy(&deployment).unwrap();
-    for provider in &providers {
-        provider.client().stake(Amount(100 * SKY)).unwrap();
+fn what_is_asked_on_the_chain_is_answered_and_paid_once_whoever_is_killed() {
+    let mut scene = Scene::new();
+    scene.ask(2);
+    let price = scene.paid();
+    assert!(price > 0);
+    scene.kill_one_between_promise_and_show();
+    // Three of the same price are paid now, where it was two.
+    assert_eq!(scene.paid() * 2, price * 5);
+    scene.kill_the_chain_under_requests(3);
+    assert_eq!(scene.paid() * 2, price * 11);
+    scene.lets_go();
+}
+
+impl Scene {
+    /// Providers who have something at stake, and keep a program at hand.
+    fn new() -> Self {
+        let chain = Chain::start(SEAL);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let requester = node(path, "requester", &chain.url(), None);
+        let first = requester.address.clone();
+        let providers = PROVIDERS.map(|name| node(path, name, &chain.url(), Some(&first)));
+        let client = requester.client();
+        until("all offers are known", || {
+            client.offers(&PageQuery::default()).unwrap().items.len() == providers.len()
+        });
+        let program = client.put_blob(JOB, Some(JOB.len() as u64)).unwrap().digest;
+        let deployment = json!({ "name": "job", "program": program.to_string() });
+        let deployment: DeploymentRequest = serde_json::from_value(deployment).unwrap();
+        client.deploy(&deployment).unwrap();
+        for provider in &providers {
+            provider.client().stake(Amount(100 * SKY)).unwrap();
+        }
+        Self {
+            asker: Member::rich(&chain, 5, path),
+            chain,
+            requester,
+            providers: providers.into(),
+            program: Digest(program.0),
+            folder,
+        }
     }
 
-    let asker = Member::rich(&chain, 5, path);
-    let asked = || Asked {
-        program: Digest(program.0),
-        input: Data::Inline(b"some text with some words".to_vec()),
-        limits: Limits::DEFAULT,
-        replicas: 2,
-        max_price: 20 * SKY,
-        deadline: now() + 600_000,
-        callback: None,
-    };
-    // Until the providers have said what they offer and keep at hand it is refused.
-    until("it is taken", || {
-        let asked = OnChain::Request(asked());
-        asker.call(Call::OnChain(Box::new(asked))).is_ok()
-    });
-    assert!(asker.state().purse.held > 0);
-    until("it is answered and paid", || asker.state().purse.held == 0);
-    let spent = GIFT - asker.state().purse.free;
-    let fees: u128 = asker.history().iter().map(fee).sum();
-    assert!(spent > fees, "{spent} was spent, {fees} of it as fees");
+    fn asks(&self, replicas: u8) -> Call {
+        let asked = Asked {
+            program: self.program,
+            input: Data::Inline(INPUT.to_vec()),
+            limits: Limits::DEFAULT,
+            replicas,
+            max_price: u128::from(replicas) * 10 * SKY,
+            deadline: now() + 600_000,
+            callback: None,
+        };
+        Call::OnChain(Box::new(OnChain::Request(asked)))
+    }
+
+    /// Until the providers have said what they offer and keep at hand it is refused.
+    fn ask(&self, replicas: u8) {
+        until("it is taken", || {
+            self.asker.call(self.asks(replicas)).is_ok()
+        });
+    }
+
+    /// What was paid for all that was asked so far, once all of it is over.
+    fn paid(&self) -> u128 {
+        self.asker.waits(|asker| {
+            let state = asker.try_state();
+            asker.status().waiting == 0 && state.is_ok_and(|state| state.purse.held == 0)
+        });
+        let spent = GIFT - self.asker.state().purse.free;
+        spent - self.asker.history().iter().map(fee).sum::<u128>()
+    }
+
+    /// What is said of a provider's part in a request.
+    fn duties(&self, provider: usize) -> Vec<Duty> {
+        let operator = self.providers[provider].key.into();
+        self.asker.duties(&operator).unwrap_or_default()
+    }
+
+    /// All are asked, and one keeps the others waiting until another one is killed and is there again.
+    fn kill_one_between_promise_and_show(&mut self) {
+        until("all can be drawn", || {
+            let mut operators = self.providers.iter().map(|provider| provider.key.into());
+            operators.all(|operator| self.asker.is_listed(&operator))
+        });
+        self.providers[2].signal(Signal::STOP);
+        self.ask(3);
+        let has_promised = |provider| matches!(self.duties(provider)[..], [Duty::Keep(_)]);
+        until("two have promised", || has_promised(0) && has_promised(1));
+        let runs = |provider: &Process| provider.log().matches("a request was run").count();
+        let before = runs(&self.providers[0]);
+        assert!(before > 0);
+        let (path, url) = (self.folder.path(), self.chain.url());
+        let first = self.requester.address.clone();
+        drop(self.providers.remove(0));
+        let again = node(path, PROVIDERS[0], &url, Some(&first));
+        self.providers.insert(0, again);
+        self.providers[2].signal(Signal::CONT);
+        self.paid();
+        assert_eq!(runs(&self.providers[0]), before, "it shows what it had");
+    }
+
+    /// What the requests brought to the nodes is gone: they are over.
+    fn lets_go(&self) {
+        let input = Hex(Digest::of(INPUT).0);
+        let has_it = |provider: &Process| provider.client().blob(input, 0).is_ok();
+        until("nothing of it is left", || {
+            !self.providers.iter().any(has_it)
+        });
+    }
+
+    /// Each a little later in the request's life.
+    fn kill_the_chain_under_requests(&mut self, count: u64) {
+        for number in 0..count {
+            let asked = self.asker.hand_in(self.asks(2));
+            thread::sleep(Duration::from_millis(1_500 * number));
+            self.chain.kill();
+            self.chain.begin();
+            self.asker.decided(asked);
+        }
+    }
 }
 
 fn fee(event: &Event) -> u128 {
