@@ -13,6 +13,7 @@ mod meter;
 mod network;
 mod noop;
 mod plain;
+pub mod program;
 mod sign;
 mod start;
 mod worker;

@@ -1,28 +1,11 @@
-//! `chain [--quick]`: what settling on a chain costs. Prints one `name: value` line for each figure.
+//! `chain [--quick]`: what settling and asking on a chain cost. Prints one `name: value` line for each figure. Started with
+//! anything else it is `opensky`: so it is the nodes of its own devnet, and their workers.
 
 use std::process::ExitCode;
 
-use opensky_benches::{Effort, Error, chain};
+use opensky_benches::{chain, program};
 
 fn main() -> ExitCode {
-    let effort = match std::env::args().nth(1).as_deref() {
-        None => Effort::Full,
-        Some("--quick") => Effort::Quick,
-        Some(_) => {
-            eprintln!("error: the only option is --quick");
-            return ExitCode::from(2);
-        }
-    };
-    match measure(effort) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(4)
-        }
-    }
-}
-
-fn measure(effort: Effort) -> Result<(), Error> {
-    println!("\n{}", chain(effort)?);
-    Ok(())
+    let otherwise = |_: &[String]| opensky_cli::main(std::env::args_os(), "opensky");
+    program::main(otherwise, chain)
 }
