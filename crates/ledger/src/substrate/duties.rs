@@ -12,9 +12,6 @@ use super::{At, ChainAway, api};
 /// Open requests that are looked at: as many as there can be.
 const REQUESTS: usize = 1_024;
 
-/// Operators that take part in one round of the beacon.
-const PARTIES: usize = 32;
-
 /// One thing that an operator is to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Duty {
