@@ -12,6 +12,8 @@
 //! speak in it. A round in which nobody takes part, or nobody reveals, comes to nothing, and another begins. One is only held
 //! while somebody needs its outcome.
 //!
+//! A round has places for those with most at stake, and for none who could not lose the penalty.
+//!
 //! Source: RANDAO, as Ethereum's beacon chain has it, with commitments instead of signatures.
 
 #[cfg(feature = "try-runtime")]
