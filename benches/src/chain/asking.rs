@@ -5,12 +5,7 @@ use std::{path::Path, time::Instant};
 
 use opensky_api::{Amount, Client, DeploymentRequest};
 use opensky_cli::{
-    devnet::{
-        Devnet,
-        folder::Folder,
-        names::Names,
-        plan::{Plan, Role},
-    },
+    devnet::{Devnet, folder::Folder, names::Names, plan::Plan},
     signals::Signals,
 };
 use opensky_protocol::{
@@ -49,6 +44,7 @@ pub fn measure(
         seed: None,
         names: Names::of(folder.path())?,
         cores: 1,
+        stake: STAKE,
         chain: Some(String::new()),
     };
     let devnet = Devnet::start(&plan, &folder, &Signals::none(), &|_| {})?;
@@ -56,14 +52,8 @@ pub fn measure(
     let program = client.put_blob(hello, Some(hello.len() as u64))?.digest;
     let deployment = json!({ "name": "hello", "program": program.to_string() });
     client.deploy(&serde_json::from_value::<DeploymentRequest>(deployment)?)?;
-    for member in plan.members() {
-        if matches!(member.role, Role::Provider) {
-            Client::open(&folder.path().join(&member.name))?.stake(STAKE)?;
-        }
-    }
-    let chain = client.node()?.ledger.chain;
-    let url = chain.ok_or("the devnet has no chain")?.url;
-    let answered = runtime.block_on(ask(&url, folder.path(), Digest(program.0)))?;
+    let url = devnet.chain().ok_or("the devnet has no chain")?;
+    let answered = runtime.block_on(ask(url, folder.path(), Digest(program.0)))?;
     println!(
         "a request of block {} is answered and paid in block {}",
         answered.asked, answered.paid
