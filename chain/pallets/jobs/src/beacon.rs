@@ -321,6 +321,8 @@ pub mod pallet {
                 return Weight::zero();
             }
             if round.parties.is_empty() {
+                // It counts: whoever sits out some rounds would do so for ever where nobody else is left.
+                Last::<T>::mutate(|last| last.round = round.number);
                 Current::<T>::kill();
                 return Weight::zero();
             }
