@@ -26,6 +26,8 @@ const SOON: Duration = Duration::from_secs(5);
 const REFUSED: Duration = Duration::from_secs(60);
 const UNLISTED: Duration = Duration::from_secs(3_600);
 const LAST: Duration = Duration::from_secs(24 * 3_600);
+/// That of rounds, which are refused to whoever came a moment too late, too: with all silent there would be none.
+const LAST_OF_ROUNDS: Duration = Duration::from_secs(300);
 /// Refusals that are remembered: those that are over first are forgotten first.
 const MOST: usize = 1_024;
 
@@ -135,6 +137,13 @@ impl Subject {
             _ => REFUSED,
         }
     }
+
+    fn last_pause(self) -> Duration {
+        match self {
+            Self::Commit(_) => LAST_OF_ROUNDS,
+            _ => LAST,
+        }
+    }
 }
 
 impl Said {
@@ -175,7 +184,7 @@ impl Said {
         let pause = subject.first_pause() * 2u32.saturating_pow(times.min(16));
         let refused = Refused {
             times: times.saturating_add(1),
-            until: now + pause.min(LAST),
+            until: now + pause.min(subject.last_pause()),
         };
         self.refused.insert(lesson, refused);
         if self.refused.len() > MOST {
@@ -225,6 +234,16 @@ mod tests {
         assert!(said.begin(Subject::Commit(8), now + REFUSED));
         said.end(Subject::Commit(8), &Ok(Vec::new()), now + REFUSED);
         assert!(said.begin(Subject::Commit(9), now + REFUSED));
+    }
+
+    #[test]
+    fn who_came_too_late_for_many_rounds_is_there_again_soon() {
+        let (mut said, mut now) = (Said::default(), Instant::now());
+        for round in 1..20 {
+            assert!(said.begin(Subject::Commit(round), now));
+            said.end(Subject::Commit(round), &NO, now);
+            now += LAST_OF_ROUNDS;
+        }
     }
 
     #[test]
