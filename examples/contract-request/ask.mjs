@@ -42,6 +42,8 @@ const TIMEOUT = 10_000;
 const DECIDED = 60_000;
 // Who tells a contract what became of its request: the same as in IOpenSky.sol, which also says what these are.
 const OPENSKY = "0x00000000000000000000000000000000534b0000";
+// The digest of no bytes.
+const NOTHING = "0xaf1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
 const STATUS = {
   0: "ok",
   1: "an error of the program",
@@ -107,10 +109,12 @@ async function main() {
   const { number } = await client.rpc.chain_getHeader(block);
   const told = await answer(id, contract, number);
   told.seated.forEach((operator) => say("operator", operator));
+  if (await view(address, "isOpen", [id])) throw new Error("the contract failed when it was called back");
   const result = await view(address, "result", [id]);
   const words = STATUS[result.status];
   say("answer", `${words}, ${told.number - number} blocks later`);
-  say("output", JSON.stringify(hexToString(result.output)));
+  const isElsewhere = result.output === "0x" && result.digest !== NOTHING;
+  say("output", isElsewhere ? `too long for a chain: ${result.digest}` : JSON.stringify(hexToString(result.output)));
   say("fuel", result.fuel);
   told.paid.forEach(({ operator, amount }) => say("paid", `${sky(amount)} to ${operator}`));
   say("callback", `${sky(told.fee)} for its gas`);
