@@ -66,6 +66,8 @@ fn claim_that_was_signed_for_the_runtime_before_is_paid_by_the_next_one_once() {
     bob.decided(claim);
     assert_eq!(bob.status().finalized.unwrap().runtime, NEXT as u32);
     assert_eq!(bob.paid(), [30]);
+    // She sees that block for herself.
+    ada.waits(|ada| ada.history().len() == 3);
     ada.adds_up();
     bob.adds_up();
 }
