@@ -2,7 +2,7 @@
 //!
 //! That the benchmarks run, that each example runs and that the README is true are tests, too.
 
-use std::{num::NonZero, path::Path, process::Command, thread};
+use std::{path::Path, process::Command};
 
 use crate::{
     binary,
@@ -13,8 +13,8 @@ use crate::{
     stages::Stages,
 };
 
-/// Set up, then check formatting, lints, fuzz targets and documentation, run all tests, build and test the chain, have a
-/// contract ask on it, and simulate 200 networks.
+/// Set up, then check formatting, lints, fuzz targets and documentation, run all tests, build and test the chain, have a contract ask on it, and
+/// simulate 200 networks.
 ///
 /// What is quick to fail comes first. Stops at the first failure and prints the command that repeats
 /// it. Uses cargo-nextest where it is installed, else `cargo test`.
@@ -97,7 +97,7 @@ fn doctests() -> Command {
 
 fn tests() -> Command {
     match has_nextest() {
-        true => nextest(),
+        true => cargo(&["nextest", "run", "--locked", "--workspace"]),
         false => cargo(&["test", "--locked", "--workspace", "--all-targets"]),
     }
 }
@@ -105,18 +105,10 @@ fn tests() -> Command {
 /// Those that take a chain: without their name they are not run.
 fn tests_on_the_chain() -> Command {
     let mut command = match has_nextest() {
-        true => nextest(),
-        false => cargo(&["test", "--locked", "--workspace"]),
+        true => cargo(&["nextest", "run"]),
+        false => cargo(&["test"]),
     };
-    command.arg("--test=chain");
-    command
-}
-
-/// Half of its time a test waits, for other processes, blocks and deadlines: so there are two for each processor.
-fn nextest() -> Command {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut command = cargo(&["nextest", "run", "--locked", "--workspace"]);
-    command.arg(format!("--test-threads={}", 2 * processors));
+    command.args(["--locked", "--workspace", "--test=chain"]);
     command
 }
 
