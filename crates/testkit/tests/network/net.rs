@@ -18,7 +18,7 @@ use rustix::process::Signal;
 
 use crate::{
     books::{LEDGER, REQUESTER, add_up, is_paid},
-    process::{Process, opensky, until},
+    process::{Process, opensky, until, until_or},
 };
 
 const JOB: &[u8] = include_bytes!("../../corpus/rust-job/job.wasm");
@@ -216,9 +216,9 @@ impl Net {
 
     /// Waits until a job is over, and has a result. Returns its output.
     pub fn output(&self, job: JobId) -> String {
-        until("the job is over", || {
-            self.job(job).summary.state == JobState::Ended
-        });
+        let is_over = || self.job(job).summary.state == JobState::Ended;
+        let why = || format!("{:?}", self.why(job));
+        until_or("the job is over", is_over, why);
         let summary = self.job(job).summary;
         let why = self.why(job);
         let ending = format!("{:?}", summary.ending);

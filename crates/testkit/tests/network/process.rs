@@ -161,10 +161,17 @@ pub fn opensky() -> PathBuf {
 }
 
 /// Waits until something is so, and panics where it never is.
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn until(what: &str, is_so: impl FnMut() -> bool) {
+    until_or(what, is_so, String::new);
+}
+
+/// The same, and tells more where it never is.
+pub fn until_or(what: &str, mut is_so: impl FnMut() -> bool, more: impl FnOnce() -> String) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        if start.elapsed() >= PATIENCE {
+            panic!("never: {what} {}", more());
+        }
         thread::sleep(Duration::from_millis(5));
     }
 }
