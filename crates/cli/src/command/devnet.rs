@@ -160,7 +160,8 @@ fn typed(folder: &Path, args: &Args) -> String {
         typed += " --chain";
     }
     if let Some(stake) = args.stake {
-        typed += &format!(" --stake {}", stake);
+        let stake = stake.to_string().replace(' ', "");
+        typed += &format!(" --stake {stake}");
     }
     if let Some(seed) = args.seed {
         typed += &format!(" --seed {seed}");
@@ -238,4 +239,26 @@ fn ready(plan: &Plan, devnet: &Devnet, is_current: bool, took: Duration) -> Stri
     }
     rows.push(("end", "Ctrl-C".into()));
     term::columns(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn what_goes_on_with_a_network_is_the_line_that_began_it() {
+        let line =
+            "opensky devnet --providers 4 --bad lie:1 --chain --stake 2.5SKY --seed 7 --data /net";
+        let words = line.split(' ').skip(1);
+        let Line { args } = Line::try_parse_from(words).expect("a line");
+        assert_eq!(typed(Path::new("/net"), &args), line);
+    }
 }
