@@ -2,20 +2,7 @@
 
 mod session;
 
-use std::path::Path;
-
 use session::{Session, devnet::Devnet, wat};
-
-/// Whether the chain's node and runtime are built beside the program, or named.
-fn has_chain() -> bool {
-    let own = Path::new(env!("CARGO_BIN_EXE_opensky"));
-    let built = own.parent().and_then(Path::parent).map(|target| {
-        let node = target.join("chain/debug/opensky-chain-node");
-        let runtime = target.join("chain/wasm32v1-none/release/opensky_chain_runtime.wasm");
-        node.is_file() && runtime.is_file()
-    });
-    built == Some(true) || std::env::var_os("OPENSKY_CHAIN_NODE").is_some()
-}
 
 /// What is the same on every ledger that has a faucet.
 fn money(person: &Session) {
@@ -39,9 +26,6 @@ fn money(person: &Session) {
 
 #[test]
 fn people_see_the_chain_and_what_it_takes() {
-    if !has_chain() {
-        return println!("without a chain: `cargo xtask runtime --node` makes one");
-    }
     let person = Session::with_warm_cache();
     let devnet = Devnet::start(&person, &["--chain", "--providers", "2"]);
     for shown in ["ws://127.0.0.1:", "opensky chain status"] {
