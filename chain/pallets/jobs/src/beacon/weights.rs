@@ -1,5 +1,7 @@
 //! What the calls cost, written by `cargo xtask weights`: not by hand.
 //!
+//! Not quite: what it is to turn to reveals is a guess on the safe side, until it is written again.
+//!
 //! Measured in the runtime's WebAssembly, on 2 cores of Intel(R) Xeon(R) Processor.
 //! A row is in a map of a million, unless all of the map that matters is in the benchmark.
 
