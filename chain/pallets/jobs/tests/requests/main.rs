@@ -19,8 +19,36 @@ use opensky_chain_pallet_providers as providers;
 use opensky_protocol::ledger::Terms;
 use proptest::prelude::*;
 use runtime::{ExistentialDeposit, Runtime, audit};
-use stage::{Room, Stage, Way, step, way};
+use stage::{Room, Stage, Step, Way, step, way};
 use world::{Party, terms};
+
+/// The kind of step that asks for something.
+const REQUEST: u8 = 20;
+
+/// A chain with operators who can be drawn and have that way, and one request for so many results.
+fn asked<R>(way: Way, replicas: u8, play: impl FnOnce(&mut Stage) -> R) -> R {
+    let (mut stage, mut chain) = Stage::new(vec![way]);
+    chain.execute_with(|| {
+        providers::CurrentTerms::<Runtime>::put(terms(&Party::new(1)));
+        // Without the requests that are in it.
+        for step in Stage::beginning() {
+            if step.kind != REQUEST {
+                stage.play(&step);
+            }
+        }
+        stage.play(&Step {
+            kind: REQUEST,
+            who: 0,
+            whom: 0,
+            number: replicas,
+            amount: 1_000,
+            wait: 0,
+        });
+        let answer = play(&mut stage);
+        audit();
+        answer
+    })
+}
 
 /// What everybody does by habit while nothing else happens.
 #[test]

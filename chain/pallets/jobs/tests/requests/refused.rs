@@ -5,44 +5,29 @@ use opensky_chain_pallet_jobs::{
     beacon,
     requests::{Error, Event},
 };
-use opensky_chain_pallet_providers::{self as providers, offers};
+use opensky_chain_pallet_providers::offers;
 use opensky_protocol::{
     Class, Digest, Statement,
     ledger::{Answer, AnswerStatus, Data, Stage as Phase},
 };
 
 use crate::{
+    asked,
     runtime::{
         Balances, Beacon, Offers, PENALTY, Providers, Requests, Runtime, RuntimeEvent,
         RuntimeOrigin, System,
     },
-    stage::{Stage, Step, Way, id, offer, salt},
-    world::{MINUTE, Party, terms},
+    stage::{Stage, Way, id, offer, salt},
+    world::{MINUTE, Party},
 };
 
 /// A chain with operators who do nothing by themselves, and one request for that many results.
 pub fn scene(replicas: u8, play: impl FnOnce(&mut Stage)) {
-    let (mut stage, mut chain) = Stage::new(vec![Way::Silent]);
-    chain.execute_with(|| {
-        providers::CurrentTerms::<Runtime>::put(terms(&Party::new(1)));
-        for step in Stage::beginning() {
-            if step.kind != 20 {
-                stage.play(&step);
-            }
-        }
-        stage.play(&Step {
-            kind: 20,
-            who: 0,
-            whom: 0,
-            number: replicas,
-            amount: 1_000,
-            wait: 0,
-        });
+    asked(Way::Silent, replicas, |stage| {
         while stage.seats(0).is_empty() {
             stage.block();
         }
-        play(&mut stage);
-        crate::audit();
+        play(stage);
     });
 }
 

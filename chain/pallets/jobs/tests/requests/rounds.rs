@@ -6,42 +6,19 @@ use opensky_chain_pallet_jobs::{
     beacon::{self, Current, Last},
     requests::Requests as Rows,
 };
-use opensky_chain_pallet_providers::{self as providers, Operators, offers};
+use opensky_chain_pallet_providers::{Operators, offers};
 use opensky_protocol::{Account, Digest, ledger::Stage as Phase};
 
 use crate::{
+    asked,
     refused::stranger,
     runtime::{
         Beacon, Offers, PENALTY, Providers, Requests, Runtime, RuntimeEvent, RuntimeOrigin, System,
         audit,
     },
-    stage::{REQUESTERS, SLOT, Stage, Step, Way, id, offer},
-    world::{MINUTE, Party, terms},
+    stage::{REQUESTERS, SLOT, Stage, Way, id, offer},
+    world::MINUTE,
 };
-
-/// A chain with operators who draw, and one request for two results; they do what it takes as is their way.
-fn asked<R>(way: Way, play: impl FnOnce(&mut Stage) -> R) -> R {
-    let (mut stage, mut chain) = Stage::new(vec![way]);
-    chain.execute_with(|| {
-        providers::CurrentTerms::<Runtime>::put(terms(&Party::new(1)));
-        for step in Stage::beginning() {
-            if step.kind != 20 {
-                stage.play(&step);
-            }
-        }
-        stage.play(&Step {
-            kind: 20,
-            who: 0,
-            whom: 0,
-            number: 4,
-            amount: 1_000,
-            wait: 0,
-        });
-        let answer = play(&mut stage);
-        audit();
-        answer
-    })
-}
 
 fn until(stage: &mut Stage, is_so: impl Fn(&Stage) -> bool) {
     for _ in 0..100 {
@@ -64,7 +41,7 @@ fn stand_still(stage: &mut Stage, time: u64) {
 }
 
 fn drawn(change: impl FnOnce(&Stage)) -> Vec<Account> {
-    asked(Way::Silent, |stage| {
+    asked(Way::Silent, 4, |stage| {
         until(stage, reveals);
         change(stage);
         until(stage, |stage| !stage.seats(0).is_empty());
@@ -99,7 +76,7 @@ fn nobody_who_sees_the_numbers_coming_changes_who_is_drawn() {
 #[test]
 fn nobody_loses_anything_because_the_chain_stood_still() {
     let bonds = || -> Vec<_> { Operators::<Runtime>::iter().collect() };
-    asked(Way::Honest, |stage| {
+    asked(Way::Honest, 4, |stage| {
         let before = bonds();
         until(stage, |_| Current::<Runtime>::exists());
         stand_still(stage, MINUTE);
@@ -123,7 +100,7 @@ fn nobody_loses_anything_because_the_chain_stood_still() {
 
 #[test]
 fn round_waits_for_everybody_on_the_roster_whoever_else_has_been_there() {
-    asked(Way::Silent, |stage| {
+    asked(Way::Silent, 4, |stage| {
         while !Current::<Runtime>::exists() {
             stand_still(stage, SLOT);
         }
@@ -141,7 +118,7 @@ fn round_waits_for_everybody_on_the_roster_whoever_else_has_been_there() {
 
 #[test]
 fn round_to_which_nobody_says_anything_comes_to_nothing() {
-    asked(Way::Withholds, |stage| {
+    asked(Way::Withholds, 4, |stage| {
         let first = Last::<Runtime>::get();
         // Nobody commits. It counts, or all would sit out for ever once all have been silent.
         while Last::<Runtime>::get().round == first.round {
