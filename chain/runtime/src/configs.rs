@@ -128,9 +128,12 @@ impl opensky_chain_pallet_jobs::Config for Runtime {
 
 parameter_types! {
     pub IsWanted: bool = Requests::is_waiting();
+    // As much as a hundred units of a second each.
+    pub const Penalty: u128 = 100_000_000;
 }
 
 impl opensky_chain_pallet_providers::offers::Config for Runtime {
+    type LeastStake = Penalty;
     type WeightInfo = opensky_chain_pallet_providers::offers::weights::Measured<Self>;
 }
 
@@ -138,8 +141,7 @@ impl opensky_chain_pallet_jobs::beacon::Config for Runtime {
     // More than it takes until an operator knows of a final block, and its word is in another.
     type Blocks = ConstU32<10>;
     type IsWanted = IsWanted;
-    // As much as a hundred units of a second each, or what is bonded.
-    type Penalty = ConstU128<100_000_000>;
+    type Penalty = Penalty;
     type Turn = ConstU64<12_000>;
     type WeightInfo = opensky_chain_pallet_jobs::beacon::weights::Measured<Self>;
 }

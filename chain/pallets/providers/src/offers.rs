@@ -28,6 +28,10 @@ pub mod pallet {
     pub trait Config:
         crate::Config + frame_system::Config<RuntimeEvent: From<Event<Self>>>
     {
+        /// The least that an operator has to have bonded for anything that it says here.
+        #[pallet::constant]
+        type LeastStake: Get<u128>;
+
         /// What calls cost.
         type WeightInfo: WeightInfo;
     }
@@ -145,7 +149,7 @@ pub mod pallet {
             /// What.
             offer: Option<Offered>,
         },
-        /// An operator was put off the roster by one with more at stake.
+        /// An operator was put off the roster: by one with more at stake, or because it has too little left.
         Displaced {
             /// Who.
             operator: T::AccountId,
@@ -171,7 +175,7 @@ pub mod pallet {
     /// Why a call did nothing.
     #[pallet::error]
     pub enum Error<T> {
-        /// The account has nothing bonded: nobody could believe it.
+        /// The account has less bonded than the least: nobody could believe it.
         Unbonded,
         /// As many operators as there is room for have more at stake.
         RosterFull,
@@ -206,7 +210,7 @@ pub mod pallet {
             roster.retain(|listed| listed.operator != account);
             if let Some(offer) = offer {
                 let stake = Self::stake(&account);
-                ensure!(stake > 0, Error::<T>::Unbonded);
+                ensure!(Self::is_enough(stake), Error::<T>::Unbonded);
                 let listed = Listed {
                     operator: account,
                     offer,
@@ -226,7 +230,7 @@ pub mod pallet {
         pub fn pin(origin: OriginFor<T>, program: Digest, until: u64) -> DispatchResult {
             let operator = ensure_signed(origin)?;
             let account = Account(operator.clone().into());
-            ensure!(Self::stake(&account) > 0, Error::<T>::Unbonded);
+            ensure!(Self::is_enough(Self::stake(&account)), Error::<T>::Unbonded);
             let now = Providers::<T>::now();
             let term = until.saturating_sub(now);
             ensure!(term > 0 && term <= MAX_TERM, Error::<T>::Term);
@@ -270,7 +274,7 @@ pub mod pallet {
         pub fn is_pinned(program: &Digest, until: u64) -> bool {
             let holders = Holders::<T>::get(program);
             let mut holders = holders.iter();
-            holders.any(|(holder, term)| *term >= until && Self::stake(holder) > 0)
+            holders.any(|(holder, term)| *term >= until && Self::is_enough(Self::stake(holder)))
         }
 
         /// How many on the roster would run a unit within these limits for that.
@@ -280,14 +284,26 @@ pub mod pallet {
             roster.iter().filter(fits).count()
         }
 
-        /// Writes down who is on the roster now, with what each has at stake. It counts once it is admitted.
+        /// Writes down who is on the roster now, with what each has at stake. It counts once it is admitted. Whoever has too
+        /// little left is put off the roster: all others would wait for it, and count on it.
         pub fn enter() {
-            let roster = Roster::<T>::get().into_iter();
-            let staked = roster.map(|listed| Staked {
+            let mut roster = Roster::<T>::get();
+            let staked = roster.iter().map(|listed| Staked {
                 stake: Self::stake(&listed.operator),
-                listed,
+                listed: *listed,
             });
-            Entered::<T>::put(BoundedVec::truncate_from(staked.collect()));
+            let (stays, leaves): (Vec<_>, Vec<_>) =
+                staked.partition(|staked| Self::is_enough(staked.stake));
+            if !leaves.is_empty() {
+                roster.retain(|listed| stays.iter().any(|staked| staked.listed == *listed));
+                Roster::<T>::put(roster);
+            }
+            for staked in leaves {
+                Self::deposit_event(Event::Displaced {
+                    operator: staked.listed.operator.0.into(),
+                });
+            }
+            Entered::<T>::put(BoundedVec::truncate_from(stays));
         }
 
         /// From now on those are drawn from who were written down last.
@@ -300,10 +316,10 @@ pub mod pallet {
             Entered::<T>::kill();
         }
 
-        /// Whether an operator is on the roster, with something at stake.
+        /// Whether an operator is on the roster.
         pub fn is_listed(operator: &Account) -> bool {
             let roster = Roster::<T>::get();
-            roster.iter().any(|listed| listed.operator == *operator) && Self::stake(operator) > 0
+            roster.iter().any(|listed| listed.operator == *operator)
         }
 
         /// Writes down how an operator did.
@@ -316,6 +332,10 @@ pub mod pallet {
                 };
                 *count = count.saturating_add(1);
             });
+        }
+
+        fn is_enough(stake: u128) -> bool {
+            stake >= T::LeastStake::get().max(1)
         }
 
         /// What an operator has bonded.
@@ -338,7 +358,7 @@ pub mod pallet {
             let mut least = None;
             holders.retain(|(holder, until)| {
                 let stake = Self::stake(holder);
-                let stays = stake > 0 && *until > now;
+                let stays = Self::is_enough(stake) && *until > now;
                 match stays {
                     true if least.is_none_or(|(least, _)| stake < least) => {
                         least = Some((stake, *holder));

@@ -63,7 +63,12 @@ impl Chain {
             fuel: u64::MAX,
         };
         for key in [Key::One, Key::Two, Key::Ferdie] {
-            chain.send(key, providers::Call::bond { amount: 1 });
+            chain.send(
+                key,
+                providers::Call::bond {
+                    amount: 1_000_000_000,
+                },
+            );
             chain.send(key, offers::Call::set_offer { offer: Some(offer) });
         }
         chain.send(Key::Two, offers::Call::pin { program, until });

@@ -45,6 +45,8 @@ pub const BLOCKS: u32 = 3;
 
 /// What it costs to withhold a random number.
 pub const PENALTY: u128 = 30;
+/// What an operator has to have at stake.
+pub const LEAST: u128 = 10;
 
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
 impl frame_system::Config for Runtime {
@@ -86,6 +88,7 @@ impl opensky_chain_pallet_jobs::Config for Runtime {
 }
 
 impl opensky_chain_pallet_providers::offers::Config for Runtime {
+    type LeastStake = ConstU128<LEAST>;
     type WeightInfo = opensky_chain_pallet_providers::offers::weights::Measured<Self>;
 }
 

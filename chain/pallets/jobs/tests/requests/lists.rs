@@ -18,7 +18,8 @@ use sp_runtime::{DispatchError, TokenError};
 use crate::{
     refused::scene,
     runtime::{
-        Balances, Beacon, Offers, Providers, Requests, Runtime, RuntimeEvent, RuntimeOrigin, System,
+        Balances, Beacon, LEAST, Offers, Providers, Requests, Runtime, RuntimeEvent, RuntimeOrigin,
+        System,
     },
     stage::{SLOT, Way, id, offer},
     world::{MINUTE, Party},
@@ -63,7 +64,7 @@ fn roster_has_room_for_those_with_most_at_stake() {
         assert_ok!(Offers::set_offer(poor.clone(), Some(offer(2))));
         assert_eq!(displaced(), 1);
         assert_ok!(Offers::set_offer(poor, None));
-        assert_ok!(Offers::set_offer(operator(all + 1, 1), Some(offer(1))));
+        assert_ok!(Offers::set_offer(operator(all + 1, LEAST), Some(offer(1))));
         crate::audit();
     });
 }
@@ -97,6 +98,9 @@ fn operator_pins_no_more_than_it_may_and_only_with_a_bond() {
             unbonded
         );
         assert_noop!(Offers::unpin(stranger, PROGRAM), Told::NotPinned);
+        let poor = operator(2, LEAST - 1);
+        assert_noop!(Offers::pin(poor.clone(), PROGRAM, now + 1), unbonded);
+        assert_noop!(Offers::set_offer(poor, Some(offer(1))), unbonded);
         for number in 0..MAX_PINS as u16 {
             let program = Digest::of(&number.to_le_bytes());
             assert_ok!(Offers::unpin(origin.clone(), program));

@@ -13,10 +13,10 @@ use crate::{
     asked,
     refused::stranger,
     runtime::{
-        Beacon, Offers, PENALTY, Providers, Requests, Runtime, RuntimeEvent, RuntimeOrigin, System,
-        audit,
+        Beacon, LEAST, Offers, PENALTY, Providers, Requests, Runtime, RuntimeEvent, RuntimeOrigin,
+        System, audit,
     },
-    stage::{REQUESTERS, SLOT, Stage, Way, id, offer},
+    stage::{PARTIES, REQUESTERS, SLOT, Stage, Way, id, offer},
     world::MINUTE,
 };
 
@@ -113,6 +113,24 @@ fn round_waits_for_everybody_on_the_roster_whoever_else_has_been_there() {
         }
         stand_still(stage, SLOT);
         assert!(!reveals(stage), "seven others had no time");
+    });
+}
+
+#[test]
+fn nobody_waits_for_long_for_who_has_too_little_left_to_take_part() {
+    asked(Way::Honest, 4, |stage| {
+        let origin = stranger(100, PENALTY);
+        assert_ok!(Offers::set_offer(origin.clone(), Some(offer(1))));
+        assert_ok!(Providers::unbond(origin.clone(), PENALTY - LEAST + 1));
+        let first = Last::<Runtime>::get().round;
+        until(stage, |_| Last::<Runtime>::get().round > first);
+        let roster = || offers::Roster::<Runtime>::get().into_iter();
+        assert!(roster().all(|listed| Offers::stake(&listed.operator) >= LEAST));
+        assert_eq!(roster().count(), PARTIES - REQUESTERS);
+        // It comes back with enough.
+        assert_ok!(Providers::bond(origin.clone(), 1));
+        assert_ok!(Offers::set_offer(origin, Some(offer(1))));
+        crate::audit();
     });
 }
 

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use frame_benchmarking::v2::*;
-use frame_support::BoundedVec;
+use frame_support::{BoundedVec, traits::Get as _};
 use frame_system::RawOrigin;
 use opensky_protocol::{
     Account, Digest, PriceTerms,
@@ -59,9 +59,10 @@ mod benchmarks {
     /// Somebody is put off the roster.
     #[benchmark]
     fn set_offer() {
-        let origin = stake::<T>(&OWN, 2);
+        let least = T::LeastStake::get();
+        let origin = stake::<T>(&OWN, least + 1);
         let listed = (0..MAX_LISTED).map(|number| {
-            stake::<T>(&other(number), 1);
+            stake::<T>(&other(number), least);
             Listed {
                 operator: other(number),
                 offer: OFFER,
@@ -77,7 +78,7 @@ mod benchmarks {
     /// All who kept it have nothing at stake any more, and their pins are as many as may be.
     #[benchmark]
     fn pin() {
-        let origin = stake::<T>(&OWN, 1);
+        let origin = stake::<T>(&OWN, T::LeastStake::get());
         Pins::<T>::insert(T::AccountId::from(OWN.0), pins(1));
         let holders = (0..MAX_HOLDERS).map(|number| {
             let mut pinned = pins(1);
