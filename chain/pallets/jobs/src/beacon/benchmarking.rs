@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use frame_benchmarking::v2::*;
 use frame_support::{BoundedVec, traits::fungible::Mutate as _, weights::Weight};
-use opensky_chain_pallet_providers::offers;
+use opensky_chain_pallet_providers::{Operators, offers};
 use opensky_protocol::{
     Account, Digest, PriceTerms,
     ledger::{Moment, Offered, commitment},
@@ -115,10 +115,13 @@ mod benchmarks {
         assert_eq!(used, Weight::zero());
     }
 
-    /// The time of commitments is over.
+    /// The time of commitments is over, and all have taken back what they had at stake.
     #[benchmark]
     fn turn() {
         let operators = fill_roster::<T>();
+        for operator in &operators {
+            Operators::<T>::mutate(operator.id::<T>(), |row| row.bond = 0);
+        }
         begin::<T>(&operators, false, 0, MAX_PARTIES);
         #[block]
         {

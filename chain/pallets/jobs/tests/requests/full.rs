@@ -2,28 +2,34 @@
 
 use frame_support::{
     assert_noop, assert_ok,
+    storage::with_storage_layer,
     traits::{
         Hooks as _,
         fungible::{InspectHold as _, Mutate as _},
     },
     weights::Weight,
 };
-use opensky_chain_pallet_jobs::requests::{Error, MAX_OPEN, MAX_OWN, Requests as Rows, Round};
+use opensky_chain_pallet_jobs::requests::{
+    Error, MAX_OPEN, MAX_OWN, Requests as Rows, Round, Untold,
+};
 use opensky_chain_pallet_providers as providers;
 use opensky_protocol::{
     Digest, Limits,
-    ledger::{Asked, Data},
+    ledger::{Asked, Callback, Data},
 };
-use sp_runtime::AccountId32;
+use sp_runtime::{AccountId32, DispatchError};
 
 use crate::{
-    runtime::{Balances, Beacon, Requests, Runtime, RuntimeOrigin, System, TURN, Timestamp, audit},
+    runtime::{Balances, Beacon, Requests, Runtime, System, TURN, Timestamp, Told, audit},
     stage::{SLOT, Stage, Way},
     world::{MINUTE, Party, terms},
 };
 
 /// What a block of two seconds and 5 MiB has left when three quarters of it are full of transactions, and a little less.
 const LEFT: Weight = Weight::from_parts(480_000_000_000, 5 << 18);
+
+/// More than the requests and callbacks of one account cost.
+const MONEY: u128 = 1_000_000_000_000_000;
 
 /// How long each request has.
 const TIME: u64 = 90 * MINUTE;
@@ -33,7 +39,7 @@ const TIME: u64 = 90 * MINUTE;
 const BLOCKS: u64 = 60;
 
 /// A chain with operators, where as much is asked as can be.
-fn full(play: impl FnOnce(&mut Stage)) {
+fn full(callback: Option<Callback>, play: impl FnOnce(&mut Stage)) {
     let (mut stage, mut chain) = Stage::new(vec![Way::Honest]);
     chain.execute_with(|| {
         providers::CurrentTerms::<Runtime>::put(terms(&Party::new(1)));
@@ -44,9 +50,9 @@ fn full(play: impl FnOnce(&mut Stage)) {
         }
         for number in 0..MAX_OPEN / MAX_OWN {
             let payer = payer(number);
-            assert_ok!(Balances::mint_into(&payer, 1_000_000));
+            assert_ok!(Balances::mint_into(&payer, MONEY));
             for _ in 0..MAX_OWN {
-                assert_ok!(ask(&payer, stage.now));
+                assert_ok!(ask(&payer, stage.now, callback));
             }
         }
         play(&mut stage);
@@ -59,7 +65,7 @@ fn payer(number: u32) -> AccountId32 {
     bytes.into()
 }
 
-fn ask(payer: &AccountId32, now: u64) -> frame_support::dispatch::DispatchResult {
+fn ask(payer: &AccountId32, now: u64, callback: Option<Callback>) -> Result<Digest, DispatchError> {
     let asked = Asked {
         program: Digest([0; 32]),
         input: Data::Inline(b"in".to_vec()),
@@ -70,9 +76,10 @@ fn ask(payer: &AccountId32, now: u64) -> frame_support::dispatch::DispatchResult
         replicas: 3,
         max_price: 900,
         deadline: now + TIME,
-        callback: None,
+        callback,
     };
-    Requests::request(RuntimeOrigin::signed(payer.clone()), Box::new(asked))
+    // As a contract's call does it, which is taken back if it fails.
+    with_storage_layer(|| Requests::place(payer.clone(), asked))
 }
 
 /// A block full of transactions, among them what makes random numbers.
@@ -103,21 +110,27 @@ fn until(stage: &mut Stage, is_so: impl Fn() -> bool) -> u64 {
 
 #[test]
 fn as_many_are_taken_as_there_is_room_for() {
-    full(|stage| {
-        assert_noop!(ask(&payer(0), stage.now), Error::<Runtime>::TooManyOwn);
+    full(None, |stage| {
+        assert_noop!(
+            ask(&payer(0), stage.now, None),
+            Error::<Runtime>::TooManyOwn
+        );
         let stranger = payer(999);
-        assert_ok!(Balances::mint_into(&stranger, 1_000_000));
-        assert_noop!(ask(&stranger, stage.now), Error::<Runtime>::TooManyOpen);
+        assert_ok!(Balances::mint_into(&stranger, MONEY));
+        assert_noop!(
+            ask(&stranger, stage.now, None),
+            Error::<Runtime>::TooManyOpen
+        );
         stage.now += TIME;
         busy(stage);
-        assert_ok!(ask(&stranger, stage.now));
+        assert_ok!(ask(&stranger, stage.now, None));
         audit();
     });
 }
 
 #[test]
 fn all_end_soon_after_their_deadline_though_every_block_is_full() {
-    full(|stage| {
+    full(None, |stage| {
         stage.now += TIME;
         let blocks = until(stage, || Rows::<Runtime>::iter().next().is_none());
         assert!(blocks <= BLOCKS, "{blocks} blocks");
@@ -131,7 +144,7 @@ fn all_end_soon_after_their_deadline_though_every_block_is_full() {
 
 #[test]
 fn all_are_drawn_for_soon_after_there_are_random_numbers_though_every_block_is_full() {
-    full(|stage| {
+    full(None, |stage| {
         let is_drawn = || {
             let mut rows = Rows::<Runtime>::iter_values();
             rows.all(|row| !row.seats.is_empty())
@@ -141,6 +154,40 @@ fn all_are_drawn_for_soon_after_there_are_random_numbers_though_every_block_is_f
         assert!(blocks <= round + BLOCKS, "{blocks} blocks");
         let mut rows = Rows::<Runtime>::iter_values();
         assert!(rows.all(|row| stage.now < row.deadline));
+        audit();
+    });
+}
+
+#[test]
+fn contracts_that_are_still_to_be_told_take_the_places_of_their_requests() {
+    // What is left of a busy block is too little for that.
+    let callback = Callback {
+        contract: [1; 20],
+        gas: LEFT.ref_time() + 1,
+    };
+    full(Some(callback), |stage| {
+        stage.now += TIME;
+        until(stage, || Rows::<Runtime>::iter().next().is_none());
+        let untold = || Untold::<Runtime>::iter().count() as u32;
+        assert_eq!((untold(), Told::get().len()), (MAX_OPEN, 0));
+        assert_noop!(
+            ask(&payer(0), stage.now, None),
+            Error::<Runtime>::TooManyOwn
+        );
+        let stranger = payer(999);
+        assert_ok!(Balances::mint_into(&stranger, MONEY));
+        assert_noop!(
+            ask(&stranger, stage.now, None),
+            Error::<Runtime>::TooManyOpen
+        );
+        audit();
+        let mut waiting: Vec<_> = Untold::<Runtime>::iter().collect();
+        waiting.sort_unstable_by_key(|(number, _)| *number);
+        let waiting: Vec<_> = waiting.into_iter().map(|(_, told)| told.request).collect();
+        Requests::on_idle(System::block_number(), Weight::MAX);
+        assert_eq!((untold(), Told::get()), (0, waiting), "each once, in order");
+        assert_ok!(ask(&stranger, stage.now, None));
+        assert_ok!(ask(&payer(0), stage.now, None));
         audit();
     });
 }
