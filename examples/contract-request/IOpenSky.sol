@@ -78,8 +78,9 @@ interface IOpenSkyReceiver {
     ///
     /// @param id what `request` returned
     /// @param status `OK`, or what else it came to
-    /// @param output the output, if it is at most 4 KiB; nothing otherwise
-    /// @param digest the output's BLAKE3 digest, and zero if there is none: a longer output is found by it
+    /// @param output the output, if it is at most 4 KiB and the only one; nothing otherwise
+    /// @param digest the output's BLAKE3 digest, and zero if there is none: a longer output is found by it. Of several
+    /// outputs, and of an error longer than that, what the operators' receipts name them by
     /// @param fuel what each operator was paid for
     function onResult(bytes32 id, uint8 status, bytes calldata output, bytes32 digest, uint64 fuel) external;
 }

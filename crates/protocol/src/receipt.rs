@@ -6,8 +6,8 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 use crate::{
-    Account, Check, Class, Digest, Limits, NodeKey, Outputs, Profile, SecretKey, Signature, Signed,
-    Ticket, Transcript, Work,
+    Account, Check, Class, Digest, Limits, NodeKey, Output, Outputs, Profile, SecretKey, Signature,
+    Signed, Ticket, Transcript, Work,
     codec::{self, CodecError, FileKind},
     names,
 };
@@ -227,6 +227,18 @@ impl Statement {
     pub fn is_consistent(&self) -> bool {
         let may_give = matches!(self.class, Class::Ok | Class::Err);
         self.compare_key == self.key() && (may_give || self.output_len == 0)
+    }
+
+    /// Whether these bytes are all that the unit gave: its output, or its own error. The length counts, too: where the
+    /// output is not compared its digest could be that of anything.
+    pub fn is_result(&self, bytes: &[u8]) -> bool {
+        let is_all = |name: &str| {
+            let only = (name.into(), Output::of(bytes));
+            Outputs([only].into()).digest() == self.output
+        };
+        let may_give = matches!(self.class, Class::Ok | Class::Err);
+        let is_it = bytes.len() as u64 == self.output_len;
+        may_give && is_it && (is_all(names::OUTPUT) || is_all(names::ERROR))
     }
 
     /// What `node` says of the result of `work`, unsigned. `fuel` is what was used; it is replaced by

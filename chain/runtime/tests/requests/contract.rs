@@ -7,16 +7,16 @@ use pallet_revive::precompiles::alloy::primitives::U256;
 use sp_keyring::Ed25519Keyring as Key;
 
 use crate::{
-    solidity::{Contract, Requester, args},
-    world::{FUEL, Habit, OUTPUT, PROGRAM, SKY, World},
+    solidity::{self, Contract, Requester, args},
+    world::{ERROR, FUEL, Habit, OUTPUT, PROGRAM, SKY, World},
 };
 
 /// A SKY, as contracts count.
 const ETHER: u128 = 1_000_000_000_000_000_000;
 
-#[test]
-fn contract_is_told_what_a_committee_found() {
-    let mut world = World::new(&[Habit::Honest, Habit::Wrong, Habit::Honest, Habit::Honest]);
+/// What a contract is told that asks operators with those habits.
+fn told(habits: &[Habit]) -> solidity::Result {
+    let mut world = World::new(habits);
     let contract = Contract::deploy(&mut world.chain, "Requester", args(PROGRAM.0), 20 * SKY);
     let ask = Requester::askCall {
         input: b"what is it?".to_vec().into(),
@@ -46,8 +46,21 @@ fn contract_is_told_what_a_committee_found() {
     let id = request.0.into();
     assert!(!contract.look(&mut world.chain, Requester::isOpenCall { id }));
     let result = contract.look(&mut world.chain, Requester::resultCall { id });
-    assert_eq!((result.status, result.fuel), (0, FUEL));
-    assert_eq!(result.output.to_vec(), OUTPUT);
-    assert_eq!(result.digest.0, Digest::of(OUTPUT).0);
+    assert_eq!(result.fuel, FUEL);
     assert!(blocks < 20, "{blocks} blocks");
+    result
+}
+
+#[test]
+fn contract_is_told_what_a_committee_found() {
+    let result = told(&[Habit::Honest, Habit::Wrong, Habit::Honest, Habit::Honest]);
+    assert_eq!((result.status, &result.output[..]), (0, OUTPUT));
+    assert_eq!(result.digest.0, Digest::of(OUTPUT).0);
+}
+
+#[test]
+fn contract_is_told_what_the_program_says_is_wrong() {
+    let result = told(&[Habit::Errs; 4]);
+    assert_eq!((result.status, &result.output[..]), (1, ERROR));
+    assert_eq!(result.digest.0, Digest::of(ERROR).0);
 }

@@ -10,6 +10,7 @@ use opensky_protocol::{
     Account, Class, Commit, Digest, Limits, NodeKey, Outputs, PriceTerms, Profile, Receipt,
     SecretKey, Transcript, Turn,
     ledger::{Answer, Asked, Data, Offered},
+    names,
 };
 use sp_keyring::Ed25519Keyring as Key;
 use sp_runtime::DispatchError;
@@ -28,6 +29,8 @@ pub const ASK: PriceTerms = PriceTerms {
 };
 /// What the program says.
 pub const OUTPUT: &[u8] = b"forty-two";
+/// What it says when it fails.
+pub const ERROR: &[u8] = b"nobody asked";
 /// What a run takes.
 pub const FUEL: u64 = 1_000_000;
 
@@ -42,6 +45,8 @@ pub enum Habit {
     Sulks,
     /// Has another result.
     Wrong,
+    /// Has an error of the program's own.
+    Errs,
     /// Commits to a random number and does not reveal it.
     Withholds,
 }
@@ -272,30 +277,21 @@ impl World {
     /// What an operator says that came of the run.
     pub fn receipt(&self, key: Key, habit: Habit) -> Receipt {
         let work = self.asked.as_ref().unwrap().work(&Profile::new("1"));
-        let outputs = Outputs::of(
-            &[(
-                opensky_protocol::names::OUTPUT.to_owned(),
-                output(habit).to_vec(),
-            )]
-            .into(),
-        );
+        let (class, name) = match habit {
+            Habit::Errs => (Class::Err, names::ERROR),
+            _ => (Class::Ok, names::OUTPUT),
+        };
+        let outputs = Outputs::of(&[(name.to_owned(), output(habit).to_vec())].into());
         let transcript = Transcript::start(&work.unit());
         let states = Vec::new();
-        Receipt::sign(
-            &node(key),
-            work,
-            Class::Ok,
-            FUEL,
-            transcript,
-            outputs,
-            states,
-        )
+        Receipt::sign(&node(key), work, class, FUEL, transcript, outputs, states)
     }
 }
 
 fn output(habit: Habit) -> &'static [u8] {
     match habit {
         Habit::Wrong => b"forty-three",
+        Habit::Errs => ERROR,
         _ => OUTPUT,
     }
 }

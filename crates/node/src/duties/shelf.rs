@@ -37,7 +37,7 @@ struct Kind {
 pub(super) struct Kept {
     pub statement: Statement,
     pub signature: Signature,
-    /// The output, if it is all there is and small.
+    /// The output or the program's own error, if it is all there is and small.
     pub output: Option<Vec<u8>>,
 }
 
@@ -78,7 +78,7 @@ impl Shelf {
     pub async fn put(&mut self, turn: Turn, done: Done) -> Result<(), RowsError> {
         let store = self.store.clone();
         let read = spawn_blocking(move || Kept {
-            output: output(&store, &done.statement),
+            output: output(&store, &done),
             statement: done.statement,
             signature: done.signature,
         });
@@ -146,10 +146,12 @@ fn row(turn: &Turn, value: Option<Vec<u8>>) -> Row {
     }
 }
 
-/// The output, if it is all there is and small. Blocks.
-fn output(store: &Store, said: &Statement) -> Option<Vec<u8>> {
-    // Of several the statement names the list, and that is no blob.
-    is_small(said).then(|| store.get(&said.output).ok())?
+/// The output or the program's own error, if it is all there is and small. Blocks.
+fn output(store: &Store, done: &Done) -> Option<Vec<u8>> {
+    let mut outputs = done.outputs.0.values();
+    let first = outputs.next().filter(|_| is_small(&done.statement))?;
+    let bytes = store.get(&first.digest).ok()?;
+    done.statement.is_result(&bytes).then_some(bytes)
 }
 
 fn is_small(said: &Statement) -> bool {
@@ -193,6 +195,10 @@ mod tests {
     }
 
     fn done(output: Output) -> Done {
+        ended(Class::Ok, &[(names::OUTPUT, output)])
+    }
+
+    fn ended(class: Class, outputs: &[(&str, Output)]) -> Done {
         let work = Work {
             profile: Profile::new("1"),
             program: Digest([1; 32]),
@@ -208,8 +214,11 @@ mod tests {
         };
         let secret = SecretKey::from_seed(&[1; 32]);
         let transcript = Transcript::start(&work.unit());
-        let outputs = Outputs([(names::OUTPUT.into(), output)].into());
-        let receipt = Receipt::sign(&secret, work, Class::Ok, 1, transcript, outputs, Vec::new());
+        let outputs = outputs
+            .iter()
+            .map(|(name, output)| ((*name).into(), *output));
+        let outputs = Outputs(outputs.collect());
+        let receipt = Receipt::sign(&secret, work, class, 1, transcript, outputs, Vec::new());
         Done {
             statement: receipt.statement,
             signature: receipt.signature,
@@ -243,6 +252,23 @@ mod tests {
         assert_eq!(kept.output.as_deref(), Some(&b"42"[..]));
         assert_eq!(second.of(&turn(2)).unwrap().output, None);
         assert_eq!(second.of(&turn(3)), None);
+    }
+
+    #[tokio::test]
+    async fn own_error_of_a_program_is_shown_and_several_outputs_are_not() {
+        let place = Place::new();
+        let mut shelf = place.shelf();
+        let [error, file] = [b"error", b"other"].map(|bytes| {
+            place.store.put(bytes).unwrap();
+            Output::of(bytes)
+        });
+        let failed = ended(Class::Err, &[(names::ERROR, error)]);
+        let several = [(names::ERROR, error), ("out/file", file)];
+        let several = ended(Class::Err, &several);
+        shelf.put(turn(1), failed).await.unwrap();
+        shelf.put(turn(2), several).await.unwrap();
+        let shown = |number| shelf.of(&turn(number)).unwrap().output.as_deref();
+        assert_eq!((shown(1), shown(2)), (Some(&b"error"[..]), None));
     }
 
     #[tokio::test]
