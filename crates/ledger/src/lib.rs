@@ -27,6 +27,6 @@ pub use error::LedgerError;
 pub use ledger::Ledger;
 #[cfg(feature = "chain")]
 pub use substrate::{
-    BeaconRound, Chain, ChainAway, ChainStatus, Changes, Charter, Duty, Finalized, Seat, alice,
+    Chain, ChainAway, ChainStatus, Changes, Charter, Duty, Finalized, Seat, alice,
 };
 pub use treasury::Treasury;

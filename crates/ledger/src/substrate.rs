@@ -34,7 +34,7 @@ use crate::LedgerError;
 
 pub use self::{
     calls::alice,
-    duties::{BeaconRound, Duty, Seat},
+    duties::{Duty, Seat},
 };
 
 /// The types of this chain are Polkadot's: accounts, addresses, hashes, heads of blocks.

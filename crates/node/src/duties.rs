@@ -1,10 +1,11 @@
 //! What a chain wants of this node's operator: it runs the requests of whose committees it is, promises what came of
 //! each, and shows it when all have promised; and it helps to make the random numbers by which committees are drawn.
 //!
-//! What is to be done is read from the chain after each block. What came of a run is on the disk before it is promised;
-//! secrets are not: they follow from the node's own and what they are for.
+//! What is to be done is read from the chain after each block. What came of a run is on the disk before it is promised, and
+//! so is what a secret for the random numbers follows from, beside the node's own.
 
 mod listing;
+mod rounds;
 mod runs;
 mod secrets;
 mod shelf;
@@ -15,12 +16,13 @@ use std::{collections::BTreeSet, sync::Arc};
 use opensky_core::{Event, Identity};
 use opensky_ledger::{Chain, ChainAway, Duty};
 use opensky_network::Network;
-use opensky_protocol::{Digest, Turn, ledger::OnChain};
+use opensky_protocol::{Account, Digest, Turn, ledger::OnChain};
 use opensky_storage::{Rows, RowsError};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use self::{
     listing::Listing,
+    rounds::Rounds,
     runs::Runs,
     secrets::Secrets,
     shelf::{Kept, Shelf},
@@ -65,7 +67,9 @@ pub(crate) struct Duties {
     runs: Runs,
     shelf: Shelf,
     words: Words,
+    operator: Account,
     secrets: Secrets,
+    rounds: Rounds,
     clock: Clock,
     tasks: Tasks,
 }
@@ -76,7 +80,15 @@ impl Duties {
         let books = Books::Chain(tools.chain.clone());
         let words = Words::new(books, tools.teller, tools.tasks.clone());
         let operator = tools.who.operator;
+        let secrets = Secrets {
+            own: tools.secret,
+            node: tools.who.node,
+            ledger: tools.who.ledger,
+        };
         Ok(Self {
+            operator,
+            secrets,
+            rounds: Rounds::load(tools.rows.clone(), secrets, operator)?,
             shelf: Shelf::load(tools.rows, tools.depot.store().clone())?,
             listing: Listing {
                 chain: tools.chain.clone(),
@@ -94,12 +106,6 @@ impl Duties {
                 node: tools.who.node,
                 tasks: tools.tasks.clone(),
             }),
-            secrets: Secrets {
-                own: tools.secret,
-                node: tools.who.node,
-                operator,
-                ledger: tools.who.ledger,
-            },
             chain: tools.chain,
             keepsakes: tools.keepsakes,
             events: tools.events,
@@ -139,10 +145,10 @@ impl Duties {
     }
 
     async fn look(&mut self) -> Result<(), ChainAway> {
-        let duties = self.chain.duties(&self.secrets.operator).await?;
+        let duties = self.chain.duties(&self.operator).await?;
         let wanted = duties.iter().filter_map(Duty::turn).collect();
         for duty in duties {
-            if let Some(call) = self.answer(duty) {
+            if let Some(call) = self.answer(duty).await {
                 self.words.say(call);
             }
         }
@@ -151,10 +157,10 @@ impl Duties {
     }
 
     /// What is to be said, if it can be said already.
-    fn answer(&self, duty: Duty) -> Option<OnChain> {
+    async fn answer(&mut self, duty: Duty) -> Option<OnChain> {
         let (seat, say): (_, fn(&Secrets, &Turn, &Kept) -> OnChain) = match duty {
-            Duty::Commit(round) => return Some(self.secrets.commit(&round)),
-            Duty::Reveal(round) => return Some(self.secrets.reveal(&round)),
+            Duty::Commit(round) => return self.commit(round).await,
+            Duty::Reveal { round, commitment } => return self.reveal(round, commitment).await,
             Duty::Promise(seat) => (seat, Secrets::promise),
             Duty::Show(seat) => (seat, Secrets::show),
             Duty::Keep(_) => return None,
@@ -166,6 +172,22 @@ impl Duties {
                 None
             }
         }
+    }
+
+    async fn commit(&mut self, round: u64) -> Option<OnChain> {
+        let commits = self.rounds.commit(round).await;
+        commits
+            .inspect_err(|error| tracing::warn!(%error, round, "no random number is committed to"))
+            .ok()
+    }
+
+    async fn reveal(&mut self, round: u64, commitment: Digest) -> Option<OnChain> {
+        match self.rounds.reveal(round, commitment).await {
+            Ok(Some(reveal)) => return Some(reveal),
+            Ok(None) => tracing::warn!(round, "a random number is not this node's to reveal"),
+            Err(error) => tracing::warn!(%error, round, "no random number is revealed"),
+        }
+        None
     }
 
     /// Lets go of all but those turns.

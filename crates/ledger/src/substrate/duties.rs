@@ -4,7 +4,6 @@ use opensky_protocol::{
     Account, Digest, Profile, Turn,
     ledger::{Asked, Offered, Request, Stage},
 };
-use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use subxt::utils::{AccountId32, Static};
 
 use super::{At, ChainAway, api};
@@ -16,9 +15,14 @@ const REQUESTS: usize = 1_024;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Duty {
     /// Commit to a secret, in that round of the beacon.
-    Commit(BeaconRound),
-    /// Reveal the secret.
-    Reveal(BeaconRound),
+    Commit(u64),
+    /// Reveal the secret that was committed to.
+    Reveal {
+        /// In which round.
+        round: u64,
+        /// What the chain holds, whenever that was handed in.
+        commitment: Digest,
+    },
     /// Run a unit and promise the result.
     Promise(Box<Seat>),
     /// Show the result that was promised.
@@ -31,20 +35,11 @@ impl Duty {
     /// The turn that it is about.
     pub fn turn(&self) -> Option<Turn> {
         match self {
-            Self::Commit(_) | Self::Reveal(_) => None,
+            Self::Commit(_) | Self::Reveal { .. } => None,
             Self::Promise(seat) | Self::Show(seat) => Some(seat.turn),
             Self::Keep(turn) => Some(*turn),
         }
     }
-}
-
-/// A round of the beacon.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
-pub struct BeaconRound {
-    /// Which it is. Another chain, or the same begun anew, has one of the same number.
-    pub number: u64,
-    /// The hash of the block in which it began: there is no other round of that.
-    pub begun: Digest,
 }
 
 /// A place in the committee of a request.
@@ -80,20 +75,16 @@ async fn in_round(at: &At, operator: &Account) -> Result<Option<Duty>, ChainAway
         return Ok(None);
     };
     let round = round.decode()?;
-    let Some(begun) = hash_of(at, round.begun).await? else {
-        return Ok(None);
-    };
-    let this = BeaconRound {
-        number: round.number,
-        begun,
-    };
     let mut parties = round.parties.0.iter();
     let own = parties.find(|party| party.operator.0 == *operator);
     Ok(match own {
-        Some(own) if round.reveals && own.secret.is_none() => Some(Duty::Reveal(this)),
+        Some(own) if round.reveals && own.secret.is_none() => Some(Duty::Reveal {
+            round: round.number,
+            commitment: own.commitment.0,
+        }),
         None if !round.reveals => {
             let may = may_commit(at, operator, round.number).await?;
-            may.then_some(Duty::Commit(this))
+            may.then_some(Duty::Commit(round.number))
         }
         _ => None,
     })
@@ -111,17 +102,6 @@ async fn may_commit(at: &At, operator: &Account, round: u64) -> Result<bool, Cha
     Ok(bonded.bond >= penalty
         && storage.fetch(barred, key()).await?.decode()? <= round
         && listed(at, operator).await?.is_some())
-}
-
-/// The hash of that block, as long as the chain remembers it.
-async fn hash_of(at: &At, block: u32) -> Result<Option<Digest>, ChainAway> {
-    if at.block_number() == u64::from(block) {
-        return Ok(Some(Digest(at.block_hash().0)));
-    }
-    let hashes = api::storage().system().block_hash();
-    let hash = at.storage().try_fetch(hashes, (block,)).await?;
-    let hash = hash.map(|hash| hash.decode()).transpose()?;
-    Ok(hash.map(|hash| Digest(hash.0)))
 }
 
 /// What it is to do in the committee of a request, if it is in it and was not put out.

@@ -43,8 +43,8 @@ pub(super) struct Words {
 /// What a call is about: one of the same subject is under way at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Subject {
-    Commit(u64),
-    Reveal(u64),
+    Commit(u64, Digest),
+    Reveal(u64, Digest),
     Promise(Digest),
     Show(Digest),
     Offer,
@@ -113,8 +113,8 @@ impl Words {
 impl Subject {
     fn of(call: &OnChain) -> Self {
         match call {
-            OnChain::Commit { round, .. } => Self::Commit(*round),
-            OnChain::Reveal { round, .. } => Self::Reveal(*round),
+            OnChain::Commit { round, commitment } => Self::Commit(*round, *commitment),
+            OnChain::Reveal { round, secret } => Self::Reveal(*round, *secret),
             OnChain::Promise { request, .. } => Self::Promise(*request),
             OnChain::Show { request, .. } => Self::Show(*request),
             OnChain::SetOffer(_) => Self::Offer,
@@ -126,7 +126,7 @@ impl Subject {
     /// By what a refusal of it is remembered: whoever may not take part in a round may not in the next one either.
     fn lesson(self) -> Self {
         match self {
-            Self::Commit(_) => Self::Commit(0),
+            Self::Commit(..) => Self::Commit(0, Digest([0; 32])),
             other => other,
         }
     }
@@ -140,7 +140,7 @@ impl Subject {
 
     fn last_pause(self) -> Duration {
         match self {
-            Self::Commit(_) => LAST_OF_ROUNDS,
+            Self::Commit(..) => LAST_OF_ROUNDS,
             _ => LAST,
         }
     }
@@ -207,6 +207,10 @@ mod tests {
 
     const NO: Outcome = Err(TellerError::Rejected(Rejection::Unknown));
 
+    fn to(round: u64) -> Subject {
+        Subject::Commit(round, Digest([1; 32]))
+    }
+
     #[test]
     fn what_the_chain_refuses_is_left_alone_ever_longer() {
         let (mut said, mut now) = (Said::default(), Instant::now());
@@ -228,20 +232,20 @@ mod tests {
     #[test]
     fn who_may_not_take_part_in_a_round_does_not_try_the_next_one() {
         let (mut said, now) = (Said::default(), Instant::now());
-        assert!(said.begin(Subject::Commit(7), now));
-        said.end(Subject::Commit(7), &NO, now);
-        assert!(!said.begin(Subject::Commit(8), now));
-        assert!(said.begin(Subject::Commit(8), now + REFUSED));
-        said.end(Subject::Commit(8), &Ok(Vec::new()), now + REFUSED);
-        assert!(said.begin(Subject::Commit(9), now + REFUSED));
+        assert!(said.begin(to(7), now));
+        said.end(to(7), &NO, now);
+        assert!(!said.begin(to(8), now));
+        assert!(said.begin(to(8), now + REFUSED));
+        said.end(to(8), &Ok(Vec::new()), now + REFUSED);
+        assert!(said.begin(to(9), now + REFUSED));
     }
 
     #[test]
     fn who_came_too_late_for_many_rounds_is_there_again_soon() {
         let (mut said, mut now) = (Said::default(), Instant::now());
         for round in 1..20 {
-            assert!(said.begin(Subject::Commit(round), now));
-            said.end(Subject::Commit(round), &NO, now);
+            assert!(said.begin(to(round), now));
+            said.end(to(round), &NO, now);
             now += LAST_OF_ROUNDS;
         }
     }
