@@ -20,7 +20,7 @@ use std::{path::Path, sync::Arc};
 
 use opensky_protocol::{
     Account, Digest, SecretKey, Verified, Voucher,
-    ledger::{Call, LedgerReply, LedgerRequest, Offered, Terms},
+    ledger::{Asked, Call, LedgerReply, LedgerRequest, Offered, Terms},
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use subxt::{PolkadotConfig, client::OnlineClientAtBlock};
@@ -34,7 +34,7 @@ use crate::LedgerError;
 
 pub use self::{
     calls::alice,
-    duties::{Duty, Seat},
+    duties::{Duty, Part, Seat},
 };
 
 /// The types of this chain are Polkadot's: accounts, addresses, hashes, heads of blocks.
@@ -251,7 +251,26 @@ impl Chain {
         follow::patiently(reads::answer(&at, request)).await
     }
 
-    /// What it wants of an operator now.
+    /// What it wants of an operator in the round of the beacon that goes on. Little is read for that: whoever has
+    /// committed has to be in time.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn part(&self, operator: &Account) -> Result<Option<Part>, ChainAway> {
+        let at = self.0.shared.at()?;
+        follow::patiently(duties::in_round(&at, operator)).await
+    }
+
+    /// What a request asks for, until it is over. It may have an input: of all that are open together these are megabytes.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub async fn asked(&self, request: &Digest) -> Result<Option<Asked>, ChainAway> {
+        let at = self.0.shared.at()?;
+        follow::patiently(duties::asked(&at, request)).await
+    }
+
+    /// What it wants of an operator in committees now.
     ///
     /// # Errors
     /// [`ChainAway`].

@@ -4,41 +4,38 @@
 //! What is to be done is read from the chain after each block. What came of a run is on the disk before it is promised, and
 //! so is what a secret for the random numbers follows from, beside the node's own.
 
+mod beacon;
 mod listing;
 mod rounds;
 mod runs;
+mod seats;
 mod secrets;
 mod shelf;
 mod words;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use opensky_core::{Event, Identity};
-use opensky_ledger::{Chain, ChainAway, Duty};
+use opensky_ledger::Chain;
 use opensky_network::Network;
-use opensky_protocol::{Account, Digest, Turn, ledger::OnChain};
 use opensky_storage::{Rows, RowsError};
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::sync::mpsc;
 
 use self::{
-    listing::Listing,
-    rounds::Rounds,
-    runs::Runs,
-    secrets::Secrets,
-    shelf::{Kept, Shelf},
-    words::Words,
+    beacon::Beacon, listing::Listing, rounds::Rounds, runs::Runs, seats::Seats, secrets::Secrets,
+    shelf::Shelf, words::Words,
 };
 use crate::{
     clock::Clock,
     config::Config,
     depot::Depot,
-    keepsake::{For, Keepsakes},
+    keepsake::Keepsakes,
     ledger::{Books, Teller},
     tasks::Tasks,
     workshop::Workshop,
 };
 
-/// What the task works with.
+/// What the tasks work with.
 pub(crate) struct Tools<'a> {
     pub config: &'a Config,
     pub chain: Chain,
@@ -58,19 +55,11 @@ pub(crate) struct Tools<'a> {
     pub tasks: Tasks,
 }
 
-/// The task.
+/// The tasks.
 pub(crate) struct Duties {
-    chain: Chain,
-    keepsakes: Keepsakes,
-    events: mpsc::Receiver<Event>,
+    beacon: Beacon,
     listing: Listing,
-    runs: Runs,
-    shelf: Shelf,
-    words: Words,
-    operator: Account,
-    secrets: Secrets,
-    rounds: Rounds,
-    clock: Clock,
+    seats: Seats,
     tasks: Tasks,
 }
 
@@ -85,136 +74,54 @@ impl Duties {
             node: tools.who.node,
             ledger: tools.who.ledger,
         };
-        Ok(Self {
+        let beacon = Beacon {
+            chain: tools.chain.clone(),
+            words: words.clone(),
             operator,
-            secrets,
             rounds: Rounds::load(tools.rows.clone(), secrets, operator)?,
-            shelf: Shelf::load(tools.rows, tools.depot.store().clone())?,
-            listing: Listing {
-                chain: tools.chain.clone(),
-                words: words.clone(),
-                keepsakes: tools.keepsakes.clone(),
-                operator,
-                offer: listing::offer(tools.config),
-                clock: tools.clock.clone(),
-            },
-            runs: Runs::new(runs::Tools {
-                network: tools.network,
-                depot: tools.depot,
-                keepsakes: tools.keepsakes.clone(),
-                workshop: tools.workshop,
-                node: tools.who.node,
-                tasks: tools.tasks.clone(),
-            }),
+        };
+        let listing = Listing {
+            chain: tools.chain.clone(),
+            words: words.clone(),
+            keepsakes: tools.keepsakes.clone(),
+            operator,
+            offer: listing::offer(tools.config),
+            clock: tools.clock.clone(),
+        };
+        let shelf = Shelf::load(tools.rows, tools.depot.store().clone())?;
+        let runs = Runs::new(runs::Tools {
+            chain: tools.chain.clone(),
+            network: tools.network,
+            depot: tools.depot,
+            keepsakes: tools.keepsakes.clone(),
+            workshop: tools.workshop,
+            node: tools.who.node,
+            tasks: tools.tasks.clone(),
+        });
+        let seats = Seats {
             chain: tools.chain,
+            operator,
             keepsakes: tools.keepsakes,
             events: tools.events,
+            runs,
+            shelf,
             words,
+            secrets,
             clock: tools.clock,
+            tasks: tools.tasks.clone(),
+        };
+        Ok(Self {
+            beacon,
+            listing,
+            seats,
             tasks: tools.tasks,
         })
     }
 
-    /// Runs until the node ends.
-    pub async fn watch(mut self) {
-        self.tasks.spawn(self.listing.clone().keep());
-        let mut changes = self.chain.changes();
-        loop {
-            tokio::select! {
-                changed = changes.next() => if changed.is_none() { return },
-                event = self.events.recv() => match event {
-                    Some(event) => self.note(event).await,
-                    None => return,
-                },
-            }
-            if let Err(away) = self.look().await {
-                tracing::debug!(%away, "the chain does not say what it wants");
-            }
-        }
-    }
-
-    async fn note(&mut self, event: Event) {
-        let Some((turn, done)) = self.runs.end(event) else {
-            return;
-        };
-        if let Err(error) = self.shelf.put(turn, done).await {
-            // Nothing is promised that could be lost.
-            tracing::warn!(%error, "what came of a request was not written down");
-            self.runs.again(turn);
-        }
-    }
-
-    async fn look(&mut self) -> Result<(), ChainAway> {
-        let duties = self.chain.duties(&self.operator).await?;
-        let wanted = duties.iter().filter_map(Duty::turn).collect();
-        for duty in duties {
-            if let Some(call) = self.answer(duty).await {
-                self.words.say(call);
-            }
-        }
-        self.forget(&wanted);
-        Ok(())
-    }
-
-    /// What is to be said, if it can be said already.
-    async fn answer(&mut self, duty: Duty) -> Option<OnChain> {
-        let (seat, say): (_, fn(&Secrets, &Turn, &Kept) -> OnChain) = match duty {
-            Duty::Commit(round) => return self.commit(round).await,
-            Duty::Reveal { round, commitment } => return self.reveal(round, commitment).await,
-            Duty::Promise(seat) => (seat, Secrets::promise),
-            Duty::Show(seat) => (seat, Secrets::show),
-            Duty::Keep(_) => return None,
-        };
-        match self.shelf.of(&seat.turn) {
-            Some(kept) => Some(say(&self.secrets, &seat.turn, kept)),
-            None => {
-                self.runs.begin(seat);
-                None
-            }
-        }
-    }
-
-    async fn commit(&mut self, round: u64) -> Option<OnChain> {
-        let commits = self.rounds.commit(round).await;
-        commits
-            .inspect_err(|error| tracing::warn!(%error, round, "no random number is committed to"))
-            .ok()
-    }
-
-    async fn reveal(&mut self, round: u64, commitment: Digest) -> Option<OnChain> {
-        match self.rounds.reveal(round, commitment).await {
-            Ok(Some(reveal)) => return Some(reveal),
-            Ok(None) => tracing::warn!(round, "a random number is not this node's to reveal"),
-            Err(error) => tracing::warn!(%error, round, "no random number is revealed"),
-        }
-        None
-    }
-
-    /// Lets go of all but those turns.
-    fn forget(&mut self, wanted: &BTreeSet<Turn>) {
-        self.runs.keep_only(wanted);
-        let fetched = match self.shelf.keep_only(wanted, self.clock.now()) {
-            Ok(fetched) => fetched,
-            Err(error) => return tracing::warn!(%error, "what came of requests is not let go"),
-        };
-        let needed: BTreeSet<Digest> = wanted.union(&fetched).map(|turn| turn.job).collect();
-        let kept = self.keepsakes.requests().into_iter();
-        let gone: Vec<Digest> = kept.filter(|request| !needed.contains(request)).collect();
-        if gone.is_empty() {
-            return;
-        }
-        let keepsakes = self.keepsakes.clone();
-        // Removing files blocks.
-        let drop_all = move || {
-            for request in gone {
-                if let Err(error) = keepsakes.drop_for(&For::Request(request)) {
-                    tracing::warn!(%error, "what a request needed is not let go");
-                }
-            }
-        };
-        self.tasks.spawn(async move {
-            // One that panicked has said so.
-            let _ = spawn_blocking(drop_all).await;
-        });
+    /// Runs until the node ends. None of them waits for another: what a chain has to say about many requests may take long.
+    pub async fn watch(self) {
+        self.tasks.spawn(self.beacon.keep());
+        self.tasks.spawn(self.listing.keep());
+        self.seats.keep().await;
     }
 }

@@ -11,11 +11,14 @@ use super::{At, ChainAway, api};
 /// Open requests that are looked at: as many as there can be.
 const REQUESTS: usize = 1_024;
 
-/// One thing that an operator is to do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Duty {
-    /// Commit to a secret, in that round of the beacon.
-    Commit(u64),
+/// What an operator is to do in a round of the beacon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// Commit to a secret.
+    Commit {
+        /// In which round.
+        round: u64,
+    },
     /// Reveal the secret that was committed to.
     Reveal {
         /// In which round.
@@ -23,21 +26,25 @@ pub enum Duty {
         /// What the chain holds, whenever that was handed in.
         commitment: Digest,
     },
+}
+
+/// What an operator is to do in one committee.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Duty {
     /// Run a unit and promise the result.
-    Promise(Box<Seat>),
+    Promise(Seat),
     /// Show the result that was promised.
-    Show(Box<Seat>),
+    Show(Seat),
     /// Nothing now; but the result of that turn is still needed.
     Keep(Turn),
 }
 
 impl Duty {
     /// The turn that it is about.
-    pub fn turn(&self) -> Option<Turn> {
+    pub fn turn(&self) -> Turn {
         match self {
-            Self::Commit(_) | Self::Reveal { .. } => None,
-            Self::Promise(seat) | Self::Show(seat) => Some(seat.turn),
-            Self::Keep(turn) => Some(*turn),
+            Self::Promise(seat) | Self::Show(seat) => seat.turn,
+            Self::Keep(turn) => *turn,
         }
     }
 }
@@ -47,15 +54,13 @@ impl Duty {
 pub struct Seat {
     /// The request's name, the unit, and which seat it is.
     pub turn: Turn,
-    /// What is asked.
-    pub asked: Asked,
     /// By which rules it is run.
     pub profile: Profile,
 }
 
-/// All of them. Of the same state they are the same.
+/// Those in committees. Of the same state they are the same.
 pub(super) async fn of(at: &At, operator: &Account) -> Result<Vec<Duty>, ChainAway> {
-    let mut duties: Vec<Duty> = in_round(at, operator).await?.into_iter().collect();
+    let mut duties = Vec::new();
     let requests = api::storage().requests().requests();
     let mut rows = at.storage().iter(requests, ()).await?;
     for _ in 0..REQUESTS {
@@ -63,13 +68,21 @@ pub(super) async fn of(at: &At, operator: &Account) -> Result<Vec<Duty>, ChainAw
         let row = row?;
         let (Static(name),) = row.key()?.decode()?;
         let Static(request) = row.value().decode()?;
-        duties.extend(in_committee(at, operator, &name, &request).await?);
+        duties.extend(in_committee(operator, &name, &request));
     }
     Ok(duties)
 }
 
+/// What is asked by a request, until that is over.
+pub(super) async fn asked(at: &At, name: &Digest) -> Result<Option<Asked>, ChainAway> {
+    let asks = api::storage().requests().asks();
+    let asked = at.storage().try_fetch(asks, (Static(*name),)).await?;
+    let asked = asked.map(|asked| asked.decode()).transpose()?;
+    Ok(asked.map(|Static(asked)| asked))
+}
+
 /// What it is to do in the round of the beacon that goes on.
-async fn in_round(at: &At, operator: &Account) -> Result<Option<Duty>, ChainAway> {
+pub(super) async fn in_round(at: &At, operator: &Account) -> Result<Option<Part>, ChainAway> {
     let current = api::storage().beacon().current();
     let Some(round) = at.storage().try_fetch(current, ()).await? else {
         return Ok(None);
@@ -77,14 +90,15 @@ async fn in_round(at: &At, operator: &Account) -> Result<Option<Duty>, ChainAway
     let round = round.decode()?;
     let mut parties = round.parties.0.iter();
     let own = parties.find(|party| party.operator.0 == *operator);
+    let number = round.number;
     Ok(match own {
-        Some(own) if round.reveals && own.secret.is_none() => Some(Duty::Reveal {
-            round: round.number,
+        Some(own) if round.reveals && own.secret.is_none() => Some(Part::Reveal {
+            round: number,
             commitment: own.commitment.0,
         }),
         None if !round.reveals => {
-            let may = may_commit(at, operator, round.number).await?;
-            may.then_some(Duty::Commit(round.number))
+            let may = may_commit(at, operator, number).await?;
+            may.then_some(Part::Commit { round: number })
         }
         _ => None,
     })
@@ -105,34 +119,22 @@ async fn may_commit(at: &At, operator: &Account, round: u64) -> Result<bool, Cha
 }
 
 /// What it is to do in the committee of a request, if it is in it and was not put out.
-async fn in_committee(
-    at: &At,
-    operator: &Account,
-    name: &Digest,
-    request: &Request,
-) -> Result<Option<Duty>, ChainAway> {
-    let Some(place) = request.seat_of(operator) else {
-        return Ok(None);
-    };
+fn in_committee(operator: &Account, name: &Digest, request: &Request) -> Option<Duty> {
+    let place = request.seat_of(operator)?;
     let own = &request.seats[place];
     let turn = request.turn(name, place);
-    let duty: fn(Box<Seat>) -> Duty = match request.stage {
-        _ if own.is_out => return Ok(None),
-        Stage::Promising { .. } if own.promise.is_none() => Duty::Promise,
-        Stage::Showing { .. } if own.promise.is_some() && own.shown.is_none() => Duty::Show,
-        _ => return Ok(Some(Duty::Keep(turn))),
-    };
-    let asks = api::storage().requests().asks();
-    let Some(asked) = at.storage().try_fetch(asks, (Static(*name),)).await? else {
-        return Ok(None);
-    };
-    let Static(asked) = asked.decode()?;
-    let profile = request.profile.clone();
-    Ok(Some(duty(Box::new(Seat {
+    let seat = || Seat {
         turn,
-        asked,
-        profile,
-    }))))
+        profile: request.profile.clone(),
+    };
+    match request.stage {
+        _ if own.is_out => None,
+        Stage::Promising { .. } if own.promise.is_none() => Some(Duty::Promise(seat())),
+        Stage::Showing { .. } if own.promise.is_some() && own.shown.is_none() => {
+            Some(Duty::Show(seat()))
+        }
+        _ => Some(Duty::Keep(turn)),
+    }
 }
 
 /// What an operator offers, if it is on the roster.

@@ -7,9 +7,12 @@ use std::{
 };
 
 use opensky_core::{Done, Event};
-use opensky_ledger::Seat;
+use opensky_ledger::{Chain, Seat};
 use opensky_network::Network;
-use opensky_protocol::{Abort, Digest, NodeKey, Turn, ledger::Data};
+use opensky_protocol::{
+    Abort, Digest, NodeKey, Turn,
+    ledger::{Asked, Data},
+};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::Instant};
 
 use crate::{
@@ -31,6 +34,7 @@ pub(super) struct Runs(Arc<Floor>);
 
 /// What runs need.
 pub(super) struct Tools {
+    pub chain: Chain,
     pub network: Network,
     pub depot: Depot,
     pub keepsakes: Keepsakes,
@@ -102,7 +106,7 @@ impl Runs {
     }
 
     /// Begins a run, unless it is begun, or has failed and has to wait.
-    pub fn begin(&self, seat: Box<Seat>) {
+    pub fn begin(&self, seat: Seat) {
         let is_begun = match self.0.lock().entry(seat.turn) {
             Entry::Vacant(place) => {
                 place.insert(Run::BEGUN);
@@ -115,7 +119,7 @@ impl Runs {
         }
         let floor = self.0.clone();
         self.0.tools.tasks.spawn(async move {
-            floor.prepare(*seat).await;
+            floor.prepare(seat).await;
         });
     }
 
@@ -177,10 +181,13 @@ impl Floor {
         let Ok(_room) = self.finding.acquire().await else {
             return;
         };
-        let work = seat.asked.work(&seat.profile);
-        let len = seat.asked.input.len();
+        let Some(asked) = self.asked(&turn.job).await else {
+            return self.fail(&turn, false);
+        };
+        let work = asked.work(&seat.profile);
+        let len = asked.input.len();
         let mut sources = self.holders(work.program).await;
-        match seat.asked.input {
+        match asked.input {
             Data::Inline(bytes) => {
                 if !self.keep(turn.job, bytes).await {
                     tracing::warn!(request = %short(&turn.job), "there is no room for its input");
@@ -198,6 +205,16 @@ impl Floor {
             .is_some_and(|run| run.state == State::Begun)
         {
             self.tools.workshop.take(turn, work, len, sources, None);
+        }
+    }
+
+    async fn asked(&self, request: &Digest) -> Option<Asked> {
+        match self.tools.chain.asked(request).await {
+            Ok(asked) => asked,
+            Err(away) => {
+                tracing::debug!(%away, request = %short(request), "the chain does not say what is asked");
+                None
+            }
         }
     }
 
