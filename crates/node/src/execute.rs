@@ -79,6 +79,7 @@ impl Sandboxed {
             match self.compile(&component, work, is_public) {
                 made @ (Ok(_) | Err(Abort::Compile(_))) if is_public => New::Public(made),
                 made @ (Ok(_) | Err(Abort::Compile(_))) => New::Secret(made),
+                Err(abort @ Abort::WorkerDied(_)) => New::CutOff { abort, is_public },
                 Err(abort) => New::Nothing(abort),
             }
         };

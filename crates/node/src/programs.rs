@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use opensky_executor::Artifact;
@@ -14,6 +15,9 @@ const MOST: usize = 64;
 /// Bytes of native code that are held: it is in memory, beside what is given to units. The one that was
 /// made last is held however long it is, so that a batch of its units does not compile it each time.
 const BYTES: u64 = 512 << 20;
+/// How long it is remembered that a compilation was cut off: it may have taken long, and each unit of a batch would begin
+/// another.
+const CUT_OFF: Duration = Duration::from_secs(60);
 
 /// What is known of programs. The ones that were not used for longest are forgotten.
 #[derive(Default)]
@@ -42,6 +46,8 @@ struct Held {
     made: Made,
     bytes: u64,
     used: u64,
+    /// Until when it counts.
+    until: Option<Instant>,
 }
 
 /// What came of making a program.
@@ -50,6 +56,13 @@ pub(crate) enum New {
     Public(Made),
     /// The same for the requester alone.
     Secret(Made),
+    /// It was cut off: the same may be made later, but not at once.
+    CutOff {
+        /// Why.
+        abort: Abort,
+        /// For all who want it, or for the requester alone.
+        is_public: bool,
+    },
     /// It says nothing about the component.
     Nothing(Abort),
 }
@@ -60,7 +73,7 @@ impl Programs {
     pub fn find_or_make(&self, name: Name, requester: NodeKey, make: impl FnOnce() -> New) -> Made {
         let mut state = self.lock();
         loop {
-            if let Some(known) = state.find(&name, requester) {
+            if let Some(known) = state.find(&name, requester, Instant::now()) {
                 return known;
             }
             if state.making.insert(name.clone()) {
@@ -73,14 +86,24 @@ impl Programs {
         }
         drop(state);
         let making = Making(self, name);
-        let (made, of) = match make() {
-            New::Public(made) => (made, None),
-            New::Secret(made) => (made, Some(requester)),
+        let (made, is_public, until) = match make() {
+            New::Public(made) => (made, true, None),
+            New::Secret(made) => (made, false, None),
+            New::CutOff { abort, is_public } => {
+                (Err(abort), is_public, Some(Instant::now() + CUT_OFF))
+            }
             New::Nothing(abort) => return Err(abort),
         };
+        let of = (!is_public).then_some(requester);
         let bytes = made.as_ref().map_or(0, Artifact::native_len);
         let key = (making.1.clone(), of);
-        self.lock().keep(key, made.clone(), bytes);
+        let held = Held {
+            made: made.clone(),
+            bytes,
+            used: 0,
+            until,
+        };
+        self.lock().keep(key, held);
         made
     }
 
@@ -100,8 +123,12 @@ impl Drop for Making<'_> {
 }
 
 impl State {
-    fn find(&mut self, name: &Name, requester: NodeKey) -> Option<Made> {
+    fn find(&mut self, name: &Name, requester: NodeKey, now: Instant) -> Option<Made> {
         self.uses += 1;
+        let over = self.known.iter();
+        let over = over.filter(|(_, held)| held.until.is_some_and(|until| until <= now));
+        let over: Vec<Key> = over.map(|(key, _)| key.clone()).collect();
+        over.iter().for_each(|key| self.forget(key));
         let mut keys = [(name.clone(), None), (name.clone(), Some(requester))].into_iter();
         let key = keys.find(|key| self.known.contains_key(key))?;
         let held = self.known.get_mut(&key)?;
@@ -109,18 +136,18 @@ impl State {
         Some(held.made.clone())
     }
 
-    fn keep(&mut self, key: Key, made: Made, bytes: u64) {
+    fn keep(&mut self, key: Key, held: Held) {
         self.forget(&key);
-        while self.known.len() >= MOST || self.bytes + bytes > BYTES {
+        while self.known.len() >= MOST || self.bytes + held.bytes > BYTES {
             let oldest = self.known.iter().min_by_key(|(_, held)| held.used);
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
                 break;
             };
             self.forget(&oldest);
         }
-        self.bytes += bytes;
+        self.bytes += held.bytes;
         let used = self.uses;
-        self.known.insert(key, Held { made, bytes, used });
+        self.known.insert(key, Held { used, ..held });
     }
 
     fn forget(&mut self, key: &Key) {
@@ -159,6 +186,15 @@ mod tests {
         let unknown = || New::Nothing(Abort::Watchdog);
         let found = programs.find_or_make(name.clone(), requester, unknown);
         !matches!(found, Err(Abort::Watchdog))
+    }
+
+    fn held(number: usize, bytes: u64) -> Held {
+        Held {
+            made: made(number),
+            bytes,
+            used: 0,
+            until: None,
+        }
     }
 
     #[test]
@@ -221,25 +257,40 @@ mod tests {
     }
 
     #[test]
+    fn what_was_cut_off_is_tried_again_but_not_by_all_at_once() {
+        let programs = Programs::default();
+        let cut_off = || New::CutOff {
+            abort: Abort::WorkerDied("compiling took too long".into()),
+            is_public: true,
+        };
+        let found = programs.find_or_make(name(1), ONE, cut_off);
+        assert!(matches!(found, Err(Abort::WorkerDied(_))));
+        assert!(is_made(&programs, &name(1), OTHER));
+        let later = Instant::now() + CUT_OFF;
+        assert!(programs.lock().find(&name(1), OTHER, later).is_none());
+        assert!(!is_made(&programs, &name(1), OTHER));
+    }
+
+    #[test]
     fn programs_are_bounded_by_number_and_by_bytes() {
         let mut state = State::default();
         let key = |number: usize| (name(number as u8), None);
         for number in 0..MOST + 10 {
-            state.keep(key(number), made(number), 1);
+            state.keep(key(number), held(number, 1));
             // The first one is used all the time.
-            let _ = state.find(&name(0), ONE);
+            let _ = state.find(&name(0), ONE, Instant::now());
         }
         assert_eq!((state.known.len(), state.bytes), (MOST, MOST as u64));
         assert!(state.known.contains_key(&key(0)) && !state.known.contains_key(&key(1)));
 
         let half = BYTES / 2;
-        state.keep(key(200), made(200), half);
-        state.keep(key(201), made(201), half);
+        state.keep(key(200), held(200, half));
+        state.keep(key(201), held(201, half));
         assert_eq!(state.bytes, BYTES);
         assert_eq!(state.known.len(), 2);
-        state.keep(key(202), made(202), 2 * BYTES);
+        state.keep(key(202), held(202, 2 * BYTES));
         assert_eq!((state.known.len(), state.bytes), (1, 2 * BYTES));
-        state.keep(key(203), made(203), 5);
+        state.keep(key(203), held(203, 5));
         assert_eq!((state.known.len(), state.bytes), (1, 5));
     }
 }

@@ -92,6 +92,10 @@ impl Compiler {
     }
 
     /// The component's native code for engines like the sandbox's. Blocks while it compiles.
+    ///
+    /// # Errors
+    /// [`CompileError`]: an [`Abort::Compile`] in it is the compiler's own word, and it would say the same again. One that
+    /// is cut off has said nothing: the machine may have been busy, or short of memory.
     pub fn artifact(&self, sandbox: &Sandbox, component: &[u8]) -> Result<Artifact, CompileError> {
         let program = Digest::of(component);
         let key = artifact::key(sandbox, &program, &self.launcher);
@@ -143,11 +147,12 @@ impl Compiler {
         let len = match answer {
             Ok(Compiled(answer)) => answer?,
             Err(Lost::Late) => {
-                return Err(Abort::Compile(format!("it took longer than {time:.1?}")).into());
+                let how = format!("compiling took longer than {time:.1?}");
+                return Err(Abort::WorkerDied(how).into());
             }
             Err(lost) => {
                 let how = worker.obituary(&lost);
-                return Err(Abort::Compile(format!("the compile worker died: {how}")).into());
+                return Err(Abort::WorkerDied(format!("when compiling: {how}")).into());
             }
         };
         // Nobody else has the file once the worker is gone, so what is sealed is what is checked.
