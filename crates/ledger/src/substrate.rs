@@ -16,7 +16,7 @@ mod queue;
 mod reads;
 mod scan;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use opensky_protocol::{
     Account, Digest, SecretKey, Verified, Voucher,
@@ -288,17 +288,13 @@ impl Chain {
         follow::patiently(duties::listed(&at, operator)).await
     }
 
-    /// Until when an operator has said that it keeps a program at hand, in Unix milliseconds.
+    /// The programs that an operator has said it keeps at hand, and until when, in Unix milliseconds.
     ///
     /// # Errors
     /// [`ChainAway`].
-    pub async fn pinned(
-        &self,
-        operator: &Account,
-        program: &Digest,
-    ) -> Result<Option<u64>, ChainAway> {
+    pub async fn pinned(&self, operator: &Account) -> Result<BTreeMap<Digest, u64>, ChainAway> {
         let at = self.0.shared.at()?;
-        follow::patiently(duties::pinned(&at, operator, program)).await
+        follow::patiently(duties::pinned(&at, operator)).await
     }
 
     /// Whether a call of which that holds was taken on and is not decided.

@@ -31,6 +31,7 @@ use crate::{
     depot::Depot,
     keepsake::Keepsakes,
     ledger::{Books, Teller},
+    pins::Pins,
     tasks::Tasks,
     workshop::Workshop,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Tools<'a> {
     pub rows: Arc<Rows>,
     pub depot: Depot,
     pub keepsakes: Keepsakes,
+    pub pins: Pins,
     /// For these runs alone.
     pub workshop: Workshop,
     /// What came of them.
@@ -83,7 +85,7 @@ impl Duties {
         let listing = Listing {
             chain: tools.chain.clone(),
             words: words.clone(),
-            keepsakes: tools.keepsakes.clone(),
+            pins: tools.pins,
             operator,
             offer: listing::offer(tools.config),
             clock: tools.clock.clone(),

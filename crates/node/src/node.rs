@@ -348,6 +348,7 @@ impl Building {
                     rows: rows.clone(),
                     depot: depot.clone(),
                     keepsakes: keepsakes.clone(),
+                    pins: pins.clone(),
                     workshop: workshop.clone(),
                     events,
                     who,

@@ -2,6 +2,7 @@
 //! is no room for another's.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -167,6 +168,11 @@ impl Pins {
         }
     }
 
+    /// The programs that are here, those first that were used last.
+    pub fn by_use(&self) -> Vec<Digest> {
+        self.lock().by_use()
+    }
+
     /// Takes note that a program is used, if it is pinned.
     pub fn note_use(&self, blob: &Digest) {
         let now = self.0.tools.clock.now();
@@ -326,6 +332,13 @@ impl Shelf {
         Some(gone)
     }
 
+    fn by_use(&self) -> Vec<Digest> {
+        let mut pins: Vec<_> = self.pins.iter().collect();
+        // Of the same day in any order, but always the same.
+        pins.sort_by_key(|(blob, pin)| (Reverse(pin.used), **blob));
+        pins.into_iter().map(|(blob, _)| *blob).collect()
+    }
+
     fn note_use(&mut self, blob: &Digest, now: u64, write: impl FnOnce(Row)) {
         let Some(pin) = self.pins.get_mut(blob) else {
             return;
@@ -462,6 +475,12 @@ mod tests {
             shelf(&two).make_room(&pin(2, 10, 0), at(0)),
             Some(vec![name(2)])
         );
+    }
+
+    #[test]
+    fn what_was_used_last_comes_first() {
+        let pins = shelf(&[(1, pin(1, 1, 10)), (2, pin(1, 1, 30)), (3, pin(1, 1, 20))]);
+        assert_eq!(pins.by_use(), [2, 3, 1].map(|name| Digest([name; 32])));
     }
 
     #[test]

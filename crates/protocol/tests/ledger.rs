@@ -25,7 +25,7 @@ fn intents() {
         .collect();
     check(
         &codec::encode(&signed),
-        expect!["10958 bytes, 4cb949a055b4acc41efa124335ced16936613fe874462af0c1f9f4f36a0988e2"],
+        expect!["11329 bytes, 466c36fb101e427b344a9c754fd9f6441969d87677a5d5142f9ffea70765ec8f"],
     );
     expect!["329193105633140b44a00b996c46c64d81bc88576d33eb14e1db7ea04e9cd837"]
         .assert_eq(&signed[0].value.id().to_string());

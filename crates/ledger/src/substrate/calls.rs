@@ -161,6 +161,7 @@ fn made_on_chain(at: &At, call: OnChain, wanted: &Wanted<'_>) -> Result<Made, Ch
     match call {
         OnChain::SetOffer(offer) => make(at, offers.set_offer(offer.map(Static)), wanted),
         OnChain::Pin { program, until } => make(at, offers.pin(Static(program), until), wanted),
+        OnChain::Unpin { program } => make(at, offers.unpin(Static(program)), wanted),
         OnChain::Commit { round, commitment } => {
             make(at, beacon.commit(round, Static(commitment)), wanted)
         }

@@ -1,5 +1,7 @@
 //! What the chain wants of an operator now: read from its state, after any block.
 
+use std::collections::BTreeMap;
+
 use opensky_protocol::{
     Account, Digest, Profile, Turn,
     ledger::{Asked, Offered, Request, Stage},
@@ -146,19 +148,20 @@ pub(super) async fn listed(at: &At, operator: &Account) -> Result<Option<Offered
     Ok(own.map(|listed| listed.offer.0))
 }
 
-/// Until when an operator has said that it keeps a program at hand.
+/// The programs that an operator has said it keeps at hand, and until when.
 pub(super) async fn pinned(
     at: &At,
     operator: &Account,
-    program: &Digest,
-) -> Result<Option<u64>, ChainAway> {
-    let holders = api::storage().offers().holders();
-    let holders = at
-        .storage()
-        .fetch(holders, (Static(*program),))
-        .await?
-        .decode()?;
-    let mut holders = holders.0.into_iter();
-    let own = holders.find(|(holder, _)| holder.0 == *operator);
-    Ok(own.map(|(_, until)| until))
+) -> Result<BTreeMap<Digest, u64>, ChainAway> {
+    let pins = api::storage().offers().pins();
+    let pins = at.storage().fetch(pins, (AccountId32(operator.0),)).await?;
+    let mut said = BTreeMap::new();
+    for Static(program) in pins.decode()?.0 {
+        let holders = api::storage().offers().holders();
+        let holders = at.storage().fetch(holders, (Static(program),)).await?;
+        let mut holders = holders.decode()?.0.into_iter();
+        let own = holders.find(|(holder, _)| holder.0 == *operator);
+        said.extend(own.map(|(_, until)| (program, until)));
+    }
+    Ok(said)
 }

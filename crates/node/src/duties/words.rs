@@ -49,6 +49,7 @@ enum Subject {
     Show(Digest),
     Offer,
     Pin(Digest),
+    Unpin(Digest),
     Request(Digest),
 }
 
@@ -100,6 +101,11 @@ impl Words {
         });
     }
 
+    /// Whether it would not be said now: the chain has refused it lately.
+    pub fn is_refused(&self, call: &OnChain) -> bool {
+        self.lock().is_refused(Subject::of(call), Instant::now())
+    }
+
     /// What was refused may be said again at once: the chain may take it now.
     pub fn forgive(&self) {
         self.lock().refused.clear();
@@ -119,6 +125,7 @@ impl Subject {
             OnChain::Show { request, .. } => Self::Show(*request),
             OnChain::SetOffer(_) => Self::Offer,
             OnChain::Pin { program, .. } => Self::Pin(*program),
+            OnChain::Unpin { program } => Self::Unpin(*program),
             OnChain::Request(asked) => Self::Request(asked.program),
         }
     }
@@ -133,7 +140,7 @@ impl Subject {
 
     fn first_pause(self) -> Duration {
         match self {
-            Self::Offer | Self::Pin(_) => UNLISTED,
+            Self::Offer | Self::Pin(_) | Self::Unpin(_) => UNLISTED,
             _ => REFUSED,
         }
     }
@@ -151,12 +158,16 @@ impl Said {
     fn begin(&mut self, subject: Subject, now: Instant) -> bool {
         self.open
             .retain(|_, until| until.is_none_or(|until| now < until));
-        let refused = self.refused.get(&subject.lesson());
-        if self.open.contains_key(&subject) || refused.is_some_and(|refused| now < refused.until) {
+        if self.open.contains_key(&subject) || self.is_refused(subject, now) {
             return false;
         }
         self.open.insert(subject, None);
         true
+    }
+
+    fn is_refused(&self, subject: Subject, now: Instant) -> bool {
+        let refused = self.refused.get(&subject.lesson());
+        refused.is_some_and(|refused| now < refused.until)
     }
 
     fn leave(&mut self, subject: Subject, pause: Duration, now: Instant) {

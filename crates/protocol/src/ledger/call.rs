@@ -220,6 +220,11 @@ pub enum OnChain {
         /// The output, if it is small: see [`Answer::MAX_INLINE`].
         output: Option<Vec<u8>>,
     },
+    /// Says that the account does not keep a program at hand any more.
+    Unpin {
+        /// The program.
+        program: Digest,
+    },
 }
 
 /// Turns that an operator shows, and the voucher beside which they are owed.

@@ -150,6 +150,7 @@ fn on_chain() -> Vec<Call> {
             salt: program,
             output: Some(b"that".to_vec()),
         },
+        OnChain::Unpin { program },
     ];
     calls.map(|call| Call::OnChain(Box::new(call))).into()
 }
