@@ -35,8 +35,10 @@ pub(crate) enum For {
     Program(Digest),
     /// A program that others have had pinned.
     Pin(Digest),
-    /// A request on a chain: what its run took and gave, for as long as that is needed.
+    /// A request on a chain: what its run takes.
     Request(Digest),
+    /// The same: what its run gave, which may be fetched when it is over.
+    Result(Digest),
 }
 
 /// A handle of the list. Cheap to clone.
@@ -154,12 +156,12 @@ impl Keepsakes {
         jobs.into_iter().collect()
     }
 
-    /// The requests on a chain for which something is kept.
-    pub fn requests(&self) -> BTreeSet<Digest> {
-        self.of(|reason| match reason {
-            For::Request(request) => Some(*request),
-            _ => None,
-        })
+    /// All that is kept for requests on a chain.
+    pub fn requests(&self) -> Vec<For> {
+        let kept = self.lock();
+        let all = kept.reasons.keys().copied();
+        all.filter(|reason| matches!(reason, For::Request(_) | For::Result(_)))
+            .collect()
     }
 
     /// The programs that are kept for others.

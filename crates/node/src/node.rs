@@ -312,7 +312,7 @@ impl Building {
             clock: clock.clone(),
             tasks: tasks.clone(),
         })?;
-        let open = |reason: fn(Digest) -> For, events: mpsc::Sender<Event>, cores| {
+        let open = |[taken, given]: [fn(Digest) -> For; 2], events: mpsc::Sender<Event>, cores| {
             let tools = Tools {
                 execute: execute.clone(),
                 supply: Supply::new(
@@ -323,7 +323,8 @@ impl Building {
                 ),
                 depot: depot.clone(),
                 keepsakes: keepsakes.clone(),
-                reason,
+                taken,
+                given,
                 secret: secret.clone(),
                 untold: untold.clone(),
                 events,
@@ -335,11 +336,11 @@ impl Building {
         };
         let workshop = config
             .provide
-            .then(|| open(For::Turns, local_events.clone(), cores));
+            .then(|| open([For::Turns; 2], local_events.clone(), cores));
         let duties = match &books {
             Books::Chain(chain) if config.provide => {
                 let (told, events) = mpsc::channel(DUTIES);
-                let workshop = open(For::Request, told, 1);
+                let workshop = open([For::Request, For::Result], told, 1);
                 let duties = Duties::load(duties::Tools {
                     config: &config,
                     chain: chain.clone(),

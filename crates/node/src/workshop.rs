@@ -44,8 +44,9 @@ pub(crate) struct Tools {
     pub supply: Supply,
     pub depot: Depot,
     pub keepsakes: Keepsakes,
-    /// What the blobs of a turn are kept for, by its job.
-    pub reason: fn(Digest) -> For,
+    /// What the blobs are kept for that a turn takes, and that it gives, by its job.
+    pub taken: fn(Digest) -> For,
+    pub given: fn(Digest) -> For,
     pub secret: Arc<SecretKey>,
     pub untold: Untold,
     pub events: mpsc::Sender<Event>,
@@ -218,7 +219,7 @@ impl Floor {
     /// Brings all that a unit needs, and puts it where a core finds it.
     async fn prepare(&self, task: Task, requester: NodeKey, input_len: u64, sources: &[NodeKey]) {
         let needs = Needs {
-            reason: (self.tools.reason)(task.turn.job),
+            reason: (self.tools.taken)(task.turn.job),
             work: &task.work,
             input_len,
             sources,
@@ -348,7 +349,7 @@ impl Floor {
         let Tools {
             depot,
             keepsakes,
-            reason,
+            given,
             secret,
             metrics,
             pace,
@@ -364,7 +365,7 @@ impl Floor {
         let digests = outputs.0.values().map(|output| output.digest).collect();
         // First, so that nobody removes an equal blob that is there already.
         keepsakes
-            .keep_for(reason(task.turn.job), digests)
+            .keep_for(given(task.turn.job), digests)
             .map_err(|error| failed(&error))?;
         for bytes in run.outputs.values() {
             let put = depot.store().put(bytes);
@@ -499,7 +500,8 @@ mod tests {
             supply: nearby.supply(),
             depot: nearby.depot.clone(),
             keepsakes: nearby.keepsakes.clone(),
-            reason: For::Turns,
+            taken: For::Turns,
+            given: For::Turns,
             secret: Arc::new(SecretKey::from_seed(&[1; 32])),
             untold: Untold::default(),
             events,

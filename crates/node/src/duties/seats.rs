@@ -98,17 +98,15 @@ impl Seats {
             Ok(fetched) => fetched,
             Err(error) => return tracing::warn!(%error, "what came of requests is not let go"),
         };
-        let needed: BTreeSet<Digest> = wanted.union(&fetched).map(|turn| turn.job).collect();
-        let kept = self.keepsakes.requests().into_iter();
-        let gone: Vec<Digest> = kept.filter(|request| !needed.contains(request)).collect();
+        let gone = idle(self.keepsakes.requests(), wanted, &fetched);
         if gone.is_empty() {
             return;
         }
         let keepsakes = self.keepsakes.clone();
         // Removing files blocks.
         let drop_all = move || {
-            for request in gone {
-                if let Err(error) = keepsakes.drop_for(&For::Request(request)) {
+            for reason in gone {
+                if let Err(error) = keepsakes.drop_for(&reason) {
                     tracing::warn!(%error, "what a request needed is not let go");
                 }
             }
@@ -117,5 +115,39 @@ impl Seats {
             // One that panicked has said so.
             let _ = spawn_blocking(drop_all).await;
         });
+    }
+}
+
+/// Of what is kept for requests, what nobody needs: of those that are over only results are fetched.
+fn idle(mut kept: Vec<For>, wanted: &BTreeSet<Turn>, fetched: &BTreeSet<Turn>) -> Vec<For> {
+    let requests = |turns: &BTreeSet<Turn>| -> BTreeSet<Digest> {
+        turns.iter().map(|turn| turn.job).collect()
+    };
+    let (wanted, fetched) = (requests(wanted), requests(fetched));
+    kept.retain(|reason| match reason {
+        For::Request(request) => !wanted.contains(request),
+        For::Result(request) => !wanted.contains(request) && !fetched.contains(request),
+        _ => false,
+    });
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_took_goes_with_its_request_and_what_it_gave_later() {
+        let turns = [1, 2, 3].map(|request| Turn {
+            job: Digest([request; 32]),
+            unit: Digest([9; 32]),
+            attempt: 0,
+        });
+        let kept = turns.map(|turn| [For::Request(turn.job), For::Result(turn.job)]);
+        let [wanted, fetched, _] = turns.map(|turn| BTreeSet::from([turn]));
+        let idle = |wanted, fetched| idle(kept.concat(), wanted, fetched);
+        let [_, [took, _], both] = kept;
+        assert_eq!(idle(&wanted, &fetched), [&[took], &both[..]].concat());
+        assert_eq!(idle(&turns.into(), &BTreeSet::new()), []);
     }
 }
