@@ -24,7 +24,7 @@ use crate::{
 
 /// Blobs that are brought at the same time; each may hold some megabytes.
 const BRINGING: usize = 64;
-/// Those of one requester: enough for its sources, and three others still get in beside it.
+/// Those of one party: enough for its sources, and three others still get in beside it.
 const OF_ONE: usize = 16;
 /// Those of one unit: enough that round trips to small ones overlap.
 const TOGETHER: usize = 4;
@@ -36,6 +36,9 @@ const SLOWEST: u64 = 16 << 10;
 /// What one blob that is brought takes of the room for all.
 type Room<'a> = (OwnedSemaphorePermit, SemaphorePermit<'a>);
 
+/// Who shares room: a requester's units do; of what a chain asks each request is by itself, as anybody may have placed it.
+type Party = Digest;
+
 /// Where units get what they need from.
 pub(crate) struct Supply {
     network: Network,
@@ -43,7 +46,7 @@ pub(crate) struct Supply {
     keepsakes: Keepsakes,
     pins: Pins,
     all: Semaphore,
-    each: Mutex<BTreeMap<NodeKey, Arc<Semaphore>>>,
+    each: Mutex<BTreeMap<Party, Arc<Semaphore>>>,
 }
 
 /// Why there will be no result of a unit here.
@@ -80,6 +83,15 @@ pub(crate) struct Needs<'a> {
     pub requester: NodeKey,
 }
 
+impl Needs<'_> {
+    fn party(&self) -> Party {
+        match self.reason {
+            For::Request(request) => request,
+            _ => Digest(self.requester.0),
+        }
+    }
+}
+
 impl Supply {
     /// A supply that fills this depot.
     pub fn new(network: Network, depot: Depot, keepsakes: Keepsakes, pins: Pins) -> Self {
@@ -96,7 +108,7 @@ impl Supply {
     /// Brings a unit's inputs, as many bytes as they may have together, and its program, and keeps them
     /// for its job; gives up what takes too long. May be dropped when nobody wants them any more.
     pub async fn bring(&self, needs: &Needs<'_>) -> Result<(), NoRun> {
-        let _room = self.room(needs.requester).await;
+        let _room = self.room(needs.party()).await;
         let program = needs.work.program;
         let inputs: BTreeSet<Digest> = needs.work.inputs.values().copied().collect();
         let kept = inputs.iter().copied().chain([program]);
@@ -112,7 +124,7 @@ impl Supply {
         let inputs = inputs.map(|(name, digest)| (name.as_str(), *digest, &paid));
         let all = inputs.chain([("the program", program, &largest)]);
         let all: Vec<_> = all.map(|blob| self.take(needs, until, blob)).collect();
-        let beside = self.room_beside(needs.requester, all.len().min(TOGETHER) - 1);
+        let beside = self.room_beside(needs.party(), all.len().min(TOGETHER) - 1);
         let brought = stream::iter(all).buffer_unordered(1 + beside.len());
         brought.try_collect::<()>().await?;
         self.pins.note_use(&program);
@@ -140,17 +152,17 @@ impl Supply {
         })
     }
 
-    /// Waits for room: first among the requester's own, so that no others wait with it.
-    async fn room(&self, requester: NodeKey) -> Option<Room<'_>> {
+    /// Waits for room: first among the party's own, so that no others wait with it.
+    async fn room(&self, party: Party) -> Option<Room<'_>> {
         // Nobody closes them.
-        let own = self.own(requester).acquire_owned().await.ok()?;
+        let own = self.own(party).acquire_owned().await.ok()?;
         let all = self.all.acquire().await.ok()?;
         Some((own, all))
     }
 
     /// Room for so many more, as far as there is some now.
-    fn room_beside(&self, requester: NodeKey, most: usize) -> Vec<Room<'_>> {
-        let own = self.own(requester);
+    fn room_beside(&self, party: Party, most: usize) -> Vec<Room<'_>> {
+        let own = self.own(party);
         let one = || {
             let own = own.clone().try_acquire_owned().ok()?;
             Some((own, self.all.try_acquire().ok()?))
@@ -158,11 +170,11 @@ impl Supply {
         std::iter::from_fn(one).take(most).collect()
     }
 
-    fn own(&self, requester: NodeKey) -> Arc<Semaphore> {
+    fn own(&self, party: Party) -> Arc<Semaphore> {
         let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever has nothing under way is forgotten.
         each.retain(|_, room| Arc::strong_count(room) > 1);
-        let own = each.entry(requester);
+        let own = each.entry(party);
         own.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)))
             .clone()
     }
@@ -339,6 +351,34 @@ mod tests {
         let other = NodeKey([2; 32]);
         assert_eq!(place.bring_for(other, &work, 100).await, Ok(()));
         assert_eq!(place.supply.all.available_permits(), BRINGING - OF_ONE);
+        waiting.iter().for_each(|task| task.abort());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn request_whose_source_is_silent_keeps_no_other_request_waiting() {
+        let place = Arc::new(Place::new(&[b"silent"]).await);
+        let silent = Digest::of(b"silent");
+        let store = place.nearby.depot.store();
+        let [input, program] = [&b"input"[..], PROGRAM].map(|blob| store.put(blob).unwrap());
+        place.nearby.gate.shut(silent);
+        // All are run in the node's own name.
+        let bring = |request: u8, input| {
+            let place = place.clone();
+            let work = work(&[(names::INPUT, input)], program);
+            tokio::spawn(async move {
+                let needs = Needs {
+                    reason: For::Request(Digest([request; 32])),
+                    sources: &[place.nearby.source; 64],
+                    ..place.needs(&work, 100)
+                };
+                place.supply.bring(&needs).await
+            })
+        };
+        let waiting: Vec<_> = (0..2 * OF_ONE).map(|_| bring(1, silent)).collect();
+        let is_full = async || place.supply.all.available_permits() == BRINGING - OF_ONE;
+        until("one has all it may have", is_full).await;
+        let brought = timeout(PATIENCE, bring(2, input)).await;
+        assert_eq!(brought.unwrap().unwrap(), Ok(()));
         waiting.iter().for_each(|task| task.abort());
     }
 }
