@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use opensky_ledger::{Chain as Adapter, ChainAway, ChainStatus, Duty};
+use opensky_ledger::{Chain as Adapter, ChainAway, ChainStatus, Duty, Part};
 use opensky_protocol::{
     Account, Digest, SecretKey, Signed,
     ledger::{
@@ -138,6 +138,12 @@ impl Member {
     /// What the chain wants of an operator.
     pub fn duties(&self, operator: &Account) -> Result<Vec<Duty>, ChainAway> {
         self.runtime.block_on(self.adapter.duties(operator))
+    }
+
+    /// What it wants of one in the round of random numbers that goes on.
+    pub fn part(&self, operator: &Account) -> Option<Part> {
+        let part = self.runtime.block_on(self.adapter.part(operator));
+        part.ok().flatten()
     }
 
     /// Whether an operator can be drawn.

@@ -3,10 +3,10 @@
 use std::{thread, time::Duration};
 
 use opensky_api::{Amount, DeploymentRequest, Hex, PageQuery};
-use opensky_ledger::Duty;
+use opensky_ledger::{Duty, Part};
 use opensky_protocol::{
-    Digest, Limits,
-    ledger::{Asked, Call, Data, Event, OnChain, Status},
+    Account, Digest, Limits,
+    ledger::{Asked, Call, Data, Event, LedgerReply, LedgerRequest, OnChain, Status},
 };
 use rustix::process::Signal;
 use serde_json::json;
@@ -47,6 +47,9 @@ fn what_is_asked_on_the_chain_is_answered_and_paid_once_whoever_is_killed() {
     assert_eq!(scene.paid() * 2, price * 5);
     scene.kill_the_chain_under_requests(3);
     assert_eq!(scene.paid() * 2, price * 11);
+    scene.rewind_the_chain_in_a_round();
+    assert_eq!(scene.paid() * 2, price * 13);
+    assert_eq!(scene.bonds(), [100 * SKY; 3], "nobody was silent");
     scene.lets_go();
 }
 
@@ -137,6 +140,44 @@ impl Scene {
         self.providers[2].signal(Signal::CONT);
         self.paid();
         assert_eq!(runs(&self.providers[0]), before, "it shows what it had");
+    }
+
+    /// All have committed when the chain loses the blocks that say so, and hear of it when the same round has begun anew.
+    fn rewind_the_chain_in_a_round(&mut self) {
+        self.chain.kill();
+        self.chain.keep();
+        self.chain.begin();
+        let operator = self.operators()[0];
+        let in_round = |what: fn(&Part) -> bool| {
+            until("a round is so far", || {
+                self.asker.part(&operator).is_some_and(|part| what(&part))
+            });
+        };
+        self.ask(2);
+        in_round(|part| matches!(part, Part::Reveal { .. }));
+        let signal = |signal| {
+            let providers = self.providers.iter();
+            providers.for_each(|provider| provider.signal(signal));
+        };
+        signal(Signal::STOP);
+        self.chain.kill();
+        self.chain.lose();
+        self.chain.begin();
+        in_round(|part| matches!(part, Part::Commit { .. }));
+        signal(Signal::CONT);
+    }
+
+    fn operators(&self) -> Vec<Account> {
+        let providers = self.providers.iter();
+        providers.map(|provider| provider.key.into()).collect()
+    }
+
+    fn bonds(&self) -> Vec<u128> {
+        let bond = |operator| match self.asker.ask(LedgerRequest::Account(operator)) {
+            Ok(LedgerReply::Account(account)) => account.operator.bond,
+            other => panic!("{other:?}"),
+        };
+        self.operators().into_iter().map(bond).collect()
     }
 
     /// What the requests brought to the nodes is gone: they are over.
