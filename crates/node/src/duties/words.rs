@@ -130,6 +130,15 @@ impl Subject {
         }
     }
 
+    /// How long it is not said again once it is done. There is little time for a reveal, and silence costs far more than a
+    /// fee: a chain that has lost blocks may have been told too early, and want it again.
+    fn pause(self) -> Duration {
+        match self {
+            Self::Reveal(..) => SOON,
+            _ => DONE,
+        }
+    }
+
     /// By what a refusal of it is remembered: whoever may not take part in a round may not in the next one either.
     fn lesson(self) -> Self {
         match self {
@@ -147,6 +156,7 @@ impl Subject {
 
     fn last_pause(self) -> Duration {
         match self {
+            Self::Reveal(..) => SOON,
             Self::Commit(..) => LAST_OF_ROUNDS,
             _ => LAST,
         }
@@ -179,7 +189,7 @@ impl Said {
         match outcome {
             Ok(_) => {
                 self.refused.remove(&subject.lesson());
-                self.leave(subject, DONE, now);
+                self.leave(subject, subject.pause(), now);
             }
             Err(TellerError::Rejected(reason)) if !may_pass(*reason) => {
                 self.open.remove(&subject);
@@ -249,6 +259,21 @@ mod tests {
         assert!(said.begin(to(8), now + REFUSED));
         said.end(to(8), &Ok(Vec::new()), now + REFUSED);
         assert!(said.begin(to(9), now + REFUSED));
+    }
+
+    #[test]
+    fn reveal_that_came_too_early_comes_again_in_time() {
+        let (mut said, now) = (Said::default(), Instant::now());
+        let reveal = Subject::Reveal(7, Digest([1; 32]));
+        for try_at in [now, now + SOON, now + 2 * SOON] {
+            assert!(said.begin(reveal, try_at));
+            said.end(reveal, &NO, try_at);
+            assert!(!said.begin(reveal, try_at));
+        }
+        // It was there, and the block that had it is gone.
+        assert!(said.begin(reveal, now + 3 * SOON));
+        said.end(reveal, &Ok(Vec::new()), now + 3 * SOON);
+        assert!(said.begin(reveal, now + 4 * SOON));
     }
 
     #[test]
