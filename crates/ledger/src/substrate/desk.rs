@@ -206,7 +206,7 @@ impl Desk {
         let open = self.0.lock();
         let deeds = scan.deeds.into_iter();
         deeds
-            .filter_map(|deed| self.0.news(&open.memory.queue, deed, scan.time))
+            .flat_map(|deed| self.0.news(&open.memory.queue, deed, scan.time))
             .collect()
     }
 
@@ -300,8 +300,9 @@ impl Place {
 
 /// What a block says.
 impl Place {
-    /// What a deed is to this node, if it is anything.
-    fn news(&self, queue: &Queue, deed: Deed, at: u64) -> Option<News> {
+    /// What a deed is to this node, if it is anything: to the account that it is for, and to the node's own, if that has
+    /// paid for another's.
+    fn news(&self, queue: &Queue, deed: Deed, at: u64) -> Vec<News> {
         let Deed {
             transaction,
             escrow,
@@ -314,17 +315,15 @@ impl Place {
         let paid_by = fee.map(|(account, _)| account);
         let mut concerned = facts.iter().flat_map(|fact| fact.accounts()).chain(paid_by);
         if decides.is_none() && !concerned.any(|account| own.contains(&account)) {
-            return None;
+            return Vec::new();
         }
         let waiting = decides.and_then(|order| queue.0.get(&order));
-        let (intent, account) = match waiting {
-            Some(waiting) => (waiting.intent, waiting.account),
-            None => (transaction.or(escrow)?, paid_by.unwrap_or(self.operator)),
+        let (intent, account) = match (waiting, transaction.or(escrow)) {
+            (Some(waiting), _) => (waiting.intent, waiting.account),
+            (None, Some(name)) => (name, paid_by.unwrap_or(self.operator)),
+            (None, None) => return Vec::new(),
         };
-        // Whoever gives money away pays for that, too.
-        let fee = fee.filter(|(payer, _)| *payer == account);
-        let fee = fee.map_or(0, |(_, amount)| amount);
-        let event = Event {
+        let event = |account, fee, facts| Event {
             sequence: 0,
             at,
             intent,
@@ -334,7 +333,18 @@ impl Place {
                 None => Status::Final { fee, facts },
             },
         };
-        Some(News { event, decides })
+        // Whoever gives money away pays for that, too; that is not this node's affair.
+        let fee_of = |who| fee.map_or(0, |(payer, fee)| if payer == who { fee } else { 0 });
+        let signer = self.signer.into();
+        let for_another = (account != signer && fee_of(signer) > 0).then(|| News {
+            event: event(signer, fee_of(signer), Vec::new()),
+            decides: None,
+        });
+        let event = event(account, fee_of(account), facts);
+        [News { event, decides }]
+            .into_iter()
+            .chain(for_another)
+            .collect()
     }
 }
 
@@ -605,14 +615,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn escrow_of_the_name_of_a_transaction_decides_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let desk = desk(&folder.path().join("journal"));
-        let hash = Digest([5; 32]);
+    /// A desk with one intent, for that account, which is in a transaction of that hash.
+    fn asked(folder: &Path, account: Account, hash: Digest) -> Desk {
+        let desk = desk(&folder.join("journal"));
         let waiting = Waiting {
             intent: Digest([6; 32]),
-            account: OWN.into(),
+            account,
             call: opensky_protocol::ledger::Call::Withdraw,
             sent: Some(Sent {
                 signer: OWN,
@@ -625,6 +633,19 @@ mod tests {
             past: Vec::new(),
         };
         desk.0.lock().memory.queue.0.insert(0, waiting);
+        desk
+    }
+
+    fn news(desk: &Desk, deed: Deed) -> Vec<News> {
+        let deeds = vec![deed];
+        desk.news(Scan { time: 9, deeds })
+    }
+
+    #[test]
+    fn escrow_of_the_name_of_a_transaction_decides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = Digest([5; 32]);
+        let desk = asked(folder.path(), OWN.into(), hash);
         let by_itself = Deed {
             escrow: Some(hash),
             ..Deed::default()
@@ -633,11 +654,39 @@ mod tests {
             transaction: Some(hash),
             ..Deed::default()
         };
-        let news = |deed| {
-            let deeds = vec![deed];
-            desk.news(Scan { time: 9, deeds })
-        };
-        assert!(news(by_itself).is_empty());
-        assert_eq!(news(signed)[0].decides, Some(0));
+        assert!(news(&desk, by_itself).is_empty());
+        assert_eq!(news(&desk, signed)[0].decides, Some(0));
+    }
+
+    #[test]
+    fn fee_of_a_node_that_signs_for_another_account_is_told_as_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = Digest([5; 32]);
+        let (signer, other) = (OWN.into(), Account([2; 32]));
+        let desk = asked(folder.path(), other, hash);
+        for failed in [None, Some(Rejection::Phase)] {
+            let deed = Deed {
+                transaction: Some(hash),
+                fee: Some((signer, 7)),
+                failed,
+                ..Deed::default()
+            };
+            let [of_the_other, own] = &news(&desk, deed)[..] else {
+                panic!("each is told");
+            };
+            let facts = Vec::new();
+            let told = |fee| match failed {
+                None => Status::Final {
+                    fee,
+                    facts: facts.clone(),
+                },
+                Some(reason) => Status::Rejected { fee, reason },
+            };
+            assert_eq!(of_the_other.event.account, other);
+            assert_eq!(of_the_other.event.status, told(0));
+            assert_eq!(of_the_other.decides, Some(0));
+            assert_eq!((own.event.account, own.decides), (signer, None));
+            assert_eq!(own.event.status, told(7));
+        }
     }
 }

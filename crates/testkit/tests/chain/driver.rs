@@ -142,12 +142,13 @@ impl Driver {
         [&cast.ada, &cast.bob, &cast.cyd, &cast.dan].map(|party| self.gain(party))
     }
 
-    /// That the facts which were reported tell the balances. Of nodes that sign for others they do not: fees are reported
-    /// to whom they are for.
+    /// That the facts and fees which were reported tell the balances, those of nodes that sign for others, too.
     fn check(&self, cast: &Cast) {
         let height = self.chain.height();
         for party in [&cast.ada, &cast.bob, &cast.cyd, &cast.dan, &cast.judge] {
-            let member = &self.members[&party.node()];
+            assert!(self.members.contains_key(&party.node()));
+        }
+        for member in self.members.values() {
             member.waits(|member| member.has_seen(height));
             member.adds_up();
         }

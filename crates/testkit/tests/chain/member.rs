@@ -260,22 +260,37 @@ impl Member {
     pub fn history(&self) -> Vec<Event> {
         let (account, mut before, mut all) = (self.account(), u64::MAX, Vec::new());
         loop {
-            let page = LedgerRequest::History {
+            let page = self.page(LedgerRequest::History {
                 account,
                 before,
                 limit: 7,
-            };
-            match self.ask(page) {
-                Ok(LedgerReply::Events(page)) if page.is_empty() => break,
-                Ok(LedgerReply::Events(page)) => {
-                    before = page.last().unwrap().sequence;
-                    all.extend(page);
-                }
-                other => panic!("{other:?}"),
-            }
+            });
+            let Some(oldest) = page.last() else { break };
+            before = oldest.sequence;
+            all.extend(page);
         }
         all.reverse();
         all
+    }
+
+    /// All that it was told of any account, the oldest first.
+    fn record(&self) -> Vec<Event> {
+        let mut all: Vec<Event> = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |event| event.sequence);
+            let page = self.page(LedgerRequest::Events { after, limit: 7 });
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    }
+
+    fn page(&self, request: LedgerRequest) -> Vec<Event> {
+        match self.ask(request) {
+            Ok(LedgerReply::Events(page)) => page,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// What it was told that it was paid, the first first.
@@ -306,8 +321,9 @@ impl Member {
             .sum();
         let purse = self.state().purse;
         assert_eq!(told, (purse.free + purse.held) as i128, "{events:#?}");
-        let sequences = events.iter().map(|event| event.sequence);
-        assert!(sequences.eq(1..=events.len() as u64), "{events:#?}");
+        let record = self.record();
+        let sequences = record.iter().map(|event| event.sequence);
+        assert!(sequences.eq(1..=record.len() as u64), "{record:#?}");
     }
 }
 
