@@ -108,12 +108,9 @@ fn note(deed: &mut Deed, event: &Event<'_, Config>, at: &At) -> Result<(), Chain
     match (event.pallet_name(), event.event_name()) {
         ("Jobs" | "Providers", "Booked") => {
             let Static(fact) = event.decode_fields_unchecked_as::<Booked>()?.0;
-            // What moved money beside it is what it says.
-            deed.facts
-                .retain(|fact| !matches!(fact, Fact::Transferred { .. }));
-            deed.facts.push(fact);
+            book(&mut deed.facts, fact);
         }
-        ("Balances", "Transfer") if deed.facts.is_empty() => {
+        ("Balances", "Transfer") => {
             let moved = event.decode_fields_unchecked_as::<balances::Transfer>()?;
             deed.facts.push(Fact::Transferred {
                 from: Account(moved.from.0),
@@ -132,6 +129,20 @@ fn note(deed: &mut Deed, event: &Event<'_, Config>, at: &At) -> Result<(), Chain
         _ => {}
     }
     Ok(())
+}
+
+/// A fact of the books says what was moved for it; but what the pot gives was noted before.
+fn book(facts: &mut Vec<Fact>, fact: Fact) {
+    if let Fact::Rewarded { account, amount } = fact {
+        let is_it = |fact: &Fact| match *fact {
+            Fact::Transferred { to, amount: of, .. } => (to, of) == (account, amount),
+            _ => false,
+        };
+        if let Some(given) = facts.iter().rposition(is_it) {
+            facts.remove(given);
+        }
+    }
+    facts.push(fact);
 }
 
 /// The field of the pallets' event.
@@ -219,6 +230,22 @@ mod tests {
                 assert!(by_name(&error.name).is_some(), "{name}: {}", error.name);
             }
         }
+    }
+
+    #[test]
+    fn what_the_pot_gives_is_told_once_and_takes_no_transfer_with_it() {
+        let [pot, ada, bob] = [1, 2, 3].map(|byte| Account([byte; 32]));
+        let moved = |from, amount| Fact::Transferred {
+            from,
+            to: bob,
+            amount,
+        };
+        let rewarded = |account| Fact::Rewarded { account, amount: 5 };
+        let mut facts = vec![moved(ada, 5), moved(pot, 5), moved(ada, 9)];
+        book(&mut facts, rewarded(bob));
+        book(&mut facts, rewarded(ada));
+        let told = [moved(ada, 5), moved(ada, 9), rewarded(bob), rewarded(ada)];
+        assert_eq!(facts, told);
     }
 
     #[test]
