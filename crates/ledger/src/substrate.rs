@@ -12,6 +12,7 @@ mod desk;
 mod duties;
 mod follow;
 mod journal;
+mod notes;
 mod queue;
 mod reads;
 mod scan;

@@ -305,7 +305,7 @@ impl Place {
     fn news(&self, queue: &Queue, deed: Deed, at: u64) -> Vec<News> {
         let Deed {
             transaction,
-            escrow,
+            about,
             fee,
             facts,
             failed,
@@ -318,7 +318,7 @@ impl Place {
             return Vec::new();
         }
         let waiting = decides.and_then(|order| queue.0.get(&order));
-        let (intent, account) = match (waiting, transaction.or(escrow)) {
+        let (intent, account) = match (waiting, transaction.or(about)) {
             (Some(waiting), _) => (waiting.intent, waiting.account),
             (None, Some(name)) => (name, paid_by.unwrap_or(self.operator)),
             (None, None) => return Vec::new(),
@@ -647,7 +647,7 @@ mod tests {
         let hash = Digest([5; 32]);
         let desk = asked(folder.path(), OWN.into(), hash);
         let by_itself = Deed {
-            escrow: Some(hash),
+            about: Some(hash),
             ..Deed::default()
         };
         let signed = Deed {

@@ -8,19 +8,22 @@ use opensky_protocol::{
 };
 use subxt::{
     error::{DispatchError, TokenError},
-    events::{Event, Phase},
-    utils::Static,
+    events::Phase,
 };
 
-use super::{At, ChainAway, Config, api};
+use super::{
+    At, ChainAway, api,
+    notes::{About, Notes},
+};
 
 /// What one transaction did, or the chain by itself.
 #[derive(Debug, Default)]
 pub(crate) struct Deed {
     /// The transaction's hash, if it was one.
     pub transaction: Option<Digest>,
-    /// Whose escrow it is that the chain tended by itself. Anybody can give an escrow the name of a transaction.
-    pub escrow: Option<Digest>,
+    /// What the chain did by itself: the escrow or the request that it is about, or the block where that has no name.
+    /// Anybody can give an escrow the name of a transaction.
+    pub about: Option<Digest>,
     /// Who paid for it.
     pub fee: Option<(Account, u128)>,
     /// What happened, in order.
@@ -41,123 +44,77 @@ pub(crate) async fn scan(at: &At) -> Result<Scan, ChainAway> {
     let now = api::storage().timestamp().now();
     let time = at.storage().fetch(now, ()).await?.decode()?;
     let events = at.events().fetch().await?;
-    let mut deeds = BTreeMap::<u32, Deed>::new();
-    let mut own = Deed::default();
+    let mut noted = BTreeMap::<u32, Notes>::new();
+    let mut own = Notes::default();
     for event in events.iter() {
         let event = event?;
-        match event.phase() {
-            Phase::ApplyExtrinsic(index) => note(deeds.entry(index).or_default(), &event, at)?,
-            Phase::Finalization | Phase::Initialization => note(&mut own, &event, at)?,
-        }
+        let notes = match event.phase() {
+            Phase::ApplyExtrinsic(index) => noted.entry(index).or_default(),
+            Phase::Finalization | Phase::Initialization => &mut own,
+        };
+        notes.note(&event, at)?;
     }
     // What is left is signed by somebody.
-    deeds.retain(|_, deed| deed.fee.is_some() || !deed.facts.is_empty());
-    if !deeds.is_empty() {
+    noted.retain(|_, notes| notes.fee.is_some() || !notes.told.is_empty());
+    let mut deeds = by_name(own.told, Digest(at.block_hash().0));
+    if !noted.is_empty() {
         let extrinsics = at.extrinsics().fetch().await?;
+        let mut signed = Vec::new();
         for extrinsic in extrinsics.iter() {
             let extrinsic = extrinsic?;
-            if let Some(deed) = deeds.get_mut(&(extrinsic.index() as u32)) {
-                deed.transaction = Some(Digest(extrinsic.hash().0));
+            if let Some(notes) = noted.remove(&(extrinsic.index() as u32)) {
+                signed.push(Deed {
+                    transaction: Some(Digest(extrinsic.hash().0)),
+                    about: None,
+                    fee: notes.fee,
+                    facts: notes.told.into_iter().map(|(_, fact)| fact).collect(),
+                    failed: notes.failed,
+                });
             }
         }
+        deeds.splice(..0, signed);
     }
-    let deeds = deeds.into_values().chain(by_escrow(own.facts)).collect();
     Ok(Scan { time, deeds })
 }
 
-/// What the chain did by itself, each escrow's facts for themselves, under its id. What somebody loses or is given in a
-/// dispute names none: it comes before the fact that the unit is settled, which does.
-fn by_escrow(facts: Vec<Fact>) -> Vec<Deed> {
-    let mut deeds: Vec<Deed> = Vec::new();
+/// What the chain did by itself, each escrow's and request's facts for themselves, under its name; what has none is told
+/// under the block's.
+fn by_name(told: Vec<(About, Fact)>, block: Digest) -> Vec<Deed> {
+    let mut deeds = Vec::new();
     let mut unnamed = Vec::new();
-    for fact in facts {
-        let escrow = escrow_of(&fact);
+    for (about, fact) in told {
         unnamed.push(fact);
-        match deeds.last_mut() {
-            _ if escrow.is_none() => {}
-            Some(last) if last.escrow == escrow => last.facts.append(&mut unnamed),
-            _ => deeds.push(Deed {
-                escrow,
-                facts: std::mem::take(&mut unnamed),
-                ..Deed::default()
-            }),
-        }
+        let name = match about {
+            About::Named(name) => name,
+            About::Nameless => block,
+            About::Next => continue,
+        };
+        join(&mut deeds, name, std::mem::take(&mut unnamed));
     }
+    join(&mut deeds, block, unnamed);
     deeds
 }
 
-fn escrow_of(fact: &Fact) -> Option<Digest> {
-    match *fact {
-        Fact::Opened { escrow, .. }
-        | Fact::ToppedUp { escrow, .. }
-        | Fact::Closed { escrow, .. }
-        | Fact::Paid { escrow, .. }
-        | Fact::NotPaid { escrow, .. }
-        | Fact::Filed { escrow, .. }
-        | Fact::NotFiled { escrow, .. }
-        | Fact::Objected { escrow, .. }
-        | Fact::Resolved { escrow, .. }
-        | Fact::Settled { escrow, .. }
-        | Fact::Refunded { escrow, .. } => Some(escrow),
-        _ => None,
+fn join(deeds: &mut Vec<Deed>, name: Digest, mut facts: Vec<Fact>) {
+    match deeds.last_mut() {
+        _ if facts.is_empty() => {}
+        Some(last) if last.about == Some(name) => last.facts.append(&mut facts),
+        _ => deeds.push(Deed {
+            about: Some(name),
+            facts,
+            ..Deed::default()
+        }),
     }
 }
-
-fn note(deed: &mut Deed, event: &Event<'_, Config>, at: &At) -> Result<(), ChainAway> {
-    use api::{balances::events as balances, transaction_payment::events as payment};
-    match (event.pallet_name(), event.event_name()) {
-        ("Jobs" | "Providers", "Booked") => {
-            let Static(fact) = event.decode_fields_unchecked_as::<Booked>()?.0;
-            book(&mut deed.facts, fact);
-        }
-        ("Balances", "Transfer") => {
-            let moved = event.decode_fields_unchecked_as::<balances::Transfer>()?;
-            deed.facts.push(Fact::Transferred {
-                from: Account(moved.from.0),
-                to: Account(moved.to.0),
-                amount: moved.amount,
-            });
-        }
-        ("TransactionPayment", "TransactionFeePaid") => {
-            let paid = event.decode_fields_unchecked_as::<payment::TransactionFeePaid>()?;
-            deed.fee = Some((Account(paid.who.0), paid.actual_fee));
-        }
-        ("System", "ExtrinsicFailed") => {
-            let error = DispatchError::decode_from(event.field_bytes(), at.metadata());
-            deed.failed = Some(error.map_or(Rejection::Unknown, |error| rejection(&error)));
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// A fact of the books says what was moved for it; but what the pot gives was noted before.
-fn book(facts: &mut Vec<Fact>, fact: Fact) {
-    if let Fact::Rewarded { account, amount } = fact {
-        let is_it = |fact: &Fact| match *fact {
-            Fact::Transferred { to, amount: of, .. } => (to, of) == (account, amount),
-            _ => false,
-        };
-        if let Some(given) = facts.iter().rposition(is_it) {
-            facts.remove(given);
-        }
-    }
-    facts.push(fact);
-}
-
-/// The field of the pallets' event.
-#[derive(subxt::ext::scale_decode::DecodeAsType)]
-#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-struct Booked(Static<Fact>);
 
 /// A reason of the rule book.
-fn rejection(error: &DispatchError) -> Rejection {
+pub(super) fn rejection(error: &DispatchError) -> Rejection {
     match error {
         DispatchError::Module(error) => {
             let name = error.details().map(|details| details.variant.name.clone());
             name.ok()
                 .as_deref()
-                .and_then(by_name)
+                .and_then(called)
                 .unwrap_or(Rejection::Unknown)
         }
         DispatchError::BadOrigin => Rejection::Unauthorised,
@@ -171,7 +128,7 @@ fn rejection(error: &DispatchError) -> Rejection {
 }
 
 /// The rejection that the pallets call so.
-fn by_name(name: &str) -> Option<Rejection> {
+fn called(name: &str) -> Option<Rejection> {
     let evidence = |error| Some(Rejection::Evidence(error));
     let known = match name {
         "Balance" | "InsufficientBalance" => Rejection::Balance,
@@ -227,46 +184,43 @@ mod tests {
             let errors = pallet.error_variants().unwrap();
             assert!(!errors.is_empty());
             for error in errors {
-                assert!(by_name(&error.name).is_some(), "{name}: {}", error.name);
+                assert!(called(&error.name).is_some(), "{name}: {}", error.name);
             }
         }
     }
 
     #[test]
-    fn what_the_pot_gives_is_told_once_and_takes_no_transfer_with_it() {
-        let [pot, ada, bob] = [1, 2, 3].map(|byte| Account([byte; 32]));
-        let moved = |from, amount| Fact::Transferred {
-            from,
-            to: bob,
-            amount,
+    fn what_the_chain_does_by_itself_is_told_by_what_it_is_about() {
+        let [one, two, block] = [1, 2, 5].map(|byte| Digest([byte; 32]));
+        let settled = |escrow| {
+            let unit = Digest([9; 32]);
+            (About::Named(escrow), Fact::Settled { escrow, unit })
         };
-        let rewarded = |account| Fact::Rewarded { account, amount: 5 };
-        let mut facts = vec![moved(ada, 5), moved(pot, 5), moved(ada, 9)];
-        book(&mut facts, rewarded(bob));
-        book(&mut facts, rewarded(ada));
-        let told = [moved(ada, 5), moved(ada, 9), rewarded(bob), rewarded(ada)];
-        assert_eq!(facts, told);
-    }
-
-    #[test]
-    fn what_the_chain_does_by_itself_is_told_by_escrow() {
-        let [one, two] = [1, 2].map(|byte| Digest([byte; 32]));
-        let settled = |escrow| Fact::Settled {
-            escrow,
-            unit: Digest([9; 32]),
+        let slashed = |about| {
+            let account = Account([3; 32]);
+            (about, Fact::Slashed { account, amount: 5 })
         };
-        let slashed = Fact::Slashed {
-            account: Account([3; 32]),
-            amount: 5,
+        let lost = [slashed(About::Next), settled(one)];
+        let silent = [slashed(About::Nameless)];
+        let told = [
+            &lost[..],
+            &[settled(two)],
+            &lost,
+            &silent,
+            &[slashed(About::Next)],
+        ];
+        let deeds = by_name(told.concat(), block);
+        let about = deeds.iter().map(|deed| deed.about.unwrap());
+        assert!(about.eq([one, two, one, block]));
+        let facts = |told: &[(About, Fact)]| {
+            let facts = told.iter().map(|(_, fact)| fact.clone());
+            facts.collect::<Vec<_>>()
         };
-        let lost = [slashed, settled(one)];
-        let facts = [&lost[..], &[settled(two)], &lost].concat();
-        let deeds = by_escrow(facts);
-        let escrows: Vec<_> = deeds.iter().map(|deed| deed.escrow).collect();
-        assert_eq!(escrows, [Some(one), Some(two), Some(one)]);
-        assert_eq!(deeds[0].facts, lost);
-        assert_eq!(deeds[1].facts, [settled(two)]);
-        assert_eq!(deeds[2].facts, lost);
+        assert_eq!(deeds[0].facts, facts(&lost));
+        assert_eq!(deeds[1].facts, facts(&[settled(two)]));
+        assert_eq!(deeds[2].facts, facts(&lost));
+        let last = [slashed(About::Nameless), slashed(About::Next)];
+        assert_eq!(deeds[3].facts, facts(&last), "nothing is left out");
         assert!(deeds.iter().all(|deed| deed.transaction.is_none()));
     }
 }

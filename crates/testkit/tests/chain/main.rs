@@ -24,6 +24,7 @@ mod network;
 mod process;
 mod requests;
 mod sudo;
+mod told;
 mod upgrade;
 #[path = "../../../ledger/tests/world/mod.rs"]
 mod world;

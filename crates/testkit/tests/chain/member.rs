@@ -293,17 +293,19 @@ impl Member {
         }
     }
 
+    /// The facts of its history, the oldest first.
+    pub fn facts(&self) -> Vec<Fact> {
+        let facts = self.history().into_iter().map(|event| match event.status {
+            Status::Final { facts, .. } => facts,
+            Status::Pending | Status::Rejected { .. } => Vec::new(),
+        });
+        facts.flatten().collect()
+    }
+
     /// What it was told that it was paid, the first first.
     pub fn paid(&self) -> Vec<u128> {
         let own = self.account();
-        let facts = self
-            .history()
-            .into_iter()
-            .flat_map(|event| match event.status {
-                Status::Final { facts, .. } => facts,
-                Status::Pending | Status::Rejected { .. } => Vec::new(),
-            });
-        let paid = facts.filter_map(|fact| match fact {
+        let paid = self.facts().into_iter().filter_map(|fact| match fact {
             Fact::Paid {
                 operator, amount, ..
             } => (operator == own).then_some(amount),
