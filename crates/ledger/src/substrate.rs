@@ -123,6 +123,8 @@ pub struct ChainStatus {
     pub url: String,
     /// Its last finalized block, or why that is not known.
     pub finalized: Result<Finalized, ChainAway>,
+    /// The block up to which everything is told: it lags behind the last one while there is much to read.
+    pub told: Option<u64>,
     /// Intents of this node that are not decided.
     pub waiting: usize,
 }
@@ -328,6 +330,7 @@ impl Chain {
         ChainStatus {
             url: shared.url.clone(),
             finalized: self.finalized().await,
+            told: shared.desk.seen().map(|seen| seen.number),
             waiting: shared.desk.waiting(),
         }
     }

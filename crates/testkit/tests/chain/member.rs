@@ -210,10 +210,11 @@ impl Member {
         self.last(intent)
     }
 
-    /// Whether it has seen that block.
+    /// Whether it has seen that block, and tells what was in it.
     pub fn has_seen(&self, height: u64) -> bool {
-        let last = self.status().finalized;
-        last.is_ok_and(|last| last.number >= height)
+        let status = self.status();
+        let last = status.finalized.map(|last| last.number);
+        last.is_ok_and(|last| last >= height) && status.told >= Some(height)
     }
 
     /// Waits until it sees something.

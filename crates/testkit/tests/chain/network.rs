@@ -132,8 +132,8 @@ fn money_adds_up_after_the_chain_was_killed_under_jobs() {
     );
 }
 
-/// What a node has and has paid in fees, less what the faucet gave it: what it has earned, or lost.
-pub fn told(chain: &Chain, data: &Path) -> i128 {
+/// Who was a node that has ended, and has read what has happened since.
+pub fn ended_node(chain: &Chain, data: &Path) -> Member {
     let seed: Digest = fs::read_to_string(data.join("node.key"))
         .unwrap()
         .trim()
@@ -141,7 +141,14 @@ pub fn told(chain: &Chain, data: &Path) -> i128 {
         .unwrap();
     let mut member = Member::open(&data.join("chain.redb"), &chain.url(), seed.0);
     member.settle();
-    member.waits(|member| member.status().waiting == 0);
+    let height = chain.height();
+    member.waits(|member| member.has_seen(height) && member.status().waiting == 0);
+    member
+}
+
+/// What a node has and has paid in fees, less what the faucet gave it: what it has earned, or lost.
+pub fn told(chain: &Chain, data: &Path) -> i128 {
+    let member = ended_node(chain, data);
     member.adds_up();
     let (own, purse) = (member.account(), member.state().purse);
     assert_eq!(purse.held, 0);

@@ -6,7 +6,7 @@ use opensky_api::{Amount, DeploymentRequest, Hex, PageQuery};
 use opensky_ledger::{Duty, Part};
 use opensky_protocol::{
     Account, Digest, Limits,
-    ledger::{Asked, Call, Data, Event, LedgerReply, LedgerRequest, OnChain, Status},
+    ledger::{Asked, Call, Data, Event, Fact, LedgerReply, LedgerRequest, OnChain, Status},
 };
 use rustix::process::Signal;
 use serde_json::json;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{
     chain::Chain,
     member::{GIFT, Member},
-    network::{JOB, node},
+    network::{JOB, ended_node, node},
     process::{Process, until},
 };
 
@@ -51,6 +51,7 @@ fn what_is_asked_on_the_chain_is_answered_and_paid_once_whoever_is_killed() {
     assert_eq!(scene.paid() * 2, price * 13);
     assert_eq!(scene.bonds(), [100 * SKY; 3], "nobody was silent");
     scene.lets_go();
+    scene.adds_up();
 }
 
 impl Scene {
@@ -187,6 +188,33 @@ impl Scene {
         until("nothing of it is left", || {
             !self.providers.iter().any(has_it)
         });
+    }
+
+    /// Everybody was told what moved its money.
+    fn adds_up(self) {
+        let Self {
+            chain,
+            requester,
+            providers,
+            asker,
+            folder,
+            ..
+        } = self;
+        drop((requester, providers));
+        let mut earned = 0;
+        for name in PROVIDERS {
+            let provider = ended_node(&chain, &folder.path().join(name));
+            provider.adds_up();
+            earned += provider.paid().into_iter().sum::<u128>();
+        }
+        let height = chain.height();
+        asker.waits(|asker| asker.has_seen(height));
+        asker.adds_up();
+        let paid = asker.facts().into_iter().map(|fact| match fact {
+            Fact::Paid { amount, .. } => amount,
+            _ => 0,
+        });
+        assert_eq!(paid.sum::<u128>(), earned);
     }
 
     /// Each a little later in the request's life.
