@@ -1,7 +1,7 @@
-//! What Alice may on a development chain, and no node asks for: to give it another runtime.
+//! What no node asks a chain for: calls that are signed by hand, as that by which Alice gives it another runtime.
 
 use blake2::{Blake2b, Digest as _, digest::consts::U32};
-use opensky_protocol::codec;
+use opensky_protocol::{SecretKey, codec};
 use serde_json::json;
 
 use crate::{
@@ -15,22 +15,30 @@ const SET_CODE: [u8; 4] = [4, 0, 0, 2];
 const SIGNED: u8 = 0x84;
 /// An address that is an account, and a signature of ed25519: the first of their kinds.
 const FIRST: u8 = 0;
+/// What is longer is signed by its hash.
+const LONGEST: usize = 256;
 /// It can be included for ever.
 const IMMORTAL: u8 = 0;
 const NO_TIP: u8 = 0;
 
 /// Hands in the call that gives the chain another runtime from the next block on.
 pub fn set_code(chain: &Chain, code: &[u8]) {
-    let alice = opensky_ledger::alice();
-    let account = alice.node().0;
     let mut call = SET_CODE.to_vec();
     call.extend(codec::encode(&code.to_vec()));
-    let extra = [IMMORTAL, compact(next_nonce(chain, &account)), NO_TIP];
-    let mut payload = [&call[..], &extra].concat();
+    send(chain, &opensky_ledger::alice(), &call);
+}
+
+/// Hands in a call.
+pub fn send(chain: &Chain, signer: &SecretKey, call: &[u8]) {
+    let account = signer.node().0;
+    let nonce = compact(next_nonce(chain, &account).into());
+    let extra = [&[IMMORTAL], &nonce[..], &[NO_TIP]].concat();
+    let mut payload = [call, &extra].concat();
     payload.extend(implied(chain));
-    // What is longer than 256 bytes, as this is, is signed by its hash.
-    let payload = Blake2b::<U32>::digest(&payload);
-    let signature = alice.sign_transaction(&payload);
+    if payload.len() > LONGEST {
+        payload = Blake2b::<U32>::digest(&payload).to_vec();
+    }
+    let signature = signer.sign_transaction(&payload);
     let mut signed = vec![SIGNED, FIRST];
     signed.extend(account);
     signed.push(FIRST);
@@ -68,8 +76,15 @@ fn next_nonce(chain: &Chain, account: &[u8]) -> u32 {
     u32::from_le_bytes(nonce.try_into().unwrap())
 }
 
-/// SCALE's compact form of a number that is below 64.
-fn compact(number: u32) -> u8 {
-    assert!(number < 64, "{number}");
-    (number << 2) as u8
+/// SCALE's compact form of a number.
+pub fn compact(number: u128) -> Vec<u8> {
+    let bytes = number.to_le_bytes();
+    match number {
+        0..0x40 => vec![bytes[0] << 2],
+        0x40..0x4000_0000 => ((number as u32) << 2 | 2).to_le_bytes().to_vec(),
+        _ => {
+            let len = 16 - number.leading_zeros() as usize / 8;
+            [&[((len - 4) as u8) << 2 | 3], &bytes[..len]].concat()
+        }
+    }
 }

@@ -4,12 +4,18 @@ use std::mem;
 
 use opensky_ledger::{Duty, Seat};
 use opensky_protocol::{
-    Class, Commit, Digest, Limits, Outputs, PriceTerms, Receipt, Transcript,
+    Class, Commit, Digest, Limits, Outputs, PriceTerms, Receipt, Transcript, codec,
     ledger::{Asked, Call, Data, Fact, Offered, OnChain, Rejection, Status, commitment},
     names,
 };
 
-use crate::{chain::Chain, faults::begin, member::Member, process::until};
+use crate::{
+    chain::Chain,
+    faults::begin,
+    member::Member,
+    process::until,
+    sudo::{compact, send},
+};
 
 const SKY: u128 = 1_000_000_000_000;
 const STAKE: u128 = 100 * SKY;
@@ -24,6 +30,17 @@ const PROGRAM: Digest = Digest([7; 32]);
 const TURN: u64 = 12_000;
 const BLOCKS: usize = 10;
 const HOUR: u64 = 3_600_000;
+
+/// `Revive::call`: the numbers of its pallet and its own.
+const CALL: [u8; 2] = [5, 1];
+/// Where contracts ask, and how they call it there.
+const OPENSKY: [u8; 20] = *b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0SK\0\0";
+const REQUEST: [u8; 4] = [0x16, 0x52, 0x7e, 0xdb];
+/// How many of a contract's coins are one of the chain's.
+const WEI: u128 = 1_000_000;
+/// Of a callback, and what one costs.
+const GAS: u64 = 100_000;
+const GAS_PRICE: u128 = 400;
 
 /// Who asks, and operators who do what the chain wants of them; but for the last, who never reveals what it has committed
 /// to. Blocks are made when they are asked for.
@@ -71,11 +88,38 @@ fn what_a_dead_chain_had_paid_and_lost_is_told_as_it_was_in_the_end() {
     scene.chain.begin();
     until("all is asked again", || {
         scene.chain.seal();
+        scene.have_seen_all();
         scene.all().all(|member| member.status().waiting == 0)
     });
     scene.is_over();
     scene.adds_up();
     scene.tells_what_it_came_to();
+}
+
+/// Who has no code is called, too: nothing happens, and that costs something.
+#[test]
+fn callback_is_told_by_what_it_took() {
+    let scene = Scene::new();
+    send(
+        &scene.chain,
+        &scene.asker.party.0,
+        &scene.asks_as_a_contract(),
+    );
+    scene.chain.wait_for(1);
+    scene.chain.seal();
+    scene.have_seen_all();
+    let price = u128::from(GAS) * GAS_PRICE;
+    assert_eq!(scene.asker.state().purse.held, PRICE + price);
+    scene.is_over();
+    scene.adds_up();
+    let told = scene.asker.facts();
+    let [_, opened, _, _, refunded, called_back] = &told[..] else {
+        panic!("{told:?}");
+    };
+    let held = PRICE + price;
+    assert!(matches!(opened, Fact::Opened { amount, .. } if *amount == held));
+    assert!(matches!(refunded, Fact::Refunded { amount, .. } if *amount == PRICE - 2 * ASK));
+    assert!(matches!(called_back, Fact::Paid { amount, .. } if (1..price).contains(amount)));
 }
 
 impl Scene {
@@ -145,6 +189,33 @@ impl Scene {
             callback: None,
         };
         Call::OnChain(Box::new(OnChain::Request(asked)))
+    }
+
+    /// The same, with a callback, as a contract would ask it.
+    fn asks_as_a_contract(&self) -> Vec<u8> {
+        let input = b"what is it?";
+        let limits = Limits::DEFAULT;
+        let number = |number: u128| [[0; 16], number.to_be_bytes()].concat();
+        let seconds = (self.now() + HOUR) / 1_000;
+        let head = [
+            number(10 * 32),
+            number(limits.fuel.into()),
+            number(limits.memory.into()),
+            number(limits.output.into()),
+            number(limits.log.into()),
+            number(2),
+            number(PRICE * WEI),
+            number(seconds.into()),
+            number(GAS.into()),
+        ];
+        let mut padded = input.to_vec();
+        padded.resize(input.len().next_multiple_of(32), 0);
+        let tail = [number(input.len() as u128), padded].concat();
+        let bytes = [&REQUEST[..], &PROGRAM.0, &head.concat(), &tail].concat();
+        // Nothing is sent along; half a second of a block, and 2 MiB of proof; a deposit of nothing.
+        let [nothing, time, proof] = [0, 500_000_000_000, 2 << 20].map(compact);
+        let limits = [&nothing[..], &time, &proof, &nothing].concat();
+        [&CALL[..], &OPENSKY, &limits, &codec::encode(&bytes)].concat()
     }
 
     fn ask(&self) {
