@@ -168,7 +168,7 @@ impl<'a> Writer<'a> {
 }
 
 /// Bytes of the events of one page. One event alone may be longer.
-const PAGE_BYTES: usize = 512 << 10;
+pub(crate) const PAGE_BYTES: usize = 512 << 10;
 
 /// Reads events after one another until the page is full.
 fn page(

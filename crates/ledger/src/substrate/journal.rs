@@ -5,11 +5,12 @@ use std::path::Path;
 use opensky_protocol::{Account, Digest, codec, ledger::Event};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use redb::{
-    Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction,
+    AccessGuard, Database, ReadableDatabase as _, ReadableTable as _, StorageError, Table,
+    TableDefinition, WriteTransaction,
 };
 
 use super::queue::{Queue, Waiting};
-use crate::LedgerError;
+use crate::{LedgerError, tables::PAGE_BYTES};
 
 type Bytes = &'static [u8];
 
@@ -233,17 +234,14 @@ impl Journal {
         Ok(Some(told.transpose()?.map(|told| told.event)))
     }
 
-    /// Events after that one, at most `limit`.
+    /// Events after that one, at most `limit`, and no more than a page has room for.
     pub fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, LedgerError> {
         let events = self.0.begin_read()?.open_table(EVENTS)?;
-        let mut page = Vec::new();
-        for entry in events.range(after.saturating_add(1)..)?.take(limit) {
-            page.push(codec::decode::<Told>(entry?.1.value())?.event);
-        }
-        Ok(page)
+        let rows = events.range(after.saturating_add(1)..)?;
+        page(rows.map(|entry| Ok(entry?.1)), limit)
     }
 
-    /// An account's events before that one, the newest first, at most `limit`.
+    /// An account's events before that one, the newest first, as many as those.
     pub fn history(
         &self,
         account: &Account,
@@ -253,18 +251,9 @@ impl Journal {
         let txn = self.0.begin_read()?;
         let history = txn.open_table(HISTORY)?;
         let events = txn.open_table(EVENTS)?;
-        let mut page = Vec::new();
-        for entry in history
-            .range((&account.0, 0)..(&account.0, before))?
-            .rev()
-            .take(limit)
-        {
-            let sequence = entry?.0.value().1;
-            if let Some(row) = events.get(sequence)? {
-                page.push(codec::decode::<Told>(row.value())?.event);
-            }
-        }
-        Ok(page)
+        let own = history.range((&account.0, 0)..(&account.0, before))?;
+        let rows = own.rev().map(|entry| events.get(entry?.0.value().1));
+        page(rows.filter_map(Result::transpose), limit)
     }
 
     fn write<T>(
@@ -276,6 +265,23 @@ impl Journal {
         txn.commit()?;
         Ok(done)
     }
+}
+
+/// Events after one another until the page is full: it has one if there is any.
+fn page<'a>(
+    rows: impl Iterator<Item = Result<AccessGuard<'a, Bytes>, StorageError>>,
+    limit: usize,
+) -> Result<Vec<Event>, LedgerError> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    for row in rows.take(limit) {
+        let row = row?;
+        bytes += row.value().len();
+        if bytes > PAGE_BYTES && !page.is_empty() {
+            break;
+        }
+        page.push(codec::decode::<Told>(row.value())?.event);
+    }
+    Ok(page)
 }
 
 /// The tables of events, in a transaction that writes.
@@ -366,7 +372,7 @@ fn last_seen(txn: &WriteTransaction) -> Result<Option<Seen>, LedgerError> {
 mod tests {
     use opensky_protocol::{
         NodeKey,
-        ledger::{Call, Rejection, Status},
+        ledger::{Call, Fact, Rejection, Status},
     };
 
     use super::*;
@@ -452,6 +458,40 @@ mod tests {
         assert_eq!(journal.rewind(seen(2)).unwrap().len(), 3);
         assert_eq!(told(&journal), [(1, 2)]);
         assert_eq!(journal.blocks().unwrap(), [seen(2)]);
+    }
+
+    #[test]
+    fn page_is_bounded_however_much_an_event_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&folder.path().join("journal")).unwrap();
+        let moved = Fact::Transferred {
+            from: OWN.into(),
+            to: OWN.into(),
+            amount: 1,
+        };
+        let facts = vec![moved; 6_000];
+        let long = |number| News {
+            event: event(
+                number,
+                Status::Final {
+                    fee: 0,
+                    facts: facts.clone(),
+                },
+            ),
+            decides: None,
+        };
+        let news = (0..4).map(long).collect();
+        journal.book(vec![block(1, news)]).unwrap();
+        let numbers = |page: Vec<Event>| {
+            let numbers = page.into_iter().map(|event| event.sequence);
+            numbers.collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(journal.events(0, 9).unwrap()), [1]);
+        assert_eq!(numbers(journal.events(1, 9).unwrap()), [2]);
+        let newest = |before| journal.history(&OWN.into(), before, 9).unwrap();
+        assert_eq!(numbers(newest(u64::MAX)), [4]);
+        assert_eq!(numbers(newest(4)), [3]);
+        assert_eq!(numbers(newest(1)), [0; 0]);
     }
 
     #[test]
