@@ -307,15 +307,19 @@ impl Place {
             transaction,
             about,
             fee,
-            facts,
+            mut facts,
             failed,
         } = deed;
         let decides = transaction.and_then(|hash| queue.by_hash(&hash));
         let own = [self.operator, self.signer.into()];
         let paid_by = fee.map(|(account, _)| account);
-        let mut concerned = facts.iter().flat_map(|fact| fact.accounts()).chain(paid_by);
-        if decides.is_none() && !concerned.any(|account| own.contains(&account)) {
-            return Vec::new();
+        let is_own = |account: &Account| own.contains(account);
+        if decides.is_none() {
+            // Of what others did the rest is their affair, and may be much.
+            facts.retain(|fact| fact.accounts().iter().any(is_own));
+            if facts.is_empty() && !paid_by.as_ref().is_some_and(is_own) {
+                return Vec::new();
+            }
         }
         let waiting = decides.and_then(|order| queue.0.get(&order));
         let (intent, account) = match (waiting, transaction.or(about)) {
@@ -502,7 +506,7 @@ fn page(limit: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use opensky_protocol::{SecretKey, Verified};
+    use opensky_protocol::{SecretKey, Verified, ledger::Fact};
 
     use super::*;
 
@@ -656,6 +660,29 @@ mod tests {
         };
         assert!(news(&desk, by_itself).is_empty());
         assert_eq!(news(&desk, signed)[0].decides, Some(0));
+    }
+
+    #[test]
+    fn of_what_others_did_only_ones_own_affairs_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(&folder.path().join("journal"));
+        let stranger = Account([2; 32]);
+        let moved = |to| Fact::Transferred {
+            from: stranger,
+            to,
+            amount: 1,
+        };
+        let deed = |facts| Deed {
+            transaction: Some(Digest([5; 32])),
+            fee: Some((stranger, 7)),
+            facts,
+            ..Deed::default()
+        };
+        assert!(news(&desk, deed(vec![moved(stranger)])).is_empty());
+        let told = news(&desk, deed(vec![moved(stranger), moved(OWN.into())]));
+        let facts = vec![moved(OWN.into())];
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].event.status, Status::Final { fee: 7, facts });
     }
 
     #[test]
