@@ -17,7 +17,8 @@ pub struct Event {
     pub sequence: u64,
     /// When, in Unix milliseconds by the ledger's clock.
     pub at: u64,
-    /// The intent's name; the escrow's id where a ledger does by itself what is due.
+    /// The intent's name; the id of the escrow or the request where a ledger does by itself what is due, or that of the
+    /// block where there is none.
     pub intent: Digest,
     /// For whom it was; there, whose escrow it is.
     pub account: Account,
@@ -47,7 +48,7 @@ pub enum Status {
 }
 
 /// One thing that happened in the books. All amounts that move are named, so whoever adds them up has
-/// the balances.
+/// the balances. What a request on a chain holds is told as an escrow of its payer's, under the request's name.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 #[allow(missing_docs)] // the fields are said in each variant's sentence
 pub enum Fact {
