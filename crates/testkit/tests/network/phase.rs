@@ -180,6 +180,10 @@ fn reveal(net: &mut Net, number: u8) -> Scene {
 /// escrow is not closed.
 fn settle(net: &mut Net, number: u8, providers: &[&str]) -> Scene {
     let mut scene = execute(net, number, providers);
+    // Nobody takes a unit whose escrow the ledger does not show.
+    for provider in [ONE, TWO] {
+        net.wait_past(scene.job, provider, &["asked"]);
+    }
     net.halt(LEDGER);
     scene.release_workers();
     net.ends(scene.job, &scene.text);

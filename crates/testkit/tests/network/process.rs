@@ -90,13 +90,18 @@ impl Process {
         .collect()
     }
 
-    /// Halts them all, and returns which they are.
+    /// Halts them all, and returns which they are. One that waits for a processor halts when it gets it: it is
+    /// waited for, or it would halt after it was told to go on.
     pub fn halt_workers(&self) -> Vec<Pid> {
         let workers = self.workers();
         for worker in &workers {
             // Fails for one that has ended meanwhile.
             let _ = kill_process(*worker, Signal::STOP);
         }
+        until("all workers are halted", || {
+            let mut workers = workers.iter();
+            workers.all(|worker| is_halted(*worker) || has_ended(*worker))
+        });
         workers
     }
 
@@ -130,6 +135,11 @@ impl Drop for Process {
 /// Whether a process is halted.
 pub fn is_halted(pid: Pid) -> bool {
     state(pid).is_some_and(|(state, _)| state == 'T')
+}
+
+/// Whether a process is no more, but perhaps for somebody who has yet to ask how it ended.
+fn has_ended(pid: Pid) -> bool {
+    state(pid).is_none_or(|(state, _)| state == 'Z')
 }
 
 /// A process's state, by its letter, and its parent.
