@@ -1,6 +1,6 @@
 //! Gives seats to providers: which unit next, and who runs it.
 
-use opensky_protocol::{Assignment, Digest, NodeKey, Turn};
+use opensky_protocol::{Account, Assignment, Digest, NodeKey, Turn};
 
 use crate::{
     alarm::Alarm,
@@ -16,7 +16,7 @@ use crate::{
     rebuilding::Renewed,
     row::Stored,
     standing::Standings,
-    time::millis,
+    time::{Time, millis},
     unit::{Again, Audit, Seat, SeatState, Unit},
 };
 
@@ -228,7 +228,8 @@ impl Broker {
         let job = self.jobs.get_mut(&id)?;
         job.sort(index);
         let unit = job.units.get(&index);
-        if unit.is_some_and(|unit| unit.lacks() > 0 && unit.seats.iter().any(Seat::has_promised)) {
+        let has_spoken = |seat: &Seat| seat.has_promised() || seat.has_failed();
+        if unit.is_some_and(|unit| unit.lacks() > 0 && unit.seats.iter().any(has_spoken)) {
             // Perhaps there is nobody else at all.
             let late = at.now.after(self.policy.quorum);
             at.alarms.bring_forward(Alarm::Quorum(id, index), late);
@@ -237,7 +238,7 @@ impl Broker {
     }
 
     fn seat_one(&mut self, id: Digest, index: u32, at: &mut Moment<'_>) -> Placed {
-        let Some(node) = self.choose(id, index) else {
+        let Some(node) = self.choose(id, index, at.now) else {
             return Placed::No;
         };
         let (Some(job), Some(listing)) = (self.jobs.get_mut(&id), self.market.listing(&node))
@@ -311,17 +312,39 @@ impl Broker {
         self.market.seat(&node, at.now);
     }
 
-    /// Who gets the next seat of a unit.
-    fn choose(&self, id: Digest, index: u32) -> Option<NodeKey> {
+    /// Who gets the next seat of a unit: if there is nobody who had none, somebody whose host has failed
+    /// at it and has had time since.
+    fn choose(&self, id: Digest, index: u32, now: Time) -> Option<NodeKey> {
         let job = self.jobs.get(&id)?;
         let unit = job.units.get(&index)?;
+        let mut seated = unit.seated();
+        let chosen = self.choose_beside(job, unit, index, &seated);
+        if chosen.is_some() {
+            return chosen;
+        }
+        let recovered = unit.recovered(now, self.policy.quorum);
+        if recovered.is_empty() || self.others(job, unit).next().is_some() {
+            return None;
+        }
+        seated.retain(|operator| !recovered.contains(operator));
+        self.choose_beside(job, unit, index, &seated)
+    }
+
+    /// The same of all but those operators.
+    fn choose_beside(
+        &self,
+        job: &Job,
+        unit: &Unit,
+        index: u32,
+        seated: &[Account],
+    ) -> Option<NodeKey> {
         let local = job.local(index);
         let search = Search {
             pool: &job.pool,
             draw: self
                 .draws
-                .number(Purpose::Seat, &(id, unit.id, unit.seats.len() as u32)),
-            seated: &unit.seated(),
+                .number(Purpose::Seat, &(job.id, unit.id, unit.seats.len() as u32)),
+            seated,
             run: job.run(unit.input_len),
         };
         // Where a host has failed, somebody who is known tells more than a stranger.

@@ -1,6 +1,7 @@
 //! One unit of a job: who has had a turn at it, and what came of each.
 
-use std::collections::BTreeMap;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use opensky_protocol::{Account, Class, Digest, NodeKey, PriceTerms, Refusal};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
@@ -252,13 +253,13 @@ impl Unit {
         if !is_wanted || self.seats.iter().any(Seat::has_promised) {
             return None;
         }
-        let reasons = self.seats.iter().filter_map(|seat| match &seat.state {
-            SeatState::Over(Over::Aborted(reason)) => Some(reason),
-            _ => None,
-        });
-        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
-        reasons.for_each(|reason| *counts.entry(reason).or_default() += 1);
-        let often = counts.into_iter().find(|(_, count)| *count >= ABORTS);
+        let mut failed: BTreeMap<&String, BTreeSet<Account>> = BTreeMap::new();
+        for seat in &self.seats {
+            if let SeatState::Over(Over::Aborted(reason)) = &seat.state {
+                failed.entry(reason).or_default().insert(seat.operator);
+            }
+        }
+        let often = failed.into_iter().find(|(_, by)| by.len() >= ABORTS);
         often.map(|(reason, _)| reason.clone())
     }
 
@@ -286,6 +287,19 @@ impl Unit {
     pub(crate) fn seated(&self) -> Vec<Account> {
         let seats = self.seats.iter().filter(|seat| !seat.may_try_again());
         seats.map(|seat| seat.operator).collect()
+    }
+
+    /// Operators whose hosts have failed at it once, and who were asked so long ago: a worker that died or
+    /// memory that was short then says little about now.
+    pub(crate) fn recovered(&self, now: Time, pause: Duration) -> Vec<Account> {
+        let failed = self.seats.iter().filter(|seat| seat.has_failed());
+        let rested = failed.filter(|seat| seat.asked.after(pause) <= now);
+        let has_one = |operator: &Account| {
+            let own = self.seats.iter().filter(|seat| seat.operator == *operator);
+            own.filter(|seat| !seat.may_try_again()).count() == 1
+        };
+        let operators = rested.map(|seat| seat.operator);
+        operators.filter(has_one).collect()
     }
 
     /// Whether enough have committed that all may show.

@@ -47,7 +47,12 @@ impl World {
         self.nodes[place].runs += 1;
         let lie = self.lie(place, turn);
         let node = &self.nodes[place];
-        if node.character == Character::Failing {
+        let fails = match node.character {
+            Character::Failing => true,
+            Character::Shaky(first) => node.runs <= first,
+            _ => false,
+        };
+        if fails {
             return Err(Abort::HostMemory);
         }
         if matches!(node.character, Character::Cut(first) if node.runs <= first) {

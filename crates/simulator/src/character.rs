@@ -31,6 +31,8 @@ pub enum Character {
     Hiding,
     /// A provider whose machine fails at everything.
     Failing,
+    /// A provider whose machine fails, so often at first.
+    Shaky(u32),
     /// A provider that cannot get what the requester has, so often at first.
     Cut(u32),
     /// A provider that has no room on its disk, so often at first.
@@ -75,6 +77,7 @@ impl Character {
             Self::Honest
                 | Self::Silent
                 | Self::Failing
+                | Self::Shaky(_)
                 | Self::Cut(_)
                 | Self::Full(_)
                 | Self::Slow(_)

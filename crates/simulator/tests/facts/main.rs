@@ -25,7 +25,7 @@ use opensky_simulator::{
 };
 use proptest::prelude::*;
 
-use Character::{Cut, Failing, Full, Hiding, Honest, Liar, Mapper, Silent, Slow, Turncoat};
+use Character::{Cut, Failing, Full, Hiding, Honest, Liar, Mapper, Shaky, Silent, Slow, Turncoat};
 
 const HOUR: u64 = 3_600_000;
 const MONEY: u128 = 1 << 60;
@@ -201,6 +201,36 @@ fn what_fails_everywhere_is_unrunnable() {
     let world = run(world(5, Weather::CALM, &[Failing; 3]), vec![order.clone()]);
     let reason = "the host ran out of memory".into();
     ends(&world, &order, Ending::Unrunnable { index: 0, reason });
+}
+
+/// The turns at the unit of a job of two whose hosts are these: how each ended.
+fn turns_of_two(providers: &[Character], ending: Ending) -> Vec<String> {
+    let order = single(1);
+    let world = run(world(5, Weather::CALM, providers), vec![order.clone()]);
+    ends(&world, &order, ending);
+    let id = order.id(&world.nodes[0].who);
+    let units = world.nodes[0].participant.units(&id);
+    let mut turns: Vec<String> = units[0]
+        .seats
+        .iter()
+        .map(|seat| seat.state.clone())
+        .collect();
+    turns.sort();
+    turns
+}
+
+const FAILED: &str = "failed: the host ran out of memory";
+
+#[test]
+fn host_that_has_failed_is_asked_once_more_if_there_is_nobody_else() {
+    let turns = turns_of_two(&[Shaky(1), Honest], Ending::Done);
+    assert_eq!(turns, ["agreed", "agreed", FAILED]);
+}
+
+#[test]
+fn host_that_fails_again_is_no_second_opinion() {
+    let turns = turns_of_two(&[Failing, Honest], Ending::Deadline);
+    assert_eq!(turns.iter().filter(|turn| *turn == FAILED).count(), 2);
 }
 
 #[test]
