@@ -85,12 +85,23 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let runtime = stages.step("runtime", || build_runtime(Purpose::Chain))?;
     println!("{}", runtime.display());
-    if args.node {
-        let node = stages.step("node", || build_node(args.consent))?;
-        println!("{}", node.display());
+    if !args.node {
+        stages.summary();
+        return Ok(());
     }
+    let node = stages.step("node", || build_node(args.consent))?;
+    println!("{}", node.display());
     stages.summary();
+    eprintln!("{}", next(&node, &runtime));
     Ok(())
+}
+
+/// What starts both, for whichever `opensky` is found.
+fn next(node: &Path, runtime: &Path) -> String {
+    let mut devnet = Command::new("opensky");
+    devnet.args(["devnet", "--chain"]);
+    devnet.envs([("OPENSKY_CHAIN_NODE", node), ("OPENSKY_RUNTIME", runtime)]);
+    format!("next: {}", run::shown(&devnet))
 }
 
 /// Builds the runtime, and answers where it is. That of a chain is built last, so that it is where cargo puts it.
@@ -214,4 +225,16 @@ fn with_linker() -> anyhow::Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = linkers.chain(std::env::split_paths(&path)).collect();
     std::env::join_paths(folders).context("a folder in PATH has an odd name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_starts_both_can_be_pasted_into_a_shell() {
+        let next = next(Path::new("/a b/node"), Path::new("/runtime.wasm"));
+        let line = "next: OPENSKY_CHAIN_NODE='/a b/node' OPENSKY_RUNTIME=/runtime.wasm opensky devnet --chain";
+        assert_eq!(next, line);
+    }
 }

@@ -54,6 +54,29 @@ fn has_bad_node() -> bool {
     own.with_file_name("bad-node").is_file()
 }
 
+/// An opensky that was installed elsewhere: beside it is nothing that was built with it.
+#[test]
+fn installed_program_is_told_which_variables_name_what_is_not_beside_it() {
+    let person = Session::new();
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let installed = place.path().join("bin/opensky");
+    fs::create_dir(place.path().join("bin")).expect("a folder");
+    fs::hard_link(env!("CARGO_BIN_EXE_opensky"), &installed).expect("on the same disk");
+    let variables = ["OPENSKY_CHAIN_NODE", "OPENSKY_RUNTIME", "OPENSKY_BAD_NODE"];
+    let cases: [(&[&str], &[&str]); 2] = [
+        (&["--chain"], &variables[..2]),
+        (&["--bad", "lie:1"], &variables[2..]),
+    ];
+    for (args, named) in cases {
+        let mut command = Command::new(&installed);
+        command.arg("devnet").args(args);
+        for variable in variables {
+            command.env_remove(variable);
+        }
+        Ran::of(person.at_home(&mut command)).refuses(2, named);
+    }
+}
+
 #[test]
 fn network_computes_what_this_machine_computes_and_leaves_nothing_behind() {
     let person = Session::with_warm_cache();

@@ -53,7 +53,8 @@ pub struct Args {
     /// How many providers, the bad ones among them.
     #[arg(long, value_name = "N", default_value_t = PROVIDERS)]
     providers: usize,
-    /// Providers that misbehave: lie, crash, slow, silent or copy, and how many of each.
+    /// Providers that misbehave: lie, crash, slow, silent or copy, and how many of each. Their program is built
+    /// beside this one, or named by OPENSKY_BAD_NODE.
     #[arg(long, value_name = "HABIT:N", value_delimiter = ',')]
     bad: Vec<BadOnes>,
     /// Makes the same nodes every time: what their keys are made of.
@@ -64,7 +65,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Settles on a chain: starts one of this machine, and no ledger of one node's. Its node and its runtime
-    /// are built by `cargo xtask runtime --node`.
+    /// are built by `cargo xtask runtime --node`, which prints the variables that name them to an `opensky` that
+    /// is installed elsewhere: OPENSKY_CHAIN_NODE and OPENSKY_RUNTIME.
     #[arg(long)]
     chain: bool,
     /// What each honest provider has at stake, as in 5SKY [default: 100SKY on a chain, where whoever has nothing at

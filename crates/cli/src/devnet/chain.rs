@@ -15,8 +15,12 @@ use crate::{Problem, paths};
 pub const NAME: &str = "chain";
 /// Milliseconds between the blocks of a devnet.
 pub const SEAL: &str = "500";
-/// What builds both programs.
-const BUILD: &str = "build it in OpenSky's sources, and use the opensky that is built there: cargo xtask runtime --node";
+/// What names the node, and the runtime, to an opensky that they were not built beside.
+const NODE: &str = "OPENSKY_CHAIN_NODE";
+const RUNTIME: &str = "OPENSKY_RUNTIME";
+/// What builds both programs, and where one that is installed gets them from.
+const BUILD: &str = "build it in OpenSky's sources: cargo xtask runtime --node; an opensky that is installed elsewhere \
+    finds it by OPENSKY_CHAIN_NODE and OPENSKY_RUNTIME, which that command prints";
 
 /// What a chain is run with.
 #[derive(Clone, Debug)]
@@ -28,12 +32,10 @@ pub struct Programs {
 impl Programs {
     /// Those that the environment names, or that were built beside this program.
     pub fn find() -> Result<Self, Problem> {
-        let node = find("OPENSKY_CHAIN_NODE", "debug/opensky-chain-node");
-        let runtime = find(
-            "OPENSKY_RUNTIME",
-            "wasm32v1-none/release/opensky_chain_runtime.wasm",
-        );
-        let missing = |what| Problem::usage(format!("{what} is not built")).help(BUILD);
+        let node = find(NODE, "debug/opensky-chain-node");
+        let runtime = find(RUNTIME, "wasm32v1-none/release/opensky_chain_runtime.wasm");
+        let missing =
+            |what| Problem::usage(format!("{what} is not beside this program")).help(BUILD);
         Ok(Self {
             node: node.ok_or_else(|| missing("the chain's node"))?,
             runtime: runtime.ok_or_else(|| missing("the chain's runtime"))?,

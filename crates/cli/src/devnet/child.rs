@@ -24,6 +24,8 @@ use crate::{Problem, signals::Signals};
 
 /// The testkit's binary, which is built beside this one.
 const BAD: &str = "bad-node";
+/// What names it to an opensky that is installed elsewhere.
+const BAD_NODE: &str = "OPENSKY_BAD_NODE";
 /// How often a process that is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -301,10 +303,16 @@ fn first_line(stdout: ChildStdout) -> Receiver<String> {
 
 /// Where the bad nodes' program is.
 pub fn bad_node() -> Result<PathBuf, Problem> {
+    if let Some(named) = std::env::var_os(BAD_NODE) {
+        return Ok(named.into());
+    }
     let own = std::env::current_exe();
     let beside = own.ok().and_then(|own| Some(own.parent()?.join(BAD)));
     beside.filter(|file| file.is_file()).ok_or_else(|| {
         Problem::usage(format!("the bad nodes' program, `{BAD}`, is not beside this one"))
-            .help("build it in OpenSky's sources, and use the opensky beside it: cargo build -p opensky-testkit -p opensky-cli --bins")
+            .help(
+                "build it in OpenSky's sources: cargo build -p opensky-testkit --bins; an opensky that is installed \
+                 elsewhere finds it by OPENSKY_BAD_NODE=target/debug/bad-node",
+            )
     })
 }

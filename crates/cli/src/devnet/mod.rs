@@ -73,9 +73,14 @@ impl Devnet {
             passing: is_passing.then(|| folder.to_owned()),
         };
         let mut plan = plan.clone();
+        // Nothing is started of a network that cannot be.
+        if !plan.bad.is_empty() {
+            child::bad_node()?;
+        }
         if plan.chain.is_some() {
+            let programs = chain::Programs::find()?;
             told("starting the chain");
-            let (child, url) = chain::Programs::find()?.start(folder, chain::SEAL, &wait)?;
+            let (child, url) = programs.start(folder, chain::SEAL, &wait)?;
             network.children.push(child);
             network.chain = Some(url.clone());
             plan.chain = Some(url);
