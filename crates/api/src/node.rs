@@ -166,6 +166,9 @@ pub struct Requester {
     /// can claim it any more; absent while the ledger does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Amount>,
+    /// What of that is at stake, what is on its way out of the bond among it; absent while the ledger does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_stake: Option<Amount>,
     /// What it has paid; absent while the ledger does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Amount>,

@@ -28,11 +28,10 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
     });
     let work = desk.node.work().await.ok_or_else(refusal::ended)?;
     let provides = desk.node.config().provide;
-    let held = match &status.ledger_away {
+    let has = match &status.ledger_away {
         Some(_) => None,
         None => desk.node.balance().await.ok(),
     };
-    let held = held.map(|state| Amount(state.purse.held));
     Ok(json(&NodeStatus {
         node: status.node.into(),
         account: status.account.into(),
@@ -44,7 +43,8 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer {
         requester: Requester {
             jobs: count,
             escrow: Amount(escrow),
-            held,
+            held: has.as_ref().map(|state| Amount(state.purse.held)),
+            at_stake: has.as_ref().map(|state| Amount(state.operator.at_stake())),
             spent: status.turnover.map(|all| Amount(all.spent)),
         },
     }))

@@ -1,6 +1,6 @@
 //! How a node is: whether it is reached, what it offers, and what it has done.
 
-use opensky_api::{Amount, NodeStatus, Provider, Reached, Time};
+use opensky_api::{Amount, NodeStatus, Provider, Reached, Requester, Time};
 
 use super::{account::ledger, board::fuel_text, moment::from_now, tables::prices};
 use crate::{
@@ -33,9 +33,17 @@ pub fn node(node: &NodeStatus, now: Time) -> String {
         None => rows.push(("provides", "nothing: it is a requester only".into())),
         Some(provider) => rows.extend(provides(provider)),
     }
-    let requests = &node.requester;
+    let staked = node.requester.at_stake.filter(|sum| *sum != Amount(0));
+    rows.extend(staked.map(|sum| ("at stake", sum.rounded())));
+    rows.push(("requests", requests(&node.requester)));
+    term::columns(rows)
+}
+
+fn requests(requests: &Requester) -> String {
     let jobs = term::count(requests.jobs.into(), "job");
-    let set_aside = match requests.held {
+    let staked = requests.at_stake.unwrap_or(Amount(0));
+    let for_jobs = |held: Amount| Amount(held.0.saturating_sub(staked.0));
+    let set_aside = match requests.held.map(for_jobs) {
         Some(held) if held != requests.escrow && requests.escrow == Amount(0) => {
             format!("{} set aside for jobs that have ended", held.rounded())
         }
@@ -49,8 +57,7 @@ pub fn node(node: &NodeStatus, now: Time) -> String {
     let spent = requests.spent.map_or(String::new(), |spent| {
         format!(", {} spent", spent.rounded())
     });
-    rows.push(("requests", format!("{jobs} under way, {set_aside}{spent}")));
-    term::columns(rows)
+    format!("{jobs} under way, {set_aside}{spent}")
 }
 
 fn reachable(node: &NodeStatus) -> String {
@@ -154,6 +161,22 @@ mod tests {
         assert!(shown(2_000).contains(only), "{}", shown(2_000));
         let more = "1 job under way, 5 nSKY set aside, 3 nSKY of it for jobs that have ended\n";
         assert!(shown(5_000).contains(more), "{}", shown(5_000));
+    }
+
+    #[test]
+    fn stake_is_not_taken_for_money_of_jobs() {
+        let shown = |escrow, held, staked| {
+            let mut status = status(held);
+            status.requester.escrow = Amount(escrow);
+            status.requester.at_stake = Some(Amount(staked));
+            samples::plain(&node(&status, Time::saturating(0)))
+        };
+        let only = shown(0, 5_000, 5_000);
+        assert!(only.contains("at stake   5 nSKY\n"), "{only}");
+        assert!(only.contains("under way, 0 SKY set aside\n"), "{only}");
+        let more = shown(0, 7_000, 5_000);
+        let line = "under way, 2 nSKY set aside for jobs that have ended\n";
+        assert!(more.contains(line), "{more}");
     }
 
     #[test]
