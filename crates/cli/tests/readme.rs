@@ -30,7 +30,7 @@ const NOT_TYPED: &[(&str, &str)] = &[
         "it needs what that compiles; a test of its own starts one where it is there",
     ),
     (
-        "cargo install --path crates/cli",
+        "cargo install --locked --path crates/cli",
         "it changes the person's own machine",
     ),
 ];
