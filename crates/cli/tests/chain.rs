@@ -28,7 +28,12 @@ fn money(person: &Session) {
 fn people_see_the_chain_and_what_it_takes() {
     let person = Session::with_warm_cache();
     let devnet = Devnet::start(&person, &["--chain", "--providers", "2"]);
-    for shown in ["ws://127.0.0.1:", "opensky chain status"] {
+    for shown in [
+        "starting the chain\n",
+        "staking for provider-1\n",
+        "ws://127.0.0.1:",
+        "opensky chain status",
+    ] {
         assert!(devnet.said.contains(shown), "{}", devnet.said);
     }
     person.opensky(&["chain", "status"]).is(

@@ -1,6 +1,8 @@
 //! `opensky devnet`: a network of real processes on this machine.
 
 use std::{
+    cell::RefCell,
+    io::{IsTerminal as _, stderr},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -83,11 +85,11 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     plan(&args, Names::default()).check()?;
     let end = Signals::end()?;
-    let spinner = Spinner::start("starting");
-    let folder = Folder::of(args.data.as_deref(), &|what| spinner.say(what))?;
+    let steps = Steps::start(args.format);
+    let folder = Folder::of(args.data.as_deref(), &|what| steps.say(what))?;
     let plan = plan(&args, Names::of(folder.path())?);
-    let started = Devnet::start(&plan, &folder, &end, &|what| spinner.say(what));
-    drop(spinner);
+    let started = Devnet::start(&plan, &folder, &end, &|what| steps.say(what));
+    drop(steps);
     let mut devnet = match started {
         Ok(devnet) => devnet,
         Err(Stop::Told) => return Ok(Exit::Success),
@@ -112,6 +114,31 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     drop(current);
     drop(devnet);
     Ok(Exit::Success)
+}
+
+/// What is under way until it is ready: a spinner on a terminal, and lines where none is.
+struct Steps {
+    spinner: Spinner,
+    has_lines: bool,
+    last: RefCell<String>,
+}
+
+impl Steps {
+    fn start(format: Format) -> Self {
+        Self {
+            spinner: Spinner::start("starting"),
+            has_lines: format == Format::Text && !stderr().is_terminal(),
+            last: RefCell::default(),
+        }
+    }
+
+    /// The same again is no news.
+    fn say(&self, what: &str) {
+        self.spinner.say(what);
+        if self.has_lines && self.last.replace(what.into()) != what {
+            term::to_stderr(&format!("  {what}\n"));
+        }
+    }
 }
 
 fn plan(args: &Args, names: Names) -> Plan {

@@ -42,8 +42,9 @@ impl Programs {
         })
     }
 
-    /// The specification of a chain that begins with the runtime: made once for each runtime, and kept.
-    fn spec(&self, cache: &Path) -> Result<PathBuf, Problem> {
+    /// The specification of a chain that begins with the runtime: made once for each runtime, and kept. A runtime of
+    /// which there is none is new here, so its native code is made next.
+    fn spec(&self, cache: &Path, told: &dyn Fn(&str)) -> Result<PathBuf, Problem> {
         let failed = |error: io::Error| {
             Problem::host("cannot make the specification of a chain").because(error)
         };
@@ -52,6 +53,7 @@ impl Programs {
         if file.is_file() {
             return Ok(file);
         }
+        told("making the chain's specification, once for its runtime");
         let mut command = Command::new(&self.node);
         command.args(["spec", "--runtime"]).arg(&self.runtime);
         let output = command.stderr(Stdio::inherit()).output().map_err(failed)?;
@@ -62,19 +64,21 @@ impl Programs {
         let mut new = tempfile::NamedTempFile::new_in(cache).map_err(failed)?;
         io::Write::write_all(&mut new, &output.stdout).map_err(failed)?;
         new.persist(&file).map_err(|error| failed(error.error))?;
+        told("compiling the chain's runtime, once: a minute or two on a busy machine");
         Ok(file)
     }
 
     /// Starts the chain whose blocks are in `folder`, or begins it there; `seal` says when blocks are made, in the words of
-    /// its node. Returns it and where it can be asked.
+    /// its node. Returns it and where it can be asked. `told` hears what is under way.
     pub fn start(
         &self,
         folder: &Path,
         seal: &str,
         wait: &Wait<'_>,
+        told: &dyn Fn(&str),
     ) -> Result<(Child, String), Stop> {
         let cache = paths::cache()?.join(NAME);
-        let spec = self.spec(&cache)?;
+        let spec = self.spec(&cache, told)?;
         let log = folder.join(format!("{NAME}.log"));
         let run = |port: &str| {
             let mut args: Vec<_> = ["run", "--seal", seal, "--port", port]
