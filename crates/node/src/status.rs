@@ -103,6 +103,7 @@ impl Node {
         let turnover = timeout(LEDGER, parts.wallet.turnover()).await;
         let turnover = turnover.unwrap_or(Err(LedgerAway::Slow(LEDGER.as_secs())));
         let chain = timeout(LEDGER, parts.wallet.books.chain()).await;
+        let silent = chain.is_err();
         let metrics = &parts.metrics;
         let mut status = Status {
             node: parts.who.node,
@@ -115,7 +116,8 @@ impl Node {
                 .as_ref()
                 .err()
                 .cloned()
-                .or(parts.wallet.books.away()),
+                .or(parts.wallet.books.away())
+                .or(silent.then_some(LedgerAway::Slow(LEDGER.as_secs()))),
             network,
             offer: parts.market.own().map(|offer| offer.value),
             offers: parts.market.known().len(),

@@ -1,6 +1,6 @@
 //! An account: what it has, and what happened to it.
 
-use opensky_api::{Amount, Entry, EntryKind, Hex, Ledger, NodeId, Time, Wallet};
+use opensky_api::{Amount, Bookkeeping, Entry, EntryKind, Hex, Ledger, NodeId, Time, Wallet};
 use opensky_protocol::Digest;
 
 use super::{moment::from_now, tables::table};
@@ -46,6 +46,8 @@ pub fn wallet(wallet: &Wallet, now: Time) -> String {
 pub fn chain(ledger: &Ledger, now: Time) -> String {
     let mut rows = Vec::new();
     match &ledger.chain {
+        // It has not said how it is.
+        None if ledger.kind == Bookkeeping::Chain => {}
         None => rows.push((
             "chain",
             "none: this node settles on an embedded ledger".into(),
@@ -134,7 +136,7 @@ fn kind(kind: EntryKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use opensky_api::{Block, Bookkeeping, Chain, Count, JobId, Unbonding};
+    use opensky_api::{Block, Chain, Count, JobId, Unbonding};
 
     use super::*;
     use crate::remote::samples;
@@ -196,7 +198,9 @@ mod tests {
         ] {
             assert!(text.contains(part), "{text}");
         }
-        (ledger.chain, ledger.kind) = (None, Bookkeeping::Embedded);
+        (ledger.chain, ledger.answers) = (None, false);
+        assert!(!shown(&ledger).contains("none"), "{}", shown(&ledger));
+        ledger.kind = Bookkeeping::Embedded;
         assert!(shown(&ledger).contains("none: this node settles on an embedded ledger"));
     }
 

@@ -30,8 +30,8 @@ use super::{
 };
 use crate::LedgerError;
 
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an answer is waited for: a third of what whoever asks this node waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a chain that is away is left alone at first; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
@@ -153,7 +153,15 @@ pub(super) async fn patiently<T, E: Into<ChainAway>>(
 ) -> Result<T, ChainAway> {
     let slow = || ChainAway::Unreachable("the chain's node does not answer".into());
     let answer = timeout(PATIENCE, answer).await.map_err(|_| slow())?;
-    answer.map_err(Into::into)
+    answer.map_err(|error| match error.into() {
+        ChainAway::Unreachable(why) => ChainAway::Unreachable(inmost(&why).to_owned()),
+        away => away,
+    })
+}
+
+/// What has gone wrong. Each layer between says no more than that the one below it has failed.
+fn inmost(why: &str) -> &str {
+    why.rsplit("client error: ").next().unwrap_or(why)
 }
 
 /// Takes back what is known of blocks that are gone. A node that is killed may lose finalized ones.
@@ -280,4 +288,18 @@ async fn submit(head: &At, sent: Vec<Sent>) -> Result<(), Failure> {
             .ok();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_chain_is_away_is_told_without_the_layers_between() {
+        let layers =
+            "RPC error: client error: RPC error: client error: Connection timeout exceeded: 10s";
+        assert_eq!(inmost(layers), "Connection timeout exceeded: 10s");
+        let one = "the chain's node does not answer";
+        assert_eq!(inmost(one), one);
+    }
 }
