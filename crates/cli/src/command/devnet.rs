@@ -14,11 +14,11 @@ use serde_json::json;
 use crate::{
     Exit, Problem,
     devnet::{
-        Devnet, Stop,
+        Devnet, Stop, chain,
         current::Current,
         folder::Folder,
         names::Names,
-        plan::{BadOnes, Plan},
+        plan::{self, BadOnes, Plan},
     },
     foreign,
     progress::Spinner,
@@ -87,6 +87,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let end = Signals::end()?;
     let steps = Steps::start(args.format);
     let folder = Folder::of(args.data.as_deref(), &|what| steps.say(what))?;
+    keeps_its_books(folder.path(), &args)?;
     let plan = plan(&args, Names::of(folder.path())?);
     let started = Devnet::start(&plan, &folder, &end, &|what| steps.say(what));
     drop(steps);
@@ -158,6 +159,30 @@ fn plan(args: &Args, names: Names) -> Plan {
         }),
         chain: args.chain.then(String::new),
     }
+}
+
+/// Refuses to go on with a network on another ledger than the one that it began with: its nodes would, one by one.
+fn keeps_its_books(folder: &Path, args: &Args) -> Result<(), Problem> {
+    let other = Args {
+        chain: !args.chain,
+        ..args.clone()
+    };
+    let (own, begun) = match args.chain {
+        true => (chain::NAME, plan::LEDGER),
+        false => (plan::LEDGER, chain::NAME),
+    };
+    if folder.join(own).exists() || !folder.join(begun).exists() {
+        return Ok(());
+    }
+    let with = match other.chain {
+        true => "with --chain",
+        false => "without --chain",
+    };
+    Err(Problem::usage(format!(
+        "the network in `{}` was begun {with}",
+        folder.display()
+    ))
+    .help(format!("go on with it: {}", typed(folder, &other))))
 }
 
 /// What happens now, and what is left.
@@ -289,5 +314,25 @@ mod tests {
         let words = line.split(' ').skip(1);
         let Line { args } = Line::try_parse_from(words).expect("a line");
         assert_eq!(typed(Path::new("/net"), &args), line);
+    }
+
+    #[test]
+    fn network_that_is_kept_goes_on_with_the_ledger_that_it_began_with() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let look = |line: &str| {
+            let Line { args } = Line::try_parse_from(line.split(' ')).expect("a line");
+            keeps_its_books(folder.path(), &args)
+        };
+        assert!(look("devnet").is_ok() && look("devnet --chain").is_ok());
+        std::fs::create_dir(folder.path().join(chain::NAME)).expect("a folder");
+        assert!(look("devnet --chain").is_ok());
+        let problem = look("devnet --seed 7").expect_err("a problem");
+        let said = crate::problem::describe(&problem.into());
+        for told in [
+            "was begun with --chain",
+            "opensky devnet --chain --seed 7 --data",
+        ] {
+            assert!(said.contains(told), "{said}");
+        }
     }
 }

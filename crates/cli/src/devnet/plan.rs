@@ -14,6 +14,8 @@ use opensky_protocol::Digest;
 use super::{child::Ready, names::Names};
 use crate::Problem;
 
+/// The name of the node that keeps the books, and of its folder, where that is no chain.
+pub const LEDGER: &str = "ledger";
 /// The folder of the node that jobs are handed to.
 pub const REQUESTER: &str = "requester";
 /// The folder of a node that somebody adds.
@@ -169,7 +171,7 @@ impl Plan {
         if self.chain.is_some() {
             return std::iter::once(requester).chain(providers).collect();
         }
-        std::iter::once(one("ledger", Role::Ledger))
+        std::iter::once(one(LEDGER, Role::Ledger))
             .chain(providers)
             .chain([requester])
             .collect()

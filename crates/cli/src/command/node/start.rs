@@ -61,8 +61,10 @@ on a chain, by one of its nodes, whose word it believes:
   [ledger.chain]
   url = \"ws://127.0.0.1:9944\"
 
-Without a configuration `--chain ws://127.0.0.1:9944` says the same. What is in
-a data folder belongs to one ledger for ever.")]
+Without a configuration `--chain ws://127.0.0.1:9944` says the same. A chain is
+a ledger and no network: to be asked for work, a node needs the `network` and
+the `bootstrap` of others on it, too. What is in a data folder belongs to one
+ledger for ever.")]
 pub struct Args {
     /// The configuration [default: node.toml in the data folder, if there is one].
     #[arg(long, value_name = "FILE")]
