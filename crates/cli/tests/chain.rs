@@ -11,7 +11,7 @@ fn money(person: &Session) {
     let wallet = person.opensky(&["unstake", "2SKY"]);
     wallet.is(0, &["leaves bond", "2 SKY", "until then it can be lost"]);
     let refused = person.opensky(&["unstake", "200SKY"]);
-    refused.refuses(3, &["the bond is too small", "opensky wallet balance"]);
+    refused.refuses(3, &["you have 3 SKY at stake", "opensky wallet balance"]);
     let refused = person.opensky(&["stake", "9000000SKY"]);
     refused.refuses(3, &["too little money"]);
     person

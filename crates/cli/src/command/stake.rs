@@ -1,9 +1,14 @@
 //! `opensky stake` and `opensky unstake`: money that stands for the work of the node's account.
 
-use opensky_api::Amount;
+use opensky_api::{Amount, ClientError, Code};
 
 use super::wallet;
-use crate::{Exit, remote::reach::At, term::Format, value};
+use crate::{
+    Exit, Problem,
+    remote::{hint, reach::At},
+    term::Format,
+    value,
+};
 
 /// Set money aside that stands for the node's work
 ///
@@ -55,5 +60,21 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// Begins to take it back.
 pub fn take_back(args: &BackArgs) -> anyhow::Result<Exit> {
     let Asked { amount, format, at } = &args.asked;
-    wallet::shown(at.client()?.unstake(*amount), *format, at)
+    let client = at.client()?;
+    let taken = client.unstake(*amount);
+    // Why it was refused is a word of the ledger's, and how much there is the person's next question.
+    if matches!(&taken, Err(ClientError::Problem(problem)) if problem.code == Code::Refused)
+        && let Ok(wallet) = client.wallet()
+        && wallet.bonded < *amount
+    {
+        return Err(too_much(wallet.bonded, at).into());
+    }
+    wallet::shown(taken, *format, at)
+}
+
+fn too_much(staked: Amount, at: &At) -> Problem {
+    let balance = hint::command(at, "wallet balance");
+    Problem::refused(format!("you have {staked} at stake")).help(format!(
+        "what leaves the bond already is no part of it: {balance}"
+    ))
 }
