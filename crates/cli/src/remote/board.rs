@@ -57,9 +57,17 @@ impl Board {
 
     /// Whether somebody may yet bring a result: else the job waits for a provider, or for its money.
     pub fn is_somebody_at_it(&self) -> bool {
-        let running = |job: &JobSummary| job.running > job.promised;
-        let is_so = |job: &JobSummary| job.state != JobState::Running || running(job);
-        self.job.as_ref().is_none_or(is_so)
+        self.job.as_ref().is_none_or(|job| match job.state {
+            JobState::Funding => false,
+            JobState::Running => job.running > job.promised,
+            _ => true,
+        })
+    }
+
+    /// Whether the job waits for the ledger to set its money aside.
+    pub fn is_funding(&self) -> bool {
+        let state = self.job.as_ref().map(|job| job.state);
+        state == Some(JobState::Funding)
     }
 
     fn hear_job(&mut self, job: JobSummary) -> Vec<News> {
@@ -340,6 +348,16 @@ mod tests {
             texts(board.hear(JobEvent::Unit(unit))),
             ["map 0: 2 of 2 agree"]
         );
+    }
+
+    #[test]
+    fn nobody_is_at_a_job_whose_money_is_not_set_aside() {
+        let mut board = Board::default();
+        assert!(board.is_somebody_at_it(), "nothing is known of it");
+        board.hear(JobEvent::Job(samples::job(JobState::Funding)));
+        assert!(!board.is_somebody_at_it() && board.is_funding());
+        board.hear(JobEvent::Job(samples::job(JobState::Collecting)));
+        assert!(board.is_somebody_at_it() && !board.is_funding());
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub fn follow(
     }))
 }
 
-/// Has somebody ask why the job is where it is, and tell it if nothing goes on there.
+/// Has somebody ask why the job is where it is, and tell it.
 fn ask(node: &Found, job: JobId, tell: &SyncSender<Why>) {
     let (node, tell) = (node.clone(), tell.clone());
     let page = PageQuery {
@@ -145,9 +145,7 @@ fn ask(node: &Found, job: JobId, tell: &SyncSender<Why>) {
         let why = node
             .client()
             .and_then(|client| client.why(&job.into(), &page));
-        if let Ok(why) = why
-            && explain::is_stuck(&why)
-        {
+        if let Ok(why) = why {
             // Whoever has not read the last one needs no other.
             let _ = tell.try_send(why);
         }
@@ -266,8 +264,11 @@ impl<'a> Screen<'a> {
         true
     }
 
-    /// Says why nothing happens, unless that is known.
+    /// Says why nothing happens, unless that is known, or something does.
     fn explain(&mut self, why: &Why, at: &At) {
+        if !self.board.is_funding() && !explain::is_stuck(why) {
+            return;
+        }
         let sentence = foreign::message(&why.sentence);
         if sentence != self.told {
             let more = hint::command(at, &format!("job why {}", why.job.short()));
