@@ -254,7 +254,7 @@ fn command_lines_that_make_no_sense_exit_with_2() {
     refused(&["cat.wat", "--format", "xml"], &["xml"]);
     refused(&["cat.wat", "--nonsense"], &["--nonsense"]);
     refused(&["cat.wat", "--input", "a", "--input", "a"], &["one input"]);
-    refused(&["folder"], &["is not a project", "help: "]);
+    refused(&["folder"], &["/folder` is not a project", "help: "]);
 }
 
 #[test]

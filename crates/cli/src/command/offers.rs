@@ -12,6 +12,9 @@ use crate::{
 };
 
 /// List who would run work, for how much, and what is known of them
+///
+/// `ends` is when an offer is not believed any more, unless its provider has made it anew before: one that runs
+/// does so by itself.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The most offers to list.

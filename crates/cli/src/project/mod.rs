@@ -112,6 +112,8 @@ fn not_a_folder(dir: &Path) -> Problem {
 }
 
 fn not_a_project(dir: &Path) -> Problem {
+    // Whoever has named no folder is told which one that is.
+    let dir = std::path::absolute(dir).unwrap_or(dir.to_owned());
     Problem::usage(format!("`{}` is not a project", dir.display())).help(
         "a project has a Cargo.toml, a package.json or a Makefile; make one with: opensky new NAME",
     )

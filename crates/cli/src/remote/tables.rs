@@ -174,7 +174,7 @@ pub fn replicas(replicas: Replicas) -> String {
 fn version(sequence: Count, now: Time) -> String {
     let number = sequence.value();
     match Time::try_from(number) {
-        Ok(made) if made <= now => format!("{} {DIM}{number}{PLAIN}", from_now(made, now)),
+        Ok(made) if made <= now => format!("{number}, {DIM}made {}{PLAIN}", from_now(made, now)),
         _ => number.to_string(),
     }
 }
@@ -300,7 +300,7 @@ mod tests {
     fn version_is_told_as_the_moment_that_it_is() {
         let now = Time::saturating(1_060_000);
         let shown = |number| samples::plain(&version(Count::saturating(number), now));
-        assert_eq!(shown(1_000_000), "60 s ago 1000000");
+        assert_eq!(shown(1_000_000), "1000000, made 60 s ago");
         assert_eq!(shown(2_000_000), "2000000");
     }
 
