@@ -6,7 +6,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
 import { Keyring } from "@polkadot/keyring";
-import { LegacyClient, WsProvider } from "dedot";
+import { JsonRpcError, LegacyClient, WsProvider } from "dedot";
 import {
   decodeErrorResult,
   decodeEventLog,
@@ -34,12 +34,11 @@ const PRICE = SKY;
 // What a transaction may use of a block: what it does not use is not paid.
 const LIMIT = { refTime: 500_000_000_000n, proofSize: 2n << 20n };
 const DEPOSIT = 10n * SKY;
-// How long to wait for an answer, and how often to look, in milliseconds.
+// How long to wait for anything, and how often to look, in milliseconds.
 const PATIENCE = 300_000;
 const LOOK = 250;
-// For how long one question, and one transaction, may stay without an answer.
+// For how long one question may stay without an answer.
 const TIMEOUT = 10_000;
-const DECIDED = 60_000;
 // Who tells a contract what became of its request: the same as in IOpenSky.sol, which also says what these are.
 const OPENSKY = "0x00000000000000000000000000000000534b0000";
 // The digest of no bytes.
@@ -59,7 +58,7 @@ const STATUS = {
 
 const args = read();
 const program = `0x${args.program}`;
-let abi, bytecode, owner, client;
+let abi, bytecode, owner, client, noted;
 try {
   ({ abi, bytecode } = await compiled("Requester"));
   owner = new Keyring({ type: "ed25519" }).addFromUri(args.key);
@@ -68,9 +67,9 @@ try {
 } catch (error) {
   console.error(`error: ${error.message ?? `${args.chain} does not answer`}`);
   process.exitCode = 1;
-} finally {
-  await client?.disconnect();
 }
+// Whatever is still waited for, a chain that is away too, has no part in what came out.
+process.exit();
 
 async function connected() {
   // It has to be there when this begins. Later it may go away for a while.
@@ -152,14 +151,9 @@ async function ask(contract) {
 async function answer(id, contract, number) {
   const told = { seated: [], paid: [], fee: 0n };
   const purse = await account(OPENSKY);
-  for (const until = Date.now() + PATIENCE; Date.now() < until; ) {
-    const next = await happened(number).catch((error) => {
-      console.error(`  the chain is away: ${error.message ?? args.chain}`);
-    });
-    if (next === undefined) {
-      await pause();
-      continue;
-    }
+  return eventually("nothing came back", async () => {
+    const next = await happened(number);
+    if (next === undefined) return undefined;
     // What it takes to tell a contract is paid right before the chain says that it was told.
     let fee = 0n;
     for (const { pallet, palletEvent } of next.events) {
@@ -175,21 +169,33 @@ async function answer(id, contract, number) {
       }
     }
     number += 1;
-  }
-  throw new Error(`nothing came back within ${PATIENCE / 1000} s`);
+  });
 }
 
 // Puts a transaction into a block that will not be undone, and answers that block and what the transaction did.
 async function send(transaction) {
-  const why = new Error("the chain does not say what became of a transaction");
-  const late = new Promise((_, reject) => setTimeout(reject, DECIDED, why).unref());
-  const done = transaction.signAndSend(owner).untilFinalized();
-  const { dispatchError, events, status } = await Promise.race([done, late]);
-  if (dispatchError !== undefined) {
-    const error = client.registry.findErrorMeta(dispatchError);
-    throw new Error(error ? `${error.pallet}: ${error.name}` : JSON.stringify(dispatchError));
-  }
-  return { events, block: status.value.blockHash };
+  const nonce = await client.rpc.system_accountNextIndex(owner.address);
+  let { number } = await finished();
+  await transaction.sign(owner, { nonce });
+  const bytes = transaction.toHex();
+  let isSent = false;
+  const { block, events } = await eventually("the chain does not say what became of a transaction", async () => {
+    // Its next number tells also what waits for a block. A chain that was killed has forgotten that: the same bytes
+    // are sent again, which count only once.
+    if ((await client.rpc.system_accountNextIndex(owner.address)) === nonce) {
+      if (isSent) note("the chain has forgotten the transaction: it is sent again");
+      isSent = true;
+      await client.rpc.author_submitExtrinsic(bytes);
+    }
+    const next = await happened(number, bytes);
+    number += next === undefined ? 0 : 1;
+    return next?.events.length > 0 ? next : undefined;
+  });
+  const failed = events.find(({ palletEvent }) => palletEvent.name === "ExtrinsicFailed");
+  if (failed === undefined) return { block, events };
+  const { dispatchError } = failed.palletEvent.data;
+  const error = client.registry.findErrorMeta(dispatchError);
+  throw new Error(error ? `${error.pallet}: ${error.name}` : JSON.stringify(dispatchError));
 }
 
 // Why a call would fail now, if it would.
@@ -222,13 +228,20 @@ async function balance(account, block) {
   return data.free + data.reserved;
 }
 
-// The events of a block, once that is final.
-async function happened(number) {
-  const head = await client.rpc.chain_getFinalizedHead();
-  if ((await client.rpc.chain_getHeader(head)).number < number) return undefined;
+// The newest block that is final.
+async function finished() {
+  return client.rpc.chain_getHeader(await client.rpc.chain_getFinalizedHead());
+}
+
+// What happened in a block, once that is final: all of it, or what one transaction did there.
+async function happened(number, transaction) {
+  if ((await finished()).number < number) return undefined;
   const block = await client.rpc.chain_getBlockHash(number);
   const events = await (await client.at(block)).query.system.events();
-  return { block, events: events.map(({ event }) => event) };
+  if (transaction === undefined) return { block, events: events.map(({ event }) => event) };
+  const at = (await client.rpc.chain_getBlock(block)).block.extrinsics.indexOf(transaction);
+  const own = events.filter(({ phase }) => phase.type === "ApplyExtrinsic" && phase.value === at);
+  return { block, events: own.map(({ event }) => event) };
 }
 
 // Names of folders that were compiled with it may stand before the contract's own.
@@ -242,6 +255,23 @@ async function compiled(contract) {
   return { abi: JSON.parse(await read("abi")), bytecode: `0x${await read("bin")}` };
 }
 
+// Looks until there is something. What the chain refuses is an error; while it is away, it is waited for.
+async function eventually(failure, look) {
+  const late = new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`${failure} within ${PATIENCE / 1000} s`)), PATIENCE);
+  });
+  for (;;) {
+    const found = await Promise.race([look().catch(away), late]);
+    if (found !== undefined) return found;
+    await pause();
+  }
+}
+
+function away(error) {
+  if (error instanceof JsonRpcError) throw new Error(`the chain refuses: ${error.data ?? error.message}`);
+  note(`the chain is away: ${error.message}`);
+}
+
 function pause() {
   return new Promise((resolve) => setTimeout(resolve, LOOK));
 }
@@ -249,6 +279,12 @@ function pause() {
 function sky(amount) {
   const digits = amount.toString().padStart(13, "0");
   return `${digits.slice(0, -12)}.${digits.slice(-12)}`.replace(/\.?0+$/, "") + " SKY";
+}
+
+// What is good to know while one waits, once.
+function note(what) {
+  if (what !== noted) console.error(`  ${what}`);
+  noted = what;
 }
 
 function say(what, value) {
