@@ -98,6 +98,7 @@ function read() {
 }
 
 async function main() {
+  await funded();
   const address = await deploy();
   say("contract", address);
   const { id, block } = await ask(address);
@@ -123,6 +124,14 @@ async function main() {
   say("left", `${sky(after)} of ${sky(before)}`);
   if (result.status !== 0) throw new Error(`there is no output: ${words}`);
   if (before - after !== spent) throw new Error(`${before - after} pSKY are gone, and ${spent} were paid`);
+}
+
+// Fails if who pays has not what the contract is to get. A little more is needed for the fees.
+async function funded() {
+  const { data } = await client.query.system.account(owner.address);
+  if (data.free > VALUE) return;
+  const who = `${args.key}, the ed25519 account ${toHex(owner.publicKey)},`;
+  throw new Error(`${who} has ${sky(data.free)}, and needs more than ${sky(VALUE)}: README.md says how it gets some`);
 }
 
 // Puts the contract on the chain, and answers its address.
