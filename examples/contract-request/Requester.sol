@@ -46,7 +46,7 @@ contract Requester is IOpenSkyReceiver {
             fuel: 1_000_000_000,
             memoryBytes: 64 << 20,
             outputBytes: 4 << 10,
-            logBytes: 0
+            logBytes: 4 << 10
         });
         uint64 deadline = uint64(block.timestamp + 10 minutes);
         id = OPENSKY.request(program, input, limits, 3, maxPrice, deadline, CALLBACK_GAS);
