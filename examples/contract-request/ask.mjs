@@ -43,6 +43,8 @@ const TIMEOUT = 10_000;
 const OPENSKY = "0x00000000000000000000000000000000534b0000";
 // The digest of no bytes.
 const NOTHING = "0xaf1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+// Why a request is refused that may be taken a little later.
+const SOON = ["TooFew", "Unpinned"];
 const STATUS = {
   0: "ok",
   1: "an error of the program",
@@ -55,6 +57,21 @@ const STATUS = {
   66: "too few operators with the same result",
   67: "quarantine",
 };
+
+// A connection that asks again what was not answered, as long as the chain is away. What it refuses is an error.
+class Patient extends WsProvider {
+  async send(method, params) {
+    for (const until = Date.now() + PATIENCE; ; await pause()) {
+      try {
+        return await within(TIMEOUT, super.send(method, params));
+      } catch (error) {
+        if (error instanceof JsonRpcError) throw new Error(`the chain refuses: ${error.data ?? error.message}`);
+        if (Date.now() > until) throw error;
+        note("waits: the chain is away");
+      }
+    }
+  }
+}
 
 const args = read();
 const program = `0x${args.program}`;
@@ -75,7 +92,7 @@ async function connected() {
   // It has to be there when this begins. Later it may go away for a while.
   const once = new WsProvider({ endpoint: args.chain, retryDelayMs: 0 });
   await (await once.connect()).disconnect();
-  return LegacyClient.new(new WsProvider({ endpoint: args.chain, timeout: TIMEOUT }));
+  return LegacyClient.new(new Patient(args.chain));
 }
 
 function read() {
@@ -99,6 +116,7 @@ function read() {
 
 async function main() {
   await funded();
+  await pinned();
   const address = await deploy();
   say("contract", address);
   const { id, block } = await ask(address);
@@ -134,6 +152,14 @@ async function funded() {
   throw new Error(`${who} has ${sky(data.free)}, and needs more than ${sky(VALUE)}: README.md says how it gets some`);
 }
 
+// Waits until somebody keeps the program at hand. Before that nothing is paid.
+async function pinned() {
+  await eventually(`no operator keeps ${program} at hand`, async () => {
+    if ((await client.query.offers.holders(program)).length > 0) return true;
+    note("waits: no operator has told the chain that it keeps the program (`opensky deploy` asks them to)");
+  });
+}
+
 // Puts the contract on the chain, and answers its address.
 async function deploy() {
   const code = encodeDeployData({ abi, bytecode, args: [program] });
@@ -144,12 +170,13 @@ async function deploy() {
 // Has the contract ask, and answers the request's name and the block.
 async function ask(contract) {
   const call = { functionName: "ask", args: [toHex(args.input), PRICE * WEI] };
-  // A program that was deployed a moment ago is refused until operators have told the chain that they keep it.
-  for (const until = Date.now() + PATIENCE; ; await pause()) {
+  // Whoever has only just started has not told the chain yet what it offers.
+  await eventually("the contract cannot ask", async () => {
     const reason = await refused(contract, call);
-    if (reason === undefined) break;
-    if (Date.now() > until) throw new Error(`the contract cannot ask: ${reason}`);
-  }
+    if (reason === undefined) return true;
+    if (!SOON.includes(reason)) throw new Error(`the contract cannot ask: ${reason}`);
+    note(`waits: ${reason}`);
+  });
   const data = encodeFunctionData({ abi, ...call });
   const { events, block } = await send(client.tx.revive.call(contract, 0n, LIMIT, DEPOSIT, data));
   const asked = client.events.revive.ContractEmitted.find(events).palletEvent.data;
@@ -187,14 +214,17 @@ async function send(transaction) {
   let { number } = await finished();
   await transaction.sign(owner, { nonce });
   const bytes = transaction.toHex();
+  const isUnknown = async () => (await client.rpc.system_accountNextIndex(owner.address)) === nonce;
   let isSent = false;
   const { block, events } = await eventually("the chain does not say what became of a transaction", async () => {
     // Its next number tells also what waits for a block. A chain that was killed has forgotten that: the same bytes
     // are sent again, which count only once.
-    if ((await client.rpc.system_accountNextIndex(owner.address)) === nonce) {
+    if (await isUnknown()) {
       if (isSent) note("the chain has forgotten the transaction: it is sent again");
       isSent = true;
-      await client.rpc.author_submitExtrinsic(bytes);
+      await client.rpc.author_submitExtrinsic(bytes).catch(async (error) => {
+        if (await isUnknown()) throw error;
+      });
     }
     const next = await happened(number, bytes);
     number += next === undefined ? 0 : 1;
@@ -212,7 +242,9 @@ async function refused(contract, call) {
   const { result } = await dryRun(contract, call);
   if (result.isErr) return JSON.stringify(result.err);
   const { flags, data } = result.value;
-  return (flags.bits & 1) === 0 ? undefined : decodeErrorResult({ abi, data }).args.join(" ");
+  if ((flags.bits & 1) === 0) return undefined;
+  const { errorName, args } = decodeErrorResult({ abi, data });
+  return errorName === "Error" ? args[0] : errorName;
 }
 
 // What a view returns.
@@ -264,21 +296,18 @@ async function compiled(contract) {
   return { abi: JSON.parse(await read("abi")), bytecode: `0x${await read("bin")}` };
 }
 
-// Looks until there is something. What the chain refuses is an error; while it is away, it is waited for.
+// Looks until there is something.
 async function eventually(failure, look) {
-  const late = new Promise((_, reject) => {
-    setTimeout(() => reject(new Error(`${failure} within ${PATIENCE / 1000} s`)), PATIENCE);
-  });
-  for (;;) {
-    const found = await Promise.race([look().catch(away), late]);
+  for (const until = Date.now() + PATIENCE; Date.now() < until; await pause()) {
+    const found = await look();
     if (found !== undefined) return found;
-    await pause();
   }
+  throw new Error(`${failure} within ${PATIENCE / 1000} s`);
 }
 
-function away(error) {
-  if (error instanceof JsonRpcError) throw new Error(`the chain refuses: ${error.data ?? error.message}`);
-  note(`the chain is away: ${error.message}`);
+function within(time, promise) {
+  const late = new Error(`there is no answer within ${time / 1000} s`);
+  return Promise.race([promise, new Promise((_, reject) => setTimeout(reject, time, late).unref())]);
 }
 
 function pause() {
