@@ -30,6 +30,7 @@ contract Requester is IOpenSkyReceiver {
     error NotOwner();
     error NotOpenSky();
     error NotAsked(bytes32 id);
+    error NotTaken();
 
     constructor(bytes32 program_) payable {
         owner = msg.sender;
@@ -52,6 +53,13 @@ contract Requester is IOpenSkyReceiver {
         id = OPENSKY.request(program, input, limits, 3, maxPrice, deadline, CALLBACK_GAS);
         isOpen[id] = true;
         emit Asked(id);
+    }
+
+    /// Gives the owner all that is not set aside for a request.
+    function withdraw() external {
+        if (msg.sender != owner) revert NotOwner();
+        (bool isTaken,) = owner.call{value: address(this).balance}("");
+        if (!isTaken) revert NotTaken();
     }
 
     /// The chain's answer.

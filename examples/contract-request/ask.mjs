@@ -17,13 +17,16 @@ import {
   toHex,
 } from "viem";
 
-const USAGE = `usage: node ask.mjs --program DIGEST [--input TEXT] [--chain ws://HOST:PORT] [--contracts DIR] [--key URI]
+const USAGE = `usage: node ask.mjs --program DIGEST [OPTIONS]
+       node ask.mjs --contract ADDRESS [OPTIONS]
 
   --program    the program's BLAKE3 digest: \`opensky deploy\` prints it
+  --contract   a contract that is there, to go on with: it knows its program, and has its money
   --input      what it is given [default: world]
   --chain      where the chain answers [default: ws://127.0.0.1:9944]
   --contracts  where the bytecode is: \`cargo xtask contracts\` prints it [default: build]
-  --key        who pays, as tools of Substrate write it [default: //Alice, whose key everybody knows]`;
+  --key        who pays, as tools of Substrate write it [default: //Alice, whose key everybody knows]
+  --withdraw   in the end, take back what the contract has left`;
 
 // The chain's coin has 12 digits, and contracts count in 18.
 const SKY = 10n ** 12n;
@@ -74,7 +77,6 @@ class Patient extends WsProvider {
 }
 
 const args = read();
-const program = `0x${args.program}`;
 let abi, bytecode, owner, client, noted;
 try {
   ({ abi, bytecode } = await compiled("Requester"));
@@ -98,15 +100,20 @@ async function connected() {
 function read() {
   const text = (value) => ({ type: "string", default: value });
   const options = {
-    program: text(""),
+    program: text(undefined),
+    contract: text(undefined),
     input: text("world"),
     chain: text("ws://127.0.0.1:9944"),
     contracts: text("build"),
     key: text("//Alice"),
+    withdraw: { type: "boolean" },
   };
   try {
     const { values } = parseArgs({ options });
-    if (!/^[0-9a-f]{64}$/.test(values.program)) throw new Error(`no digest: ${JSON.stringify(values.program)}`);
+    const { program, contract } = values;
+    if ((program === undefined) === (contract === undefined)) throw new Error("either --program or --contract");
+    if (program && !/^[0-9a-f]{64}$/.test(program)) throw new Error(`no digest: ${program}`);
+    if (contract && !/^0x[0-9a-fA-F]{40}$/.test(contract)) throw new Error(`no address: ${contract}`);
     return values;
   } catch (error) {
     console.error(`error: ${error.message}\n\n${USAGE}`);
@@ -115,12 +122,12 @@ function read() {
 }
 
 async function main() {
-  await funded();
-  await pinned();
-  const address = await deploy();
+  const program = args.contract ? await view(args.contract, "program") : `0x${args.program}`;
+  await pinned(program);
+  const address = args.contract ?? (await deploy(program));
   say("contract", address);
   const { id, block } = await ask(address);
-  say("asks", `${args.program}, given ${JSON.stringify(args.input)}`);
+  say("asks", `${program.slice(2)}, given ${JSON.stringify(args.input)}`);
   say("request", id);
 
   const contract = await account(address);
@@ -140,6 +147,7 @@ async function main() {
   const [before, after] = await Promise.all([balance(contract, block), balance(contract, told.block)]);
   const spent = told.paid.reduce((sum, { amount }) => sum + amount, told.fee);
   say("left", `${sky(after)} of ${sky(before)}`);
+  if (args.withdraw) say("back", sky(await withdraw(address, contract)));
   if (result.status !== 0) throw new Error(`there is no output: ${words}`);
   if (before - after !== spent) throw new Error(`${before - after} pSKY are gone, and ${spent} were paid`);
 }
@@ -153,7 +161,7 @@ async function funded() {
 }
 
 // Waits until somebody keeps the program at hand. Before that nothing is paid.
-async function pinned() {
+async function pinned(program) {
   await eventually(`no operator keeps ${program} at hand`, async () => {
     if ((await client.query.offers.holders(program)).length > 0) return true;
     note("waits: no operator has told the chain that it keeps the program (`opensky deploy` asks them to)");
@@ -161,7 +169,8 @@ async function pinned() {
 }
 
 // Puts the contract on the chain, and answers its address.
-async function deploy() {
+async function deploy(program) {
+  await funded();
   const code = encodeDeployData({ abi, bytecode, args: [program] });
   const { events } = await send(client.tx.revive.instantiateWithCode(VALUE, LIMIT, DEPOSIT, code, "0x", undefined));
   return client.events.revive.Instantiated.find(events).palletEvent.data.contract;
@@ -169,18 +178,24 @@ async function deploy() {
 
 // Has the contract ask, and answers the request's name and the block.
 async function ask(contract) {
-  const call = { functionName: "ask", args: [toHex(args.input), PRICE * WEI] };
+  const question = { functionName: "ask", args: [toHex(args.input), PRICE * WEI] };
   // Whoever has only just started has not told the chain yet what it offers.
   await eventually("the contract cannot ask", async () => {
-    const reason = await refused(contract, call);
+    const reason = await refused(contract, question);
     if (reason === undefined) return true;
     if (!SOON.includes(reason)) throw new Error(`the contract cannot ask: ${reason}`);
     note(`waits: ${reason}`);
   });
-  const data = encodeFunctionData({ abi, ...call });
-  const { events, block } = await send(client.tx.revive.call(contract, 0n, LIMIT, DEPOSIT, data));
+  const { events, block } = await call(contract, question);
   const asked = client.events.revive.ContractEmitted.find(events).palletEvent.data;
   return { id: decodeEventLog({ abi, topics: asked.topics, data: asked.data }).args.id, block };
+}
+
+// Has the contract give back what is not set aside, and answers how much that was.
+async function withdraw(address, contract) {
+  const { block } = await call(address, { functionName: "withdraw" });
+  const { parentHash } = await client.rpc.chain_getHeader(block);
+  return (await balance(contract, parentHash)) - (await balance(contract, block));
 }
 
 // Reads the blocks from that one on until the request is over and its contract was told.
@@ -237,6 +252,12 @@ async function send(transaction) {
   throw new Error(error ? `${error.pallet}: ${error.name}` : JSON.stringify(dispatchError));
 }
 
+// Calls a contract.
+function call(contract, call) {
+  const data = encodeFunctionData({ abi, ...call });
+  return send(client.tx.revive.call(contract, 0n, LIMIT, DEPOSIT, data));
+}
+
 // Why a call would fail now, if it would.
 async function refused(contract, call) {
   const { result } = await dryRun(contract, call);
@@ -250,6 +271,7 @@ async function refused(contract, call) {
 // What a view returns.
 async function view(contract, functionName, args) {
   const { result } = await dryRun(contract, { functionName, args });
+  if (result.isErr || result.value.data === "0x") throw new Error(`${contract} is no contract that was put there by this`);
   return decodeFunctionResult({ abi, functionName, data: result.value.data });
 }
 

@@ -99,7 +99,7 @@ pub fn play(stages: &mut Stages, opensky: &Path, contracts: &Path) -> anyhow::Re
     let mut ask = Command::new("node");
     ask.current_dir(run::root())
         .arg(format!("{EXAMPLE}/ask.mjs"));
-    ask.args(["--program", &program, "--input", INPUT]);
+    ask.args(["--program", &program, "--input", INPUT, "--withdraw"]);
     ask.args(["--chain", devnet.chain()?]);
     ask.arg("--contracts").arg(contracts);
     stages.run("have the contract ask, and be called back", &mut ask)?;
