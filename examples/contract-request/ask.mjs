@@ -26,7 +26,8 @@ const USAGE = `usage: node ask.mjs --program DIGEST [OPTIONS]
   --chain      where the chain answers [default: ws://127.0.0.1:9944]
   --contracts  where the bytecode is: \`cargo xtask contracts\` prints it [default: build]
   --key        who pays, as tools of Substrate write it [default: //Alice, whose key everybody knows]
-  --withdraw   in the end, take back what the contract has left`;
+  --withdraw   in the end, take back what the contract has left
+  --help       print this`;
 
 // The chain's coin has 12 digits, and contracts count in 18.
 const SKY = 10n ** 12n;
@@ -107,9 +108,14 @@ function read() {
     contracts: text("build"),
     key: text("//Alice"),
     withdraw: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
   };
   try {
     const { values } = parseArgs({ options });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit();
+    }
     const { program, contract } = values;
     if ((program === undefined) === (contract === undefined)) throw new Error("either --program or --contract");
     if (program && !/^[0-9a-f]{64}$/.test(program)) throw new Error(`no digest: ${program}`);
@@ -271,7 +277,7 @@ async function refused(contract, call) {
 // What a view returns.
 async function view(contract, functionName, args) {
   const { result } = await dryRun(contract, { functionName, args });
-  if (result.isErr || result.value.data === "0x") throw new Error(`${contract} is no contract that was put there by this`);
+  if (result.isErr || result.value.data === "0x") throw new Error(`${contract} is no contract of this example`);
   return decodeFunctionResult({ abi, functionName, data: result.value.data });
 }
 
@@ -309,10 +315,11 @@ async function happened(number, transaction) {
 
 // Names of folders that were compiled with it may stand before the contract's own.
 async function compiled(contract) {
-  const files = await readdir(args.contracts);
+  const files = await readdir(args.contracts).catch(() => []);
   const read = (kind) => {
     const file = files.find((file) => file.endsWith(`${contract}_sol_${contract}.${kind}`));
-    if (file === undefined) throw new Error(`there is no ${contract}.${kind} in ${args.contracts}`);
+    const missing = `there is no ${contract}.${kind} in ${args.contracts}: \`npm run build\` puts it into build`;
+    if (file === undefined) throw new Error(missing);
     return readFile(`${args.contracts}/${file}`, "utf8");
   };
   return { abi: JSON.parse(await read("abi")), bytecode: `0x${await read("bin")}` };
