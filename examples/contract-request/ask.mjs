@@ -32,6 +32,8 @@ const USAGE = `usage: node ask.mjs --program DIGEST [OPTIONS]
 // The chain's coin has 12 digits, and contracts count in 18.
 const SKY = 10n ** 12n;
 const WEI = 10n ** 6n;
+// What people call amounts of the coin, and how many digits each has after the point.
+const UNITS = Object.entries({ SKY: 12, mSKY: 9, µSKY: 6, nSKY: 3, pSKY: 0 });
 // What the contract gets, and the most of it that one request may cost.
 const VALUE = 20n * SKY;
 const PRICE = SKY;
@@ -147,13 +149,13 @@ async function main() {
   const isElsewhere = result.output === "0x" && result.digest !== NOTHING;
   say("output", isElsewhere ? `too long for a chain: ${result.digest}` : JSON.stringify(hexToString(result.output)));
   say("fuel", result.fuel);
-  told.paid.forEach(({ operator, amount }) => say("paid", `${sky(amount)} to ${operator}`));
-  say("callback", `${sky(told.fee)} for its gas`);
+  told.paid.forEach(({ operator, amount }) => say("paid", `${money(amount)} to ${operator}`));
+  say("callback", `${money(told.fee)} for its gas`);
 
   const [before, after] = await Promise.all([balance(contract, block), balance(contract, told.block)]);
   const spent = told.paid.reduce((sum, { amount }) => sum + amount, told.fee);
-  say("left", `${sky(after)} of ${sky(before)}`);
-  if (args.withdraw) say("back", sky(await withdraw(address, contract)));
+  say("left", `${money(after)} of ${money(before)}`);
+  if (args.withdraw) say("back", money(await withdraw(address, contract)));
   if (result.status !== 0) throw new Error(`there is no output: ${words}`);
   if (before - after !== spent) throw new Error(`${before - after} pSKY are gone, and ${spent} were paid`);
 }
@@ -163,7 +165,7 @@ async function funded() {
   const { data } = await client.query.system.account(owner.address);
   if (data.free > VALUE) return;
   const who = `${args.key}, the ed25519 account ${toHex(owner.publicKey)},`;
-  throw new Error(`${who} has ${sky(data.free)}, and needs more than ${sky(VALUE)}: README.md says how it gets some`);
+  throw new Error(`${who} has ${money(data.free)}, and has to have more than ${money(VALUE)}: see README.md`);
 }
 
 // Waits until somebody keeps the program at hand. Before that nothing is paid.
@@ -218,8 +220,8 @@ async function answer(id, contract, number) {
       if (pallet === "Balances" && name === "Transfer") {
         if (data.from.eq(purse) && !data.to.eq(contract)) fee += data.amount;
       } else if (pallet === "Requests" && data.request === id) {
-        if (name === "Seated") told.seated.push(...data.operators.map((operator) => operator.address()));
-        if (name === "Paid") told.paid.push({ operator: data.operator.address(), amount: data.amount });
+        if (name === "Seated") told.seated.push(...data.operators.map((operator) => operator.raw));
+        if (name === "Paid") told.paid.push({ operator: data.operator.raw, amount: data.amount });
         if (name === "Told") return { ...told, fee, number, block: next.block };
       } else if (pallet === "Requests" && name === "Told") {
         fee = 0n;
@@ -343,9 +345,12 @@ function pause() {
   return new Promise((resolve) => setTimeout(resolve, LOOK));
 }
 
-function sky(amount) {
-  const digits = amount.toString().padStart(13, "0");
-  return `${digits.slice(0, -12)}.${digits.slice(-12)}`.replace(/\.?0+$/, "") + " SKY";
+// An amount as `opensky` writes it: exactly, in the largest unit that leaves something before the point.
+function money(amount) {
+  const [unit, places] = UNITS.find(([, places]) => amount >= 10n ** BigInt(places)) ?? UNITS[0];
+  const digits = amount.toString().padStart(places + 1, "0");
+  const [whole, rest] = [digits.slice(0, digits.length - places), digits.slice(digits.length - places)];
+  return `${`${whole}.${rest}`.replace(/\.?0*$/, "")} ${unit}`;
 }
 
 // What is good to know while one waits, once.
