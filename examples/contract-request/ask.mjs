@@ -234,17 +234,16 @@ async function answer(id, contract, number) {
 // Puts a transaction into a block that will not be undone, and answers that block and what the transaction did.
 async function send(transaction) {
   const nonce = await client.rpc.system_accountNextIndex(owner.address);
-  let { number } = await finished();
   await transaction.sign(owner, { nonce });
   const bytes = transaction.toHex();
   const isUnknown = async () => (await client.rpc.system_accountNextIndex(owner.address)) === nonce;
-  let isSent = false;
+  let number;
   const { block, events } = await eventually("the chain does not say what became of a transaction", async () => {
     // Its next number tells also what waits for a block. A chain that was killed has forgotten that: the same bytes
     // are sent again, which count only once.
-    if (await isUnknown()) {
-      if (isSent) note("the chain has forgotten the transaction: it is sent again");
-      isSent = true;
+    if (number === undefined || (await isUnknown())) {
+      if (number !== undefined) note("the chain has forgotten the transaction: it is sent again");
+      ({ number } = await finished());
       await client.rpc.author_submitExtrinsic(bytes).catch(async (error) => {
         if (await isUnknown()) throw error;
       });
