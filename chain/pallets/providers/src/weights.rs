@@ -24,21 +24,21 @@ pub struct Measured<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for Measured<T> {
     fn certify() -> Weight {
-        Weight::from_parts(63_284_000, 5_020).saturating_add(T::DbWeight::get().reads_writes(2, 1))
+        Weight::from_parts(63_028_000, 5_019).saturating_add(T::DbWeight::get().reads_writes(2, 1))
     }
     fn revoke() -> Weight {
-        Weight::from_parts(16_414_000, 2_601).saturating_add(T::DbWeight::get().reads_writes(2, 1))
+        Weight::from_parts(16_716_000, 2_600).saturating_add(T::DbWeight::get().reads_writes(2, 1))
     }
     fn bond() -> Weight {
-        Weight::from_parts(89_318_000, 7_990).saturating_add(T::DbWeight::get().reads_writes(3, 3))
+        Weight::from_parts(83_157_000, 7_989).saturating_add(T::DbWeight::get().reads_writes(3, 3))
     }
     fn unbond() -> Weight {
-        Weight::from_parts(17_619_000, 2_908).saturating_add(T::DbWeight::get().reads_writes(3, 1))
+        Weight::from_parts(17_301_000, 2_907).saturating_add(T::DbWeight::get().reads_writes(3, 1))
     }
     fn withdraw() -> Weight {
-        Weight::from_parts(74_946_000, 7_990).saturating_add(T::DbWeight::get().reads_writes(4, 3))
+        Weight::from_parts(72_604_000, 7_989).saturating_add(T::DbWeight::get().reads_writes(4, 3))
     }
     fn set_terms() -> Weight {
-        Weight::from_parts(8_167_000, 0).saturating_add(T::DbWeight::get().reads_writes(0, 1))
+        Weight::from_parts(7_297_000, 0).saturating_add(T::DbWeight::get().reads_writes(0, 1))
     }
 }

@@ -1,7 +1,5 @@
 //! What the calls cost, written by `cargo xtask weights`: not by hand.
 //!
-//! Not quite: what it is to read who can be drawn is from when that was a whole roster, and dearer than it is, until it is written again.
-//!
 //! Measured in the runtime's WebAssembly, on 2 cores of Intel(R) Xeon(R) Processor.
 //! A row is in a map of a million, unless all of the map that matters is in the benchmark.
 
@@ -29,44 +27,42 @@ pub struct Measured<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for Measured<T> {
     fn request() -> Weight {
-        Weight::from_parts(1_552_592_000, 100_084)
-            .saturating_add(T::DbWeight::get().reads_writes(27, 8))
+        Weight::from_parts(253_226_000, 80_177)
+            .saturating_add(T::DbWeight::get().reads_writes(13, 9))
     }
     fn promise() -> Weight {
-        Weight::from_parts(306_651_000, 26_585)
-            .saturating_add(T::DbWeight::get().reads_writes(5, 1))
+        Weight::from_parts(60_906_000, 26_589).saturating_add(T::DbWeight::get().reads_writes(5, 1))
     }
     fn show() -> Weight {
-        Weight::from_parts(613_114_000, 30_322)
+        Weight::from_parts(148_407_000, 30_326)
             .saturating_add(T::DbWeight::get().reads_writes(5, 2))
     }
     fn go_on() -> Weight {
-        Weight::from_parts(441_995_000, 65_021)
-            .saturating_add(T::DbWeight::get().reads_writes(6, 3))
+        Weight::from_parts(209_078_000, 69_129)
+            .saturating_add(T::DbWeight::get().reads_writes(6, 4))
     }
     fn end(s: u32) -> Weight {
-        Weight::from_parts(390_723_939, 80_455)
-            .saturating_add(T::DbWeight::get().reads_writes(9, 8))
+        Weight::from_parts(235_772_328, 82_088)
+            .saturating_add(T::DbWeight::get().reads_writes(8, 7))
             .saturating_add(
-                Weight::from_parts(6_657_164_605, 7_739)
+                Weight::from_parts(87_031_500, 7_739)
                     .saturating_add(T::DbWeight::get().reads_writes(4, 4))
                     .saturating_mul(s.into()),
             )
     }
     fn draw() -> Weight {
-        Weight::from_parts(649_121_000, 64_538)
+        Weight::from_parts(258_659_000, 68_630)
             .saturating_add(T::DbWeight::get().reads_writes(7, 3))
     }
     fn tend() -> Weight {
-        Weight::from_parts(155_528_000, 41_995)
+        Weight::from_parts(135_153_000, 46_091)
             .saturating_add(T::DbWeight::get().reads_writes(4, 0))
     }
     fn tend_roster() -> Weight {
-        Weight::from_parts(5_160_595_000, 340_416)
-            .saturating_add(T::DbWeight::get().reads_writes(129, 0))
+        Weight::from_parts(33_358_000, 14_381).saturating_add(T::DbWeight::get().reads_writes(1, 0))
     }
     fn tell() -> Weight {
-        Weight::from_parts(1_489_125_000, 24_321)
+        Weight::from_parts(171_342_000, 24_321)
             .saturating_add(T::DbWeight::get().reads_writes(9, 6))
     }
 }
