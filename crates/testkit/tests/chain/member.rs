@@ -9,8 +9,8 @@ use opensky_ledger::{Chain as Adapter, ChainAway, ChainStatus, Duty, Part};
 use opensky_protocol::{
     Account, Digest, SecretKey, Signed,
     ledger::{
-        AccountState, Call, Event, Fact, Intent, LedgerReply, LedgerRequest, Refused, Rejection,
-        Status,
+        AccountState, Asked, Call, Event, Fact, Intent, LedgerReply, LedgerRequest, Refused,
+        Rejection, Status,
     },
 };
 use tokio::runtime::Runtime;
@@ -144,6 +144,12 @@ impl Member {
     pub fn part(&self, operator: &Account) -> Option<Part> {
         let part = self.runtime.block_on(self.adapter.part(operator));
         part.ok().flatten()
+    }
+
+    /// What a request asks for, until it is over.
+    pub fn asked(&self, request: &Digest) -> Option<Asked> {
+        let asked = self.runtime.block_on(self.adapter.asked(request));
+        asked.ok().flatten()
     }
 
     /// Whether an operator can be drawn.

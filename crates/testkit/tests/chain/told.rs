@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use opensky_ledger::{Duty, Seat};
+use opensky_ledger::{Duty, Part, Seat};
 use opensky_protocol::{
     Class, Commit, Digest, Limits, Outputs, PriceTerms, Receipt, Transcript, codec,
     ledger::{Asked, Call, Data, Fact, Offered, OnChain, Rejection, Status, commitment},
@@ -113,13 +113,19 @@ fn callback_is_told_by_what_it_took() {
     scene.is_over();
     scene.adds_up();
     let told = scene.asker.facts();
-    let [_, opened, _, _, refunded, called_back] = &told[..] else {
+    let [_, opened, _, _, refunded, called_back, given_back] = &told[..] else {
         panic!("{told:?}");
     };
     let held = PRICE + price;
     assert!(matches!(opened, Fact::Opened { amount, .. } if *amount == held));
     assert!(matches!(refunded, Fact::Refunded { amount, .. } if *amount == PRICE - 2 * ASK));
-    assert!(matches!(called_back, Fact::Paid { amount, .. } if (1..price).contains(amount)));
+    let (Fact::Paid { amount: used, .. }, Fact::Refunded { amount: rest, .. }) =
+        (called_back, given_back)
+    else {
+        panic!("{told:?}");
+    };
+    assert!((1..price).contains(used));
+    assert_eq!(used + rest, price);
 }
 
 impl Scene {
@@ -233,13 +239,13 @@ impl Scene {
             let mut asked = Vec::new();
             for (number, operator) in self.operators.iter().enumerate() {
                 let duties = operator.duties(&operator.account()).unwrap();
+                let duties = duties.into_iter();
+                let does = duties.filter_map(|duty| does(operator, duty));
+                let part = operator.part(&operator.account());
                 let is_silent = number + 1 == self.operators.len();
-                for duty in duties {
-                    match duty {
-                        Duty::Reveal(_) if is_silent => {}
-                        duty => asked.extend(does(operator, duty).map(|call| (operator, call))),
-                    }
-                }
+                let part = part.filter(|part| !is_silent || matches!(part, Part::Commit { .. }));
+                let says = does.chain(part.map(|part| takes(operator, part)));
+                asked.extend(says.map(|call| (operator, call)));
             }
             if asked.is_empty() {
                 self.chain.pass(TURN);
@@ -294,20 +300,29 @@ impl Scene {
     }
 }
 
+fn secret(operator: &Member, round: u64) -> Digest {
+    Digest::derive("opensky test secret 1", &(operator.account(), round))
+}
+
+/// What an operator says to take part in a round.
+fn takes(operator: &Member, part: Part) -> Call {
+    let call = match part {
+        Part::Commit { round } => OnChain::Commit {
+            round,
+            commitment: commitment(round, &operator.account(), &secret(operator, round)),
+        },
+        Part::Reveal { round, .. } => OnChain::Reveal {
+            round,
+            secret: secret(operator, round),
+        },
+    };
+    Call::OnChain(Box::new(call))
+}
+
 /// What an operator says to do its duty.
 fn does(operator: &Member, duty: Duty) -> Option<Call> {
-    let own = operator.account();
-    let secret = |round| Digest::derive("opensky test secret 1", &(own, round));
-    let salt = secret(0);
+    let salt = secret(operator, 0);
     let call = match duty {
-        Duty::Commit(round) => OnChain::Commit {
-            round: round.number,
-            commitment: commitment(round.number, &own, &secret(round.number)),
-        },
-        Duty::Reveal(round) => OnChain::Reveal {
-            round: round.number,
-            secret: secret(round.number),
-        },
         Duty::Promise(seat) => {
             let said = receipt(operator, &seat).statement;
             OnChain::Promise {
@@ -332,7 +347,8 @@ fn does(operator: &Member, duty: Duty) -> Option<Call> {
 
 /// What came of the run, as all say.
 fn receipt(operator: &Member, seat: &Seat) -> Receipt {
-    let work = seat.asked.work(&seat.profile);
+    let asked = operator.asked(&seat.turn.job).unwrap();
+    let work = asked.work(&seat.profile);
     let transcript = Transcript::start(&work.unit());
     let outputs = Outputs::of(&[(names::OUTPUT.to_owned(), b"forty-two".to_vec())].into());
     let key = &operator.party.0;
