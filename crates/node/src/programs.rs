@@ -15,9 +15,10 @@ const MOST: usize = 64;
 /// Bytes of native code that are held: it is in memory, beside what is given to units. The one that was
 /// made last is held however long it is, so that a batch of its units does not compile it each time.
 const BYTES: u64 = 512 << 20;
-/// How long it is remembered that a compilation was cut off: it may have taken long, and each unit of a batch would begin
-/// another.
+/// How long it is remembered that a compilation was cut off, at first and at most: it may have taken long, and each unit of
+/// a batch would begin another. Each time twice as long, so that a program that never compiles does not keep a core busy.
 const CUT_OFF: Duration = Duration::from_secs(60);
+const CUT_OFF_OFTEN: Duration = Duration::from_secs(86_400);
 
 /// What is known of programs. The ones that were not used for longest are forgotten.
 #[derive(Default)]
@@ -46,8 +47,25 @@ struct Held {
     made: Made,
     bytes: u64,
     used: u64,
-    /// Until when it counts.
-    until: Option<Instant>,
+    /// If it counts for a while only.
+    cut_off: Option<CutOff>,
+}
+
+#[derive(Clone, Copy)]
+struct CutOff {
+    until: Instant,
+    times: u32,
+}
+
+impl CutOff {
+    fn after(before: Option<Self>, now: Instant) -> Self {
+        let times = before.map_or(0, |before| before.times);
+        let pause = CUT_OFF.saturating_mul(2u32.saturating_pow(times));
+        Self {
+            until: now + pause.min(CUT_OFF_OFTEN),
+            times: times.saturating_add(1),
+        }
+    }
 }
 
 /// What came of making a program.
@@ -86,24 +104,25 @@ impl Programs {
         }
         drop(state);
         let making = Making(self, name);
-        let (made, is_public, until) = match make() {
-            New::Public(made) => (made, true, None),
-            New::Secret(made) => (made, false, None),
-            New::CutOff { abort, is_public } => {
-                (Err(abort), is_public, Some(Instant::now() + CUT_OFF))
-            }
+        let (made, is_public, is_cut_off) = match make() {
+            New::Public(made) => (made, true, false),
+            New::Secret(made) => (made, false, false),
+            New::CutOff { abort, is_public } => (Err(abort), is_public, true),
             New::Nothing(abort) => return Err(abort),
         };
         let of = (!is_public).then_some(requester);
         let bytes = made.as_ref().map_or(0, Artifact::native_len);
         let key = (making.1.clone(), of);
+        let mut state = self.lock();
+        let before = state.known.get(&key).and_then(|held| held.cut_off);
         let held = Held {
             made: made.clone(),
             bytes,
             used: 0,
-            until,
+            cut_off: is_cut_off.then(|| CutOff::after(before, Instant::now())),
         };
-        self.lock().keep(key, held);
+        state.keep(key, held);
+        drop(state);
         made
     }
 
@@ -125,15 +144,14 @@ impl Drop for Making<'_> {
 impl State {
     fn find(&mut self, name: &Name, requester: NodeKey, now: Instant) -> Option<Made> {
         self.uses += 1;
-        let over = self.known.iter();
-        let over = over.filter(|(_, held)| held.until.is_some_and(|until| until <= now));
-        let over: Vec<Key> = over.map(|(key, _)| key.clone()).collect();
-        over.iter().for_each(|key| self.forget(key));
-        let mut keys = [(name.clone(), None), (name.clone(), Some(requester))].into_iter();
-        let key = keys.find(|key| self.known.contains_key(key))?;
-        let held = self.known.get_mut(&key)?;
-        held.used = self.uses;
-        Some(held.made.clone())
+        let counts = |held: &&mut Held| held.cut_off.is_none_or(|cut_off| now < cut_off.until);
+        for key in [(name.clone(), None), (name.clone(), Some(requester))] {
+            if let Some(held) = self.known.get_mut(&key).filter(counts) {
+                held.used = self.uses;
+                return Some(held.made.clone());
+            }
+        }
+        None
     }
 
     fn keep(&mut self, key: Key, held: Held) {
@@ -193,7 +211,7 @@ mod tests {
             made: made(number),
             bytes,
             used: 0,
-            until: None,
+            cut_off: None,
         }
     }
 
@@ -268,7 +286,19 @@ mod tests {
         assert!(is_made(&programs, &name(1), OTHER));
         let later = Instant::now() + CUT_OFF;
         assert!(programs.lock().find(&name(1), OTHER, later).is_none());
-        assert!(!is_made(&programs, &name(1), OTHER));
+    }
+
+    #[test]
+    fn what_never_compiles_is_tried_ever_less_often() {
+        let (now, mut last) = (Instant::now(), None);
+        let mut pauses = Vec::new();
+        for _ in 0..40 {
+            let cut_off = CutOff::after(last, now);
+            pauses.push((cut_off.until - now).as_secs());
+            last = Some(cut_off);
+        }
+        assert_eq!(pauses[..4], [60, 120, 240, 480]);
+        assert_eq!(pauses[39], CUT_OFF_OFTEN.as_secs());
     }
 
     #[test]
