@@ -291,6 +291,14 @@ impl Chain {
         follow::patiently(duties::listed(&at, operator)).await
     }
 
+    /// What an operator has to have bonded at least to offer anything, in the chain's smallest coin; not nothing.
+    ///
+    /// # Errors
+    /// [`ChainAway`].
+    pub fn least_stake(&self) -> Result<u128, ChainAway> {
+        duties::least_stake(&*self.0.shared.at()?)
+    }
+
     /// The programs that an operator has said it keeps at hand, and until when, in Unix milliseconds.
     ///
     /// # Errors

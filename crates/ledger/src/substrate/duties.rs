@@ -148,6 +148,14 @@ pub(super) async fn listed(at: &At, operator: &Account) -> Result<Option<Offered
     Ok(own.map(|listed| listed.offer.0))
 }
 
+/// What an operator has to have bonded at least for anything that it offers.
+pub(super) fn least_stake(at: &At) -> Result<u128, ChainAway> {
+    let least = at
+        .constants()
+        .entry(api::constants().offers().least_stake())?;
+    Ok(least.max(1))
+}
+
 /// The programs that an operator has said it keeps at hand, and until when.
 pub(super) async fn pinned(
     at: &At,

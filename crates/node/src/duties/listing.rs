@@ -74,8 +74,9 @@ impl Listing {
         if known.replace(bond) != Some(bond) {
             self.words.forgive();
         }
-        // Without a bond nobody is believed.
-        let offer = (bond > 0).then_some(self.offer);
+        // With less nobody is believed, and it would be charged for trying.
+        let is_enough = bond >= self.chain.least_stake()?;
+        let offer = is_enough.then_some(self.offer);
         if self.chain.offered(&self.operator).await? != offer {
             self.words.say(OnChain::SetOffer(offer));
         }
@@ -89,10 +90,14 @@ impl Listing {
         let said = self.chain.pinned(&self.operator).await?;
         let mut kept = self.pins.by_use();
         let now = self.clock.now();
+        let is_said = |program: &Digest| said.contains_key(program);
+        let all = kept.len();
         // As many others keep those as the chain takes: they need no place.
-        kept.retain(|program| {
-            said.contains_key(program) || !self.words.is_refused(&pin(*program, now))
-        });
+        kept.retain(|program| is_said(program) || !self.words.is_refused(&pin(*program, now)));
+        if all - kept.len() >= PROGRAMS {
+            // Each try has its price.
+            kept.retain(is_said);
+        }
         for call in news(&kept, &said, now) {
             self.words.say(call);
         }
