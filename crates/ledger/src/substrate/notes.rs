@@ -55,6 +55,7 @@ struct Taken {
     from: Account,
     to: Account,
     amount: u128,
+    given_back: u128,
 }
 
 impl Notes {
@@ -208,6 +209,7 @@ impl Notes {
             && amount <= taken.amount
         {
             taken.amount -= amount;
+            taken.given_back = taken.given_back.saturating_add(amount);
             return;
         }
         let fact = Fact::Transferred { from, to, amount };
@@ -218,7 +220,14 @@ impl Notes {
     fn take(&mut self, reason: &Held, from: Account, to: Account, amount: u128) {
         match reason {
             Held::Jobs(_) | Held::Providers(_) => {}
-            Held::Requests(_) => self.taken = Some(Taken { from, to, amount }),
+            Held::Requests(_) => {
+                self.taken = Some(Taken {
+                    from,
+                    to,
+                    amount,
+                    given_back: 0,
+                });
+            }
             Held::Revive(_) => self.transfer(from, to, amount),
         }
     }
@@ -261,7 +270,7 @@ impl Notes {
             .extend(facts.map(|fact| (About::Named(escrow), fact)));
     }
 
-    /// Whoever calls contracts back was paid for it, as far as it has not given that back.
+    /// Whoever calls contracts back was paid for it, as far as it has not given that back: it went back to the payer.
     fn call_back(&mut self, told: Told) {
         let Static(escrow) = told.request;
         let Some(taken) = self.taken.take() else {
@@ -274,6 +283,14 @@ impl Notes {
             amount: taken.amount,
         };
         self.told.push((About::Named(escrow), fact));
+        if taken.given_back > 0 {
+            let fact = Fact::Refunded {
+                escrow,
+                payer: taken.from,
+                amount: taken.given_back,
+            };
+            self.told.push((About::Named(escrow), fact));
+        }
     }
 
     fn slash(&mut self, silent: Silent) {
@@ -358,7 +375,12 @@ mod tests {
             amount,
         };
         let around = [sent(ADA, BOB, 9), sent(PURSE, POT, 70)];
-        let first = [&around[..], &[paid(70)]].concat();
+        let given_back = Fact::Refunded {
+            escrow: REQUEST,
+            payer: ADA,
+            amount: 30,
+        };
+        let first = [&around[..], &[paid(70), given_back]].concat();
         // A contract may be given more than that: somebody has sent it to whoever calls back.
         let second = [&around[..], &[sent(PURSE, ADA, 150), paid(100)]].concat();
         assert_eq!(facts(notes), [first, second].concat());
