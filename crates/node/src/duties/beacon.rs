@@ -45,11 +45,10 @@ impl Beacon {
     }
 
     async fn reveal(&mut self, round: u64, commitment: Digest) -> Option<OnChain> {
-        match self.rounds.reveal(round, commitment).await {
-            Ok(Some(reveal)) => return Some(reveal),
-            Ok(None) => tracing::warn!(round, "a random number is not this node's to reveal"),
-            Err(error) => tracing::warn!(%error, round, "no random number is revealed"),
+        let reveals = self.rounds.reveal(round, commitment).await;
+        if reveals.is_none() {
+            tracing::warn!(round, "a random number is not this node's to reveal");
         }
-        None
+        reveals
     }
 }

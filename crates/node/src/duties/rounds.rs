@@ -80,33 +80,24 @@ impl Rounds {
         })
     }
 
-    /// Reveals what that commitment was made from. `None` if this node has not made it.
-    pub async fn reveal(
-        &mut self,
-        round: u64,
-        commitment: Digest,
-    ) -> Result<Option<OnChain>, RowsError> {
+    /// Reveals what that commitment was made from, also where that cannot be written down: silence costs a penalty. `None`
+    /// if this node has not made it.
+    pub async fn reveal(&mut self, round: u64, commitment: Digest) -> Option<OnChain> {
         let mut all = self.drawn.iter();
         let own =
             all.find(|(_, drawn)| drawn.round == round && self.commitment(drawn) == commitment);
-        let Some((number, drawn)) = own.map(|(number, drawn)| (*number, *drawn)) else {
-            return Ok(None);
-        };
+        let (number, mut drawn) = own.map(|(number, drawn)| (*number, *drawn))?;
         if !drawn.is_revealed {
-            let is_revealed = true;
-            self.write(
-                number,
-                Drawn {
-                    is_revealed,
-                    ..drawn
-                },
-            )
-            .await?;
+            drawn.is_revealed = true;
+            if let Err(error) = self.write(number, drawn).await {
+                tracing::warn!(%error, round, "that a random number is revealed is not written down");
+                self.drawn.insert(number, drawn);
+            }
         }
-        Ok(Some(OnChain::Reveal {
+        Some(OnChain::Reveal {
             round,
             secret: self.secrets.of_round(round, &drawn.salt),
-        }))
+        })
     }
 
     fn commitment(&self, drawn: &Drawn) -> Digest {
@@ -181,7 +172,7 @@ mod tests {
 
     /// Whether what is revealed is what the chain was told.
     async fn opens(rounds: &mut Rounds, round: u64, said: Digest) -> bool {
-        match rounds.reveal(round, said).await.unwrap() {
+        match rounds.reveal(round, said).await {
             Some(OnChain::Reveal { secret, .. }) => commitment(round, &OPERATOR, &secret) == said,
             other => panic!("{other:?}"),
         }
@@ -203,7 +194,7 @@ mod tests {
         for held in [old, new, old] {
             assert!(opens(&mut second, 7, held).await);
         }
-        let others = second.reveal(8, new).await.unwrap();
+        let others = second.reveal(8, new).await;
         assert_eq!(others, None, "it was made for another round");
     }
 
