@@ -232,13 +232,15 @@ impl Statement {
     /// Whether these bytes are all that the unit gave: its output, or its own error. The length counts, too: where the
     /// output is not compared its digest could be that of anything.
     pub fn is_result(&self, bytes: &[u8]) -> bool {
-        let is_all = |name: &str| {
-            let only = (name.into(), Output::of(bytes));
-            Outputs([only].into()).digest() == self.output
-        };
         let may_give = matches!(self.class, Class::Ok | Class::Err);
-        let is_it = bytes.len() as u64 == self.output_len;
-        may_give && is_it && (is_all(names::OUTPUT) || is_all(names::ERROR))
+        if !may_give || bytes.len() as u64 != self.output_len {
+            return false;
+        }
+        let output = Output::of(bytes);
+        let mut all = [names::OUTPUT, names::ERROR]
+            .into_iter()
+            .map(|name| Outputs([(name.into(), output)].into()));
+        all.any(|all| all.digest() == self.output)
     }
 
     /// What `node` says of the result of `work`, unsigned. `fuel` is what was used; it is replaced by
