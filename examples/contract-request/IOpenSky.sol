@@ -49,9 +49,9 @@ interface IOpenSky {
     /// are paid: a callback that fails is not repeated, and what it wrote is undone. It pays for all of the call, also
     /// for what is stored in it. With none there is no callback.
     ///
-    /// Reverts with `Error(string)`, where the string is one word that says why: `Unpinned` if nobody keeps the program
-    /// at hand, `TooFew` if fewer than `replicas` operators offer to run it within these limits for that price, `Balance`
-    /// if the caller has too little money, `InCallback` inside of a callback.
+    /// Reverts with `Error(string)`, where the string says why: `Unpinned` if nobody keeps the program at hand, `TooFew`
+    /// if fewer than `replicas` operators offer to run it within these limits for that price, `Funds are unavailable` if
+    /// the caller has too little money, `InCallback` inside of a callback.
     ///
     /// @param program the program's BLAKE3 digest
     /// @param input at most 16 KiB
