@@ -19,7 +19,7 @@ use self::scene::*;
 use crate::{Agenda, Call, Cases, Config, Escrows, Pallet, Tabs, WeightInfo as _, book::LOOKED_AT};
 
 /// A claim of pairs is of so many escrows and operators.
-const SIDE: u32 = 16;
+const SIDE: u32 = 15;
 /// Pairs of those beyond what each escrow and each operator is in once.
 const PAIRS: u32 = (SIDE - 1) * (SIDE - 1);
 /// Rows of an escrow that are there beside those that a call is about.

@@ -34,102 +34,101 @@ pub struct Measured<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for Measured<T> {
     fn open_escrow() -> Weight {
-        Weight::from_parts(191_694_000, 62_041)
+        Weight::from_parts(198_824_000, 62_041)
             .saturating_add(T::DbWeight::get().reads_writes(26, 5))
     }
     fn top_up() -> Weight {
-        Weight::from_parts(82_742_000, 7_931).saturating_add(T::DbWeight::get().reads_writes(5, 3))
+        Weight::from_parts(88_954_000, 7_931).saturating_add(T::DbWeight::get().reads_writes(5, 3))
     }
     fn close() -> Weight {
-        Weight::from_parts(132_480_000, 57_405)
+        Weight::from_parts(145_504_000, 57_405)
             .saturating_add(T::DbWeight::get().reads_writes(24, 3))
     }
     fn claim(e: u32) -> Weight {
-        Weight::from_parts(46_564_000, 5_445)
+        Weight::from_parts(51_798_000, 5_448)
             .saturating_add(T::DbWeight::get().reads_writes(4, 1))
             .saturating_add(
-                Weight::from_parts(126_719_885, 10_471)
+                Weight::from_parts(135_828_619, 10_472)
                     .saturating_add(T::DbWeight::get().reads_writes(4, 4))
                     .saturating_mul(e.into()),
             )
     }
     fn claim_of_operators(o: u32) -> Weight {
-        Weight::from_parts(99_723_329, 13_312)
+        Weight::from_parts(239_496_168, 13_110)
             .saturating_add(T::DbWeight::get().reads_writes(5, 2))
             .saturating_add(
-                Weight::from_parts(127_513_762, 5_115)
+                Weight::from_parts(129_852_933, 5_116)
                     .saturating_add(T::DbWeight::get().reads_writes(3, 3))
                     .saturating_mul(o.into()),
             )
     }
     fn claim_of_pairs(v: u32) -> Weight {
-        Weight::from_parts(3_927_444_732, 229_884)
-            .saturating_add(T::DbWeight::get().reads_writes(114, 111))
+        Weight::from_parts(3_858_480_212, 215_861)
+            .saturating_add(T::DbWeight::get().reads_writes(107, 104))
             .saturating_add(
-                Weight::from_parts(125_179_584, 345)
+                Weight::from_parts(123_782_516, 343)
                     .saturating_add(T::DbWeight::get().reads_writes(1, 1))
                     .saturating_mul(v.into()),
             )
     }
     fn paths(s: u32) -> Weight {
-        Weight::from_parts(1_431_096, 0)
+        Weight::from_parts(1_447_632, 0)
             .saturating_add(T::DbWeight::get().reads_writes(0, 0))
             .saturating_add(
-                Weight::from_parts(638_364, 0)
+                Weight::from_parts(579_052, 0)
                     .saturating_add(T::DbWeight::get().reads_writes(0, 0))
                     .saturating_mul(s.into()),
             )
     }
     fn show(e: u32) -> Weight {
-        Weight::from_parts(288_121_342, 21_552)
+        Weight::from_parts(90_312_882, 21_552)
             .saturating_add(T::DbWeight::get().reads_writes(9, 5))
             .saturating_add(
-                Weight::from_parts(275_287_347, 6_829)
+                Weight::from_parts(283_429_660, 6_829)
                     .saturating_add(T::DbWeight::get().reads_writes(2, 1))
                     .saturating_mul(e.into()),
             )
     }
     fn show_opened(o: u32) -> Weight {
-        Weight::from_parts(8_305_433, 13_193)
+        Weight::from_parts(87_615_000, 13_193)
             .saturating_add(T::DbWeight::get().reads_writes(7, 4))
             .saturating_add(
-                Weight::from_parts(1_016_858, 0)
+                Weight::from_parts(1_014_214, 0)
                     .saturating_add(T::DbWeight::get().reads_writes(0, 0))
                     .saturating_mul(o.into()),
             )
     }
     fn object() -> Weight {
-        Weight::from_parts(113_283_000, 14_760)
+        Weight::from_parts(119_334_000, 14_760)
             .saturating_add(T::DbWeight::get().reads_writes(6, 3))
     }
     fn resolve() -> Weight {
-        Weight::from_parts(216_319_000, 64_224)
+        Weight::from_parts(227_904_000, 64_224)
             .saturating_add(T::DbWeight::get().reads_writes(25, 3))
     }
     fn settle(u: u32) -> Weight {
-        Weight::from_parts(12_715_000, 10_713)
+        Weight::from_parts(342_667_496, 10_713)
             .saturating_add(T::DbWeight::get().reads_writes(5, 2))
             .saturating_add(
-                Weight::from_parts(2_635_589_464, 250_674)
+                Weight::from_parts(2_631_287_700, 250_674)
                     .saturating_add(T::DbWeight::get().reads_writes(98, 98))
                     .saturating_mul(u.into()),
             )
     }
     fn refund() -> Weight {
-        Weight::from_parts(78_849_000, 7_931).saturating_add(T::DbWeight::get().reads_writes(5, 3))
+        Weight::from_parts(71_175_000, 7_931).saturating_add(T::DbWeight::get().reads_writes(5, 3))
     }
     fn tend_turn() -> Weight {
-        Weight::from_parts(15_764_000, 7_242).saturating_add(T::DbWeight::get().reads_writes(4, 1))
+        Weight::from_parts(14_929_000, 7_242).saturating_add(T::DbWeight::get().reads_writes(4, 1))
     }
     fn tend_refund() -> Weight {
-        Weight::from_parts(100_694_000, 14_976)
-            .saturating_add(T::DbWeight::get().reads_writes(6, 4))
+        Weight::from_parts(92_554_000, 14_976).saturating_add(T::DbWeight::get().reads_writes(6, 4))
     }
     fn tend_cases(c: u32) -> Weight {
-        Weight::from_parts(133_368_238, 64_504)
+        Weight::from_parts(148_089_459, 64_504)
             .saturating_add(T::DbWeight::get().reads_writes(26, 3))
             .saturating_add(
-                Weight::from_parts(13_835_531, 4_285)
+                Weight::from_parts(14_192_047, 4_285)
                     .saturating_add(T::DbWeight::get().reads_writes(1, 0))
                     .saturating_mul(c.into()),
             )

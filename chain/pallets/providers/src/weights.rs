@@ -24,21 +24,21 @@ pub struct Measured<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for Measured<T> {
     fn certify() -> Weight {
-        Weight::from_parts(63_028_000, 5_019).saturating_add(T::DbWeight::get().reads_writes(2, 1))
+        Weight::from_parts(62_701_000, 5_019).saturating_add(T::DbWeight::get().reads_writes(2, 1))
     }
     fn revoke() -> Weight {
-        Weight::from_parts(16_716_000, 2_600).saturating_add(T::DbWeight::get().reads_writes(2, 1))
+        Weight::from_parts(16_265_000, 2_600).saturating_add(T::DbWeight::get().reads_writes(2, 1))
     }
     fn bond() -> Weight {
-        Weight::from_parts(83_157_000, 7_989).saturating_add(T::DbWeight::get().reads_writes(3, 3))
+        Weight::from_parts(84_643_000, 7_989).saturating_add(T::DbWeight::get().reads_writes(3, 3))
     }
     fn unbond() -> Weight {
-        Weight::from_parts(17_301_000, 2_907).saturating_add(T::DbWeight::get().reads_writes(3, 1))
+        Weight::from_parts(17_923_000, 2_907).saturating_add(T::DbWeight::get().reads_writes(3, 1))
     }
     fn withdraw() -> Weight {
-        Weight::from_parts(72_604_000, 7_989).saturating_add(T::DbWeight::get().reads_writes(4, 3))
+        Weight::from_parts(73_540_000, 7_989).saturating_add(T::DbWeight::get().reads_writes(4, 3))
     }
     fn set_terms() -> Weight {
-        Weight::from_parts(7_297_000, 0).saturating_add(T::DbWeight::get().reads_writes(0, 1))
+        Weight::from_parts(7_987_000, 0).saturating_add(T::DbWeight::get().reads_writes(0, 1))
     }
 }

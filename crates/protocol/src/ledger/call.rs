@@ -254,8 +254,8 @@ pub struct PaidTurn {
 
 impl Call {
     /// Vouchers of one claim: a chain's block has room for that many of as many escrows for as many
-    /// operators, and for ten times as many that have these in common.
-    pub const MAX_VOUCHERS: usize = 256;
+    /// operators without an account, and for ten times as many that have these in common.
+    pub const MAX_VOUCHERS: usize = 240;
     /// Units that are settled at once: with as many claims as there can be of each, they take half of a
     /// chain's block.
     pub const MAX_UNITS: usize = 8;

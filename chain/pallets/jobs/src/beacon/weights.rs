@@ -23,24 +23,24 @@ pub struct Measured<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for Measured<T> {
     fn commit() -> Weight {
-        Weight::from_parts(261_830_000, 105_573)
+        Weight::from_parts(252_418_000, 105_573)
             .saturating_add(T::DbWeight::get().reads_writes(37, 2))
     }
     fn reveal() -> Weight {
-        Weight::from_parts(40_920_000, 2_077).saturating_add(T::DbWeight::get().reads_writes(2, 1))
+        Weight::from_parts(44_662_000, 2_077).saturating_add(T::DbWeight::get().reads_writes(2, 1))
     }
     fn go_on() -> Weight {
-        Weight::from_parts(45_928_000, 14_411).saturating_add(T::DbWeight::get().reads_writes(3, 0))
+        Weight::from_parts(46_220_000, 14_411).saturating_add(T::DbWeight::get().reads_writes(3, 0))
     }
     fn turn() -> Weight {
-        Weight::from_parts(1_048_548_000, 342_524)
+        Weight::from_parts(1_021_102_000, 342_524)
             .saturating_add(T::DbWeight::get().reads_writes(131, 3))
     }
     fn end(p: u32) -> Weight {
-        Weight::from_parts(149_655_674, 22_091)
+        Weight::from_parts(161_678_338, 22_091)
             .saturating_add(T::DbWeight::get().reads_writes(5, 5))
             .saturating_add(
-                Weight::from_parts(72_055_377, 10_333)
+                Weight::from_parts(72_945_727, 10_333)
                     .saturating_add(T::DbWeight::get().reads_writes(3, 4))
                     .saturating_mul(p.into()),
             )

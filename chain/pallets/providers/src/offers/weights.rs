@@ -21,14 +21,14 @@ pub struct Measured<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for Measured<T> {
     fn set_offer() -> Weight {
-        Weight::from_parts(619_387_000, 343_347)
+        Weight::from_parts(706_233_000, 343_347)
             .saturating_add(T::DbWeight::get().reads_writes(130, 1))
     }
     fn pin() -> Weight {
-        Weight::from_parts(275_234_000, 95_011)
+        Weight::from_parts(313_409_000, 95_011)
             .saturating_add(T::DbWeight::get().reads_writes(36, 18))
     }
     fn unpin() -> Weight {
-        Weight::from_parts(27_797_000, 7_775).saturating_add(T::DbWeight::get().reads_writes(2, 2))
+        Weight::from_parts(31_132_000, 7_775).saturating_add(T::DbWeight::get().reads_writes(2, 2))
     }
 }
