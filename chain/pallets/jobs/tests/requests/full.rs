@@ -108,19 +108,19 @@ fn until(stage: &mut Stage, is_so: impl Fn() -> bool) -> u64 {
     panic!("it is never so");
 }
 
+/// Nobody gets in any more, of those who have asked and of others; one of whom is answered.
+fn refused(now: u64) -> AccountId32 {
+    assert_noop!(ask(&payer(0), now, None), Error::<Runtime>::TooManyOwn);
+    let stranger = payer(999);
+    assert_ok!(Balances::mint_into(&stranger, MONEY));
+    assert_noop!(ask(&stranger, now, None), Error::<Runtime>::TooManyOpen);
+    stranger
+}
+
 #[test]
 fn as_many_are_taken_as_there_is_room_for() {
     full(None, |stage| {
-        assert_noop!(
-            ask(&payer(0), stage.now, None),
-            Error::<Runtime>::TooManyOwn
-        );
-        let stranger = payer(999);
-        assert_ok!(Balances::mint_into(&stranger, MONEY));
-        assert_noop!(
-            ask(&stranger, stage.now, None),
-            Error::<Runtime>::TooManyOpen
-        );
+        let stranger = refused(stage.now);
         stage.now += TIME;
         busy(stage);
         assert_ok!(ask(&stranger, stage.now, None));
@@ -170,16 +170,7 @@ fn contracts_that_are_still_to_be_told_take_the_places_of_their_requests() {
         until(stage, || Rows::<Runtime>::iter().next().is_none());
         let untold = || Untold::<Runtime>::iter().count() as u32;
         assert_eq!((untold(), Told::get().len()), (MAX_OPEN, 0));
-        assert_noop!(
-            ask(&payer(0), stage.now, None),
-            Error::<Runtime>::TooManyOwn
-        );
-        let stranger = payer(999);
-        assert_ok!(Balances::mint_into(&stranger, MONEY));
-        assert_noop!(
-            ask(&stranger, stage.now, None),
-            Error::<Runtime>::TooManyOpen
-        );
+        let stranger = refused(stage.now);
         audit();
         let mut waiting: Vec<_> = Untold::<Runtime>::iter().collect();
         waiting.sort_unstable_by_key(|(number, _)| *number);
