@@ -12,12 +12,7 @@ use opensky_protocol::{
     Digest, NodeKey,
     ledger::{Call, Rejection},
 };
-use subxt::{
-    OnlineClient,
-    backend::{CombinedBackend, CombinedBackendDriver},
-    ext::futures::{FutureExt as _, StreamExt as _},
-    rpcs::RpcClient,
-};
+use subxt::{OnlineClient, backend::LegacyBackend, ext::futures::FutureExt as _, rpcs::RpcClient};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -89,22 +84,13 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     }
 }
 
-/// One connection. What drives it is a part of this: left to itself it would keep the connection for ever.
+/// One connection.
+///
+/// Of the SDK's questions these are the older ones, as each is one message and its answer another. Most answers of the newer
+/// ones are several, and the SDK's server sends a small one only when that before it is acknowledged: 40 ms for each question.
 async fn session(shared: &Shared) -> Result<Infallible, Failure> {
     let rpc = patiently(RpcClient::from_insecure_url(&shared.url)).await?;
-    let (backend, driver) = patiently(CombinedBackend::builder().build(rpc)).await?;
-    tokio::select! {
-        failed = keep_up(shared, backend) => failed,
-        () = drive(driver) => Err(ended().into()),
-    }
-}
-
-async fn drive(mut driver: CombinedBackendDriver<Config>) {
-    if !driver.needs_polling() {
-        std::future::pending::<()>().await;
-    }
-    // An error is one of somebody who asks, too.
-    while driver.next().await.is_some() {}
+    keep_up(shared, LegacyBackend::builder().build(rpc)).await
 }
 
 fn ended() -> ChainAway {
@@ -112,7 +98,7 @@ fn ended() -> ChainAway {
 }
 
 /// Reads and sends for as long as that goes well.
-async fn keep_up(shared: &Shared, backend: CombinedBackend<Config>) -> Result<Infallible, Failure> {
+async fn keep_up(shared: &Shared, backend: LegacyBackend<Config>) -> Result<Infallible, Failure> {
     let client = patiently(Client::from_backend(Arc::new(backend))).await?;
     believe(shared, &client)?;
     let mut blocks = patiently(client.stream_blocks()).await?;
