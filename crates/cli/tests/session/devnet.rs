@@ -12,9 +12,9 @@ use std::{
 
 use super::Session;
 
-/// Most that a devnet may take to be ready here: three times what it takes on an idle machine of two
-/// cores, where other tests run beside it.
-const READY: Duration = Duration::from_secs(60);
+/// Most that a devnet may take to be ready here, where other tests run beside it: the first chain compiles its
+/// runtime, for a minute or two.
+const READY: Duration = Duration::from_secs(180);
 /// Most that it may take to end: half as long as it waits for its nodes to be ready.
 const END: Duration = Duration::from_secs(60);
 
