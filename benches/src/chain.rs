@@ -58,7 +58,8 @@ fn settle(
         until: Instant::now() + PATIENCE,
         end: &signals,
     };
-    let started = Programs::find()?.start(folder, "manual", &wait, &|_| ());
+    let started =
+        Programs::find()?.start(folder, &["--seal", "manual", "--control"], &wait, &|_| ());
     // The process ends with its first half.
     let (_process, url) = started.map_err(|stop: Stop| stop.to_string())?;
     runtime.block_on(async {

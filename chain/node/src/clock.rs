@@ -8,6 +8,9 @@ use std::{
 
 use sp_timestamp::Timestamp;
 
+/// How far it is moved on at most, in milliseconds: a hundred years.
+const FURTHEST: u64 = 100 * 365 * 86_400_000;
+
 /// What is ahead stays so when the chain is started again: no block may be older than the one before it.
 pub struct Clock {
     file: PathBuf,
@@ -43,11 +46,18 @@ impl Clock {
     /// Moves it on by so many milliseconds, from the next block on.
     ///
     /// # Errors
-    /// It was not written down, and is as it was.
+    /// It would be too far ahead, or that was not written down; it is as it was.
     pub fn pass(&self, time: u64) -> io::Result<()> {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let further = ahead.saturating_add(time);
-        fs::write(&self.file, further.to_string())?;
+        if further > FURTHEST {
+            let text = format!("the clock may be {FURTHEST} ms ahead and no more");
+            return Err(io::Error::other(text));
+        }
+        // Killed in between it finds the one or the other.
+        let next = self.file.with_extension("next");
+        fs::write(&next, further.to_string())?;
+        fs::rename(next, &self.file)?;
         *ahead = further;
         Ok(())
     }

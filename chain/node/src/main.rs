@@ -38,8 +38,7 @@ enum Command {
         preset: String,
     },
     /// Run a chain until it is told to end. One that is killed may lose its last blocks, finalized ones among them:
-    /// they are written a moment after they are sealed. Its clock is the system's; `clock_pass` over RPC moves it on by so
-    /// many milliseconds, for tests
+    /// they are written a moment after they are sealed
     Run {
         /// A raw specification, as `spec` prints it
         #[arg(long)]
@@ -53,9 +52,13 @@ enum Command {
         /// The port of the JSON-RPC server, on loopback
         #[arg(long, default_value_t = 9944)]
         port: u16,
-        /// When blocks are made: `instant` (for each transaction), `manual` (when asked to over RPC), or each so many milliseconds
+        /// When blocks are made: `instant` (for each transaction), `manual` (when asked for over RPC, which needs `--control`), or each so many milliseconds
         #[arg(long, default_value = "instant")]
         seal: Sealing,
+        /// Let whoever asks over RPC make and finalize blocks, forks too (`engine_createBlock`, `engine_finalizeBlock`), and move
+        /// the clock on by so many milliseconds (`clock_pass`): for tests, as any web page of this machine's browsers can ask
+        #[arg(long)]
+        control: bool,
     },
 }
 
@@ -83,13 +86,20 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             cache,
             port,
             seal,
+            control,
         } => {
+            if matches!(seal, Sealing::Manual) && !control {
+                return Err(
+                    "no block is ever made with `--seal manual` but without `--control`".into(),
+                );
+            }
             let options = Options {
                 spec: spec::read(&spec)?,
                 data,
                 cache,
                 port,
                 sealing: seal,
+                is_controlled: control,
             };
             Ok(service::run(options)?)
         }

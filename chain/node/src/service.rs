@@ -16,6 +16,7 @@ use futures::{
 };
 use jsonrpsee::{
     RpcModule,
+    core::RegisterMethodError,
     types::{ErrorObjectOwned, error::INTERNAL_ERROR_CODE},
 };
 use sc_basic_authorship::ProposerFactory;
@@ -83,9 +84,11 @@ pub struct Options {
     pub port: u16,
     /// When blocks are made.
     pub sealing: Sealing,
+    /// Whether whoever can reach the server may have blocks made and finalized, and move the clock.
+    pub is_controlled: bool,
 }
 
-/// When blocks are made. Those that are asked for over RPC are made in any case.
+/// When blocks are made, beside those that are asked for over RPC.
 #[derive(Clone, Copy, Debug)]
 pub enum Sealing {
     /// When a transaction has come, finalized at once.
@@ -134,7 +137,7 @@ pub fn run(options: Options) -> Result<(), Error> {
 
 /// Starts all, and says on standard output where the JSON-RPC server is.
 async fn start(options: Options, handle: Handle) -> Result<TaskManager, Error> {
-    let sealing = options.sealing;
+    let (sealing, is_controlled) = (options.sealing, options.is_controlled);
     let clock = Arc::new(Clock::open(&options.data)?);
     let executor = executor(options.cache.as_deref());
     let config = configuration(options, handle);
@@ -172,8 +175,15 @@ async fn start(options: Options, handle: Handle) -> Result<TaskManager, Error> {
     let rpc = {
         let (client, pool, clock) = (client.clone(), pool.clone(), clock.clone());
         Box::new(move |_| {
-            let (client, pool) = (client.clone(), pool.clone());
-            methods(client, pool, commands.clone(), clock.clone())
+            let system = System::<_, _, Block>::new(client.clone(), pool.clone());
+            let system = SystemApiServer::<H256, AccountId, Nonce>::into_rpc(system);
+            let mut methods = RpcModule::new(());
+            let mut added = methods.merge(system);
+            if is_controlled {
+                added = added.and_then(|()| control(&mut methods, commands.clone(), clock.clone()));
+            }
+            added.map_err(|error| Error::Application(Box::new(error)))?;
+            Ok(methods)
         })
     };
     let rpc = sc_service::spawn_tasks(SpawnTasksParams {
@@ -239,28 +249,20 @@ fn of_itself(sealing: Sealing, pool: &Pool) -> Commands {
     }
 }
 
-/// What can be asked beside that which each node answers.
-fn methods(
-    client: Arc<Client>,
-    pool: Arc<Pool>,
+/// Adds what those can ask for who control the chain.
+fn control(
+    methods: &mut RpcModule<()>,
     commands: mpsc::Sender<EngineCommand<H256>>,
     clock: Arc<Clock>,
-) -> Result<RpcModule<()>, Error> {
-    let mut methods = RpcModule::new(());
-    let system = System::<_, _, Block>::new(client, pool);
-    let added = methods.merge(SystemApiServer::<H256, AccountId, Nonce>::into_rpc(system));
-    let added = added.and_then(|()| methods.merge(ManualSeal::new(commands).into_rpc()));
-    let added = added.and_then(|()| {
-        let pass = methods.register_blocking_method("clock_pass", move |params, _, _| {
-            let failed = |error: io::Error| {
-                ErrorObjectOwned::owned(INTERNAL_ERROR_CODE, error.to_string(), None::<()>)
-            };
-            clock.pass(params.one()?).map_err(failed)
-        });
-        pass.map(drop)
+) -> Result<(), RegisterMethodError> {
+    methods.merge(ManualSeal::new(commands).into_rpc())?;
+    let pass = methods.register_blocking_method("clock_pass", move |params, _, _| {
+        let failed = |error: io::Error| {
+            ErrorObjectOwned::owned(INTERNAL_ERROR_CODE, error.to_string(), None::<()>)
+        };
+        clock.pass(params.one()?).map_err(failed)
     });
-    added.map_err(|error| Error::Application(Box::new(error)))?;
-    Ok(methods)
+    pass.map(drop)
 }
 
 /// Tells whoever started this that it can be asked, and where.
@@ -333,8 +335,10 @@ fn configuration(options: Options, tokio_handle: Handle) -> Configuration {
     }
 }
 
-/// On loopback only: whoever can reach it may have blocks made, and forks.
+/// On loopback only, and of web pages for none; but these can open a WebSocket all the same. So nobody can ask for more than
+/// of a public node.
 fn rpc(port: u16) -> RpcConfiguration {
+    let nobody = Some(Vec::new());
     let endpoint = RpcEndpoint {
         listen_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         batch_config: RpcBatchRequestConfig::Unlimited,
@@ -346,16 +350,16 @@ fn rpc(port: u16) -> RpcConfiguration {
         rate_limit: None,
         rate_limit_trust_proxy_headers: false,
         rate_limit_whitelisted_ips: Vec::new(),
-        cors: None,
-        rpc_methods: sc_rpc_server::RpcMethods::Unsafe,
+        cors: nobody.clone(),
+        rpc_methods: sc_rpc_server::RpcMethods::Safe,
         is_optional: false,
         retry_random_port: false,
     };
     RpcConfiguration {
         addr: Some(vec![endpoint]),
         max_connections: 256,
-        cors: None,
-        methods: RpcMethods::Unsafe,
+        cors: nobody,
+        methods: RpcMethods::Safe,
         max_request_size: RPC_MIB,
         max_response_size: RPC_MIB,
         id_provider: None,

@@ -46,10 +46,16 @@ struct Chain {
 
 impl Chain {
     fn start(folder: &Path, seal: &str) -> Self {
+        Self::run(folder, &["--control", "--seal", seal])
+    }
+
+    fn run(folder: &Path, how: &[&str]) -> Self {
         let spec = folder.join("spec.json");
         fs::write(&spec, &*SPEC).unwrap();
         let mut process = Command::new(NODE)
-            .args(["run", "--port", "0", "--seal", seal, "--spec"])
+            .args(["run", "--port", "0"])
+            .args(how)
+            .arg("--spec")
             .arg(&spec)
             .arg("--data")
             .arg(folder.join("data"))
@@ -71,8 +77,9 @@ impl Chain {
         let body = body.to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let head = format!(
-            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n",
+            self.port,
             body.len()
         );
         stream.write_all((head + &body).as_bytes()).unwrap();
@@ -176,8 +183,54 @@ fn time_is_moved_on_for_good() {
     drop(chain);
     chain = Chain::start(folder.path(), "manual");
     assert!(time(&chain) - begun >= 2 * DAY);
-    let refused = chain.ask("clock_pass", json!(["a day"]));
-    assert!(!refused["error"].is_null(), "{refused}");
+    for odd in [
+        json!("a day"),
+        json!(-1),
+        json!(u64::MAX),
+        json!(36_500 * DAY),
+    ] {
+        let refused = chain.ask("clock_pass", json!([odd]));
+        assert!(!refused["error"].is_null(), "{refused}");
+    }
+    assert!(time(&chain) - begun < 3 * DAY);
+}
+
+#[test]
+fn who_only_reaches_a_chain_does_not_control_it() {
+    let folder = TempDir::new().unwrap();
+    let chain = Chain::run(folder.path(), &["--seal", "20"]);
+    for (method, params) in [
+        ("clock_pass", json!([DAY])),
+        ("engine_createBlock", json!([true, true, null])),
+        ("engine_finalizeBlock", json!([chain.hash_at(0), null])),
+        ("author_rotateKeys", json!([])),
+        ("author_removeExtrinsic", json!([[]])),
+    ] {
+        let refused = chain.ask(method, params);
+        assert!(!refused["error"].is_null(), "{method}: {refused}");
+    }
+}
+
+#[test]
+fn web_pages_read_no_answer() {
+    let folder = TempDir::new().unwrap();
+    let chain = Chain::start(folder.path(), "manual");
+    let said = |host: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", chain.port)).unwrap();
+        let head = format!(
+            "GET /health HTTP/1.1\r\nHost: {host}\r\nOrigin: https://page.example\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.to_lowercase()
+    };
+    let own = said(&format!("127.0.0.1:{}", chain.port));
+    assert!(own.starts_with("http/1.1 200"), "{own}");
+    assert!(!own.contains("access-control-allow-origin"), "{own}");
+    let other = said("page.example");
+    assert!(other.starts_with("http/1.1 403"), "{other}");
 }
 
 #[test]
@@ -189,7 +242,7 @@ fn what_cannot_be_run_is_refused_in_words() {
     let runtime = runtime();
     let runtime = runtime.to_str().unwrap();
     let data = folder.path().to_str().unwrap();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["spec", "--runtime", "/no/such/file"], "/no/such/file"),
         (&["spec", "--runtime", garbage], "is no runtime"),
         (
@@ -203,6 +256,10 @@ fn what_cannot_be_run_is_refused_in_words() {
         (
             &["run", "--spec", garbage, "--data", data, "--seal", "0"],
             "instant",
+        ),
+        (
+            &["run", "--spec", garbage, "--data", data, "--seal", "manual"],
+            "--control",
         ),
     ];
     for (args, expected) in cases {

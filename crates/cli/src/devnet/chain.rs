@@ -68,12 +68,12 @@ impl Programs {
         Ok(file)
     }
 
-    /// Starts the chain whose blocks are in `folder`, or begins it there; `seal` says when blocks are made, in the words of
-    /// its node. Returns it and where it can be asked. `told` hears what is under way.
+    /// Starts the chain whose blocks are in `folder`, or begins it there; `how` says when blocks are made and who may ask
+    /// for them, in the words of its node. Returns it and where it can be asked. `told` hears what is under way.
     pub fn start(
         &self,
         folder: &Path,
-        seal: &str,
+        how: &[&str],
         wait: &Wait<'_>,
         told: &dyn Fn(&str),
     ) -> Result<(Child, String), Stop> {
@@ -81,9 +81,8 @@ impl Programs {
         let spec = self.spec(&cache, told)?;
         let log = folder.join(format!("{NAME}.log"));
         let run = |port: &str| {
-            let mut args: Vec<_> = ["run", "--seal", seal, "--port", port]
-                .map(Into::into)
-                .into();
+            let mut args: Vec<_> = ["run", "--port", port].map(Into::into).into();
+            args.extend(how.iter().map(Into::into));
             args.extend(["--spec".into(), spec.clone().into_os_string()]);
             args.extend(["--data".into(), folder.join(NAME).into_os_string()]);
             args.extend(["--cache".into(), cache.join("native").into_os_string()]);

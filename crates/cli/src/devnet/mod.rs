@@ -80,7 +80,7 @@ impl Devnet {
         if plan.chain.is_some() {
             let programs = chain::Programs::find()?;
             told("starting the chain");
-            let (child, url) = programs.start(folder, chain::SEAL, &wait, told)?;
+            let (child, url) = programs.start(folder, &["--seal", chain::SEAL], &wait, told)?;
             network.children.push(child);
             network.chain = Some(url.clone());
             plan.chain = Some(url);

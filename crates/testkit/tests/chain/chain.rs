@@ -82,6 +82,7 @@ impl Chain {
         command
             .args([
                 "run",
+                "--control",
                 "--seal",
                 self.seal,
                 "--port",
@@ -182,8 +183,9 @@ impl Chain {
         let body = body.to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let head = format!(
-            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n",
+            self.port,
             body.len()
         );
         stream.write_all((head + &body).as_bytes()).unwrap();
