@@ -49,9 +49,23 @@ interface IOpenSky {
     /// are paid: a callback that fails is not repeated, and what it wrote is undone. It pays for all of the call, also
     /// for what is stored in it. With none there is no callback.
     ///
-    /// Reverts with `Error(string)`, where the string says why: `Unpinned` if nobody keeps the program at hand, `TooFew`
-    /// if fewer than `replicas` operators offer to run it within these limits for that price, `Funds are unavailable` if
-    /// the caller has too little money, `InCallback` inside of a callback.
+    /// Reverts with `Error(string)`, where the string says why. Numbers are those of a development chain; governance
+    /// sets them.
+    ///
+    /// `NoReplicas`, `TooManyReplicas`: not 1 to 7 operators are asked for
+    /// `TooSoon`: the deadline is nearer than two minutes and a second for each 10^9 of fuel
+    /// `TooLate`: it is further away than a day
+    /// `Price`: less than 10^6 wei for each operator
+    /// `Overflow`: more money than there can be
+    /// `Input`: it is longer than 16 KiB
+    /// `CallbackGas`: it is more than 1,250,000
+    /// `Unpinned`: nobody keeps the program at hand until the deadline
+    /// `TooFew`: fewer than `replicas` operators offer to run it within these limits for that price
+    /// `TooManyOwn`: 64 requests of the caller are open
+    /// `TooManyOpen`: 1,024 are, of all together
+    /// `Value`: money was sent along
+    /// `InCallback`: it was asked inside of a callback
+    /// `Funds are unavailable`: the caller has too little money
     ///
     /// @param program the program's BLAKE3 digest
     /// @param input at most 16 KiB

@@ -122,6 +122,9 @@ fn deposit(contract: &AccountId32) -> u128 {
     Balances::balance_on_hold(&reason, contract)
 }
 
+/// What authors of contracts read.
+const INTERFACE: &str = include_str!("../../../../examples/contract-request/IOpenSky.sol");
+
 /// Makes a request that cannot be.
 type Spoil = fn(&mut Asker::askCall);
 
@@ -149,6 +152,7 @@ fn contract_reads_why_it_is_refused() {
         let events = chain.send(Key::Alice, contract.call(call));
         assert_eq!(placed(events), None, "{reason}");
         assert_eq!(contract.look(&mut chain, Asker::reasonCall {}), reason);
+        assert!(INTERFACE.contains(&format!("`{reason}`")), "{reason}");
     }
     let call = ask(&chain);
     let events = chain.send(Key::Alice, contract.call(call));
