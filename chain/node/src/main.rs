@@ -55,8 +55,9 @@ enum Command {
         /// When blocks are made: `instant` (for each transaction), `manual` (when asked for over RPC, which needs `--control`), or each so many milliseconds
         #[arg(long, default_value = "instant")]
         seal: Sealing,
-        /// Let whoever asks over RPC make and finalize blocks, forks too (`engine_createBlock`, `engine_finalizeBlock`), and move
-        /// the clock on by so many milliseconds (`clock_pass`): for tests, as any web page of this machine's browsers can ask
+        /// Let whoever asks over RPC make and finalize blocks, forks too (`engine_createBlock`, `engine_finalizeBlock`), move
+        /// the clock on by so many milliseconds (`clock_pass`), and all that the SDK calls unsafe: for tests, as any web page
+        /// of this machine's browsers can ask
         #[arg(long)]
         control: bool,
     },

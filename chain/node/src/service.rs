@@ -296,7 +296,11 @@ fn executor(cache: Option<&Path>) -> Executor {
 
 fn configuration(options: Options, tokio_handle: Handle) -> Configuration {
     let Options {
-        spec, data, port, ..
+        spec,
+        data,
+        port,
+        is_controlled,
+        ..
     } = options;
     let network = NetworkConfiguration::new("opensky", "opensky", NodeKeyConfig::default(), None);
     Configuration {
@@ -320,7 +324,7 @@ fn configuration(options: Options, tokio_handle: Handle) -> Configuration {
         chain_spec: Box::new(spec),
         executor: ExecutorConfiguration::default(),
         wasm_runtime_overrides: None,
-        rpc: rpc(port),
+        rpc: rpc(port, is_controlled),
         prometheus_config: None,
         telemetry_endpoints: None,
         offchain_worker: OffchainWorkerConfig::default(),
@@ -336,9 +340,13 @@ fn configuration(options: Options, tokio_handle: Handle) -> Configuration {
 }
 
 /// On loopback only, and of web pages for none; but these can open a WebSocket all the same. So nobody can ask for more than
-/// of a public node.
-fn rpc(port: u16) -> RpcConfiguration {
+/// of a public node, unless whoever starts it wants that.
+fn rpc(port: u16, is_controlled: bool) -> RpcConfiguration {
     let nobody = Some(Vec::new());
+    let (methods, methods_here) = match is_controlled {
+        true => (RpcMethods::Unsafe, sc_rpc_server::RpcMethods::Unsafe),
+        false => (RpcMethods::Safe, sc_rpc_server::RpcMethods::Safe),
+    };
     let endpoint = RpcEndpoint {
         listen_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         batch_config: RpcBatchRequestConfig::Unlimited,
@@ -351,7 +359,7 @@ fn rpc(port: u16) -> RpcConfiguration {
         rate_limit_trust_proxy_headers: false,
         rate_limit_whitelisted_ips: Vec::new(),
         cors: nobody.clone(),
-        rpc_methods: sc_rpc_server::RpcMethods::Safe,
+        rpc_methods: methods_here,
         is_optional: false,
         retry_random_port: false,
     };
@@ -359,7 +367,7 @@ fn rpc(port: u16) -> RpcConfiguration {
         addr: Some(vec![endpoint]),
         max_connections: 256,
         cors: nobody,
-        methods: RpcMethods::Safe,
+        methods,
         max_request_size: RPC_MIB,
         max_response_size: RPC_MIB,
         id_provider: None,
