@@ -97,18 +97,30 @@ fn doctests() -> Command {
 
 fn tests() -> Command {
     match has_nextest() {
-        true => cargo(&["nextest", "run", "--locked", "--workspace"]),
+        true => nextest(),
         false => cargo(&["test", "--locked", "--workspace", "--all-targets"]),
     }
+}
+
+/// Half as many more at the same time as there are cores, unless somebody says how many: each third waits for others, or
+/// for time to pass.
+fn nextest() -> Command {
+    const THREADS: &str = "NEXTEST_TEST_THREADS";
+    let mut command = cargo(&["nextest", "run", "--locked", "--workspace"]);
+    let cores = std::thread::available_parallelism().map(usize::from);
+    if let (None, Ok(cores)) = (std::env::var_os(THREADS), cores) {
+        command.env(THREADS, (cores + cores / 2).to_string());
+    }
+    command
 }
 
 /// Those that take a chain: without their name they are not run.
 fn tests_on_the_chain() -> Command {
     let mut command = match has_nextest() {
-        true => cargo(&["nextest", "run"]),
-        false => cargo(&["test"]),
+        true => nextest(),
+        false => cargo(&["test", "--locked", "--workspace"]),
     };
-    command.args(["--locked", "--workspace", "--test=chain"]);
+    command.arg("--test=chain");
     command
 }
 
