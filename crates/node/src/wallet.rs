@@ -33,10 +33,45 @@ pub(crate) struct Wallet {
     seen: Mutex<Seen>,
 }
 
-#[derive(Clone, Copy, Default)]
+/// All up to an event, added up.
+#[derive(Clone, Default)]
 struct Seen {
-    newest: u64,
+    /// A chain may lose it, and another one have its number then.
+    newest: Option<Event>,
     turnover: Turnover,
+}
+
+impl Seen {
+    /// Adds up a page of events, the newest first, of those before the last one that was. Answers before which one the next
+    /// page is to be, if it is not all: what is newer than `old`, or all if its newest event is gone.
+    fn take(
+        &mut self,
+        old: &Self,
+        page: Vec<Event>,
+        add: impl Fn(&mut Turnover, &Event),
+    ) -> Option<u64> {
+        let next = page.last()?.sequence;
+        for event in page {
+            let is_known = old.newest.as_ref() == Some(&event);
+            match is_known {
+                true => self.turnover.join(&old.turnover),
+                false => add(&mut self.turnover, &event),
+            }
+            self.newest.get_or_insert(event);
+            if is_known {
+                return None;
+            }
+        }
+        Some(next)
+    }
+}
+
+impl Turnover {
+    fn join(&mut self, other: &Self) {
+        self.earned = self.earned.saturating_add(other.earned);
+        self.spent = self.spent.saturating_add(other.spent);
+        self.fees = self.fees.saturating_add(other.fees);
+    }
 }
 
 impl Wallet {
@@ -68,23 +103,20 @@ impl Wallet {
 
     /// All that it has gained and spent.
     pub async fn turnover(&self) -> Result<Turnover, LedgerAway> {
-        let old = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut new = old;
-        let mut before = u64::MAX;
-        loop {
-            let page = self.history(before, LedgerRequest::MAX_EVENTS).await?;
-            let mut unseen = page.iter().filter(|event| event.sequence > old.newest);
-            let Some(first) = unseen.next() else {
-                break;
-            };
-            new.newest = new.newest.max(first.sequence);
-            for event in [first].into_iter().chain(unseen) {
-                self.add(&mut new.turnover, event);
-            }
-            before = page.last().map_or(0, |event| event.sequence);
+        let old = self
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut new = Seen::default();
+        let mut before = Some(u64::MAX);
+        while let Some(next) = before {
+            let page = self.history(next, LedgerRequest::MAX_EVENTS).await?;
+            before = new.take(&old, page, |sum, event| self.add(sum, event));
         }
+        let turnover = new.turnover;
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(new.turnover)
+        Ok(turnover)
     }
 
     fn add(&self, turnover: &mut Turnover, event: &Event) {
@@ -146,5 +178,63 @@ impl Wallet {
             teller.call(Call::Certify { consent }).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn event(sequence: u64, at: u64, fee: u128) -> Event {
+        Event {
+            sequence,
+            at,
+            intent: Digest([0; 32]),
+            account: Account([1; 32]),
+            status: Status::Final {
+                fee,
+                facts: Vec::new(),
+            },
+        }
+    }
+
+    /// What is paid in fees by these, two a page, and how many of them were looked at.
+    fn fees(seen: &mut Seen, events: &[Event]) -> (u128, usize) {
+        let looked = Cell::new(0);
+        let add = |sum: &mut Turnover, event: &Event| {
+            looked.set(looked.get() + 1);
+            if let Status::Final { fee, .. } = event.status {
+                sum.fees += fee;
+            }
+        };
+        let mut new = Seen::default();
+        let mut before = Some(u64::MAX);
+        while let Some(next) = before {
+            let older = events.iter().rev().filter(|event| event.sequence < next);
+            before = new.take(seen, older.take(2).cloned().collect(), add);
+        }
+        *seen = new;
+        (seen.turnover.fees, looked.get())
+    }
+
+    #[test]
+    fn what_a_chain_has_lost_is_not_added_up_and_nothing_twice() {
+        let mut seen = Seen::default();
+        assert_eq!(fees(&mut seen, &[]), (0, 0));
+        let mut events: Vec<_> = (1..6).map(|at| event(at, at, 1)).collect();
+        assert_eq!(fees(&mut seen, &events), (5, 5));
+        assert_eq!(fees(&mut seen, &events), (5, 0));
+        events.push(event(6, 6, 10));
+        assert_eq!(fees(&mut seen, &events), (15, 1));
+        // Two blocks are gone, and others in their place.
+        events.truncate(4);
+        assert_eq!(fees(&mut seen, &events), (4, 4));
+        events.extend([event(5, 7, 20), event(6, 8, 20)]);
+        assert_eq!(fees(&mut seen, &events), (44, 2));
+        events.truncate(5);
+        events.push(event(6, 9, 30));
+        assert_eq!(fees(&mut seen, &events), (54, 6));
     }
 }
