@@ -12,7 +12,13 @@ use opensky_protocol::{
     Digest, NodeKey,
     ledger::{Call, Rejection},
 };
-use subxt::{OnlineClient, backend::LegacyBackend, ext::futures::FutureExt as _, rpcs::RpcClient};
+use subxt::{
+    OnlineClient,
+    backend::LegacyBackend,
+    config::RpcConfigFor,
+    ext::futures::FutureExt as _,
+    rpcs::{LegacyRpcMethods, RpcClient, client::RpcSubscription},
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -38,6 +44,7 @@ const ON_THEIR_WAY: usize = 32;
 const TOGETHER: usize = 64;
 
 type Client = OnlineClient<Config>;
+type Header = <Config as subxt::Config>::Header;
 
 /// Why a connection is given up.
 enum Failure {
@@ -90,7 +97,12 @@ pub(super) async fn follow(shared: Arc<Shared>) {
 /// ones are several, and the SDK's server sends a small one only when that before it is acknowledged: 40 ms for each question.
 async fn session(shared: &Shared) -> Result<Infallible, Failure> {
     let rpc = patiently(RpcClient::from_insecure_url(&shared.url)).await?;
-    keep_up(shared, LegacyBackend::builder().build(rpc)).await
+    let backend = LegacyBackend::builder().build(rpc.clone());
+    let client = patiently(Client::from_backend(Arc::new(backend))).await?;
+    believe(shared, &client)?;
+    let methods = LegacyRpcMethods::<RpcConfigFor<Config>>::new(rpc);
+    let heads = patiently(methods.chain_subscribe_finalized_heads()).await?;
+    keep_up(shared, client, heads).await
 }
 
 fn ended() -> ChainAway {
@@ -98,10 +110,11 @@ fn ended() -> ChainAway {
 }
 
 /// Reads and sends for as long as that goes well.
-async fn keep_up(shared: &Shared, backend: LegacyBackend<Config>) -> Result<Infallible, Failure> {
-    let client = patiently(Client::from_backend(Arc::new(backend))).await?;
-    believe(shared, &client)?;
-    let mut blocks = patiently(client.stream_blocks()).await?;
+async fn keep_up(
+    shared: &Shared,
+    client: Client,
+    mut heads: RpcSubscription<Header>,
+) -> Result<Infallible, Failure> {
     go_back(shared, &client).await?;
     let mut sent_again = None::<Instant>;
     loop {
@@ -115,8 +128,10 @@ async fn keep_up(shared: &Shared, backend: LegacyBackend<Config>) -> Result<Infa
         }
         send_what_waits(shared, &head).await?;
         tokio::select! {
-            next = blocks.next() => {
-                next.ok_or_else(ended)??;
+            head = heads.next() => {
+                head.ok_or_else(ended)??;
+                // Whoever is slower than the chain lets those go that came meanwhile: they say no more.
+                while let Some(Some(_)) = heads.next().now_or_never() {}
             }
             () = shared.asked.notified() => {}
             () = sleep(AGAIN) => {}
