@@ -160,7 +160,7 @@ impl Runner {
                 key,
             } => {
                 if let Some(workshop) = &self.workshop {
-                    workshop.take(turn, *work, input_len, sources, key);
+                    workshop.take(turn, *work, input_len, sources, key, None);
                 }
             }
             Effect::Stop(turn) => {

@@ -44,6 +44,7 @@ mod receipts;
 mod rows;
 mod run;
 mod seal;
+mod shares;
 mod status;
 mod supply;
 mod tasks;

@@ -1,30 +1,24 @@
-//! Brings here what units need: no more than is paid for, and so that no requester keeps the units of
-//! others waiting.
+//! Brings here what units need: no more than is paid for, and so that nobody who pays for some keeps
+//! what others pay for waiting.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use opensky_network::Network;
-use opensky_protocol::{Abort, Digest, NodeKey, Refusal, Work};
+use opensky_protocol::{Abort, Account, Digest, NodeKey, Refusal, Work};
 use opensky_storage::StoreError;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use crate::{
     depot::{Allowance, BringError, Depot, LARGEST_PROGRAM},
     keepsake::{For, Keepsakes},
     pins::Pins,
+    shares::Shares,
 };
 
 /// Blobs that are brought at the same time; each may hold some megabytes.
 const BRINGING: usize = 64;
-/// Those of one party: enough for its sources, and three others still get in beside it.
+/// Those for one payer: enough for its sources, and three others still get in beside it.
 const OF_ONE: usize = 16;
 /// Those of one unit: enough that round trips to small ones overlap.
 const TOGETHER: usize = 4;
@@ -33,20 +27,14 @@ const TOGETHER: usize = 4;
 const GRACE: Duration = Duration::from_secs(600);
 const SLOWEST: u64 = 16 << 10;
 
-/// What one blob that is brought takes of the room for all.
-type Room<'a> = (OwnedSemaphorePermit, SemaphorePermit<'a>);
-
-/// Who shares room: a requester's units do; of what a chain asks each request is by itself, as anybody may have placed it.
-type Party = Digest;
-
 /// Where units get what they need from.
 pub(crate) struct Supply {
     network: Network,
     depot: Depot,
     keepsakes: Keepsakes,
     pins: Pins,
-    all: Semaphore,
-    each: Mutex<BTreeMap<Party, Arc<Semaphore>>>,
+    /// By who pays.
+    shares: Shares,
 }
 
 /// Why there will be no result of a unit here.
@@ -79,17 +67,8 @@ pub(crate) struct Needs<'a> {
     pub input_len: u64,
     /// Who may have them.
     pub sources: &'a [NodeKey],
-    /// Who asks.
-    pub requester: NodeKey,
-}
-
-impl Needs<'_> {
-    fn party(&self) -> Party {
-        match self.reason {
-            For::Request(request) => request,
-            _ => Digest(self.requester.0),
-        }
-    }
+    /// Who pays for it: of units whoever ordered them, of requests on a chain whoever placed them there.
+    pub payer: Account,
 }
 
 impl Supply {
@@ -100,15 +79,14 @@ impl Supply {
             depot,
             keepsakes,
             pins,
-            all: Semaphore::new(BRINGING),
-            each: Mutex::default(),
+            shares: Shares::new(BRINGING, OF_ONE),
         }
     }
 
     /// Brings a unit's inputs, as many bytes as they may have together, and its program, and keeps them
     /// for its job; gives up what takes too long. May be dropped when nobody wants them any more.
     pub async fn bring(&self, needs: &Needs<'_>) -> Result<(), NoRun> {
-        let _room = self.room(needs.party()).await;
+        let _room = self.shares.room(needs.payer).await;
         let program = needs.work.program;
         let inputs: BTreeSet<Digest> = needs.work.inputs.values().copied().collect();
         let kept = inputs.iter().copied().chain([program]);
@@ -124,7 +102,9 @@ impl Supply {
         let inputs = inputs.map(|(name, digest)| (name.as_str(), *digest, &paid));
         let all = inputs.chain([("the program", program, &largest)]);
         let all: Vec<_> = all.map(|blob| self.take(needs, until, blob)).collect();
-        let beside = self.room_beside(needs.party(), all.len().min(TOGETHER) - 1);
+        let beside = self
+            .shares
+            .room_beside(needs.payer, all.len().min(TOGETHER) - 1);
         let brought = stream::iter(all).buffer_unordered(1 + beside.len());
         brought.try_collect::<()>().await?;
         self.pins.note_use(&program);
@@ -151,38 +131,11 @@ impl Supply {
             }
         })
     }
-
-    /// Waits for room: first among the party's own, so that no others wait with it.
-    async fn room(&self, party: Party) -> Option<Room<'_>> {
-        // Nobody closes them.
-        let own = self.own(party).acquire_owned().await.ok()?;
-        let all = self.all.acquire().await.ok()?;
-        Some((own, all))
-    }
-
-    /// Room for so many more, as far as there is some now.
-    fn room_beside(&self, party: Party, most: usize) -> Vec<Room<'_>> {
-        let own = self.own(party);
-        let one = || {
-            let own = own.clone().try_acquire_owned().ok()?;
-            Some((own, self.all.try_acquire().ok()?))
-        };
-        std::iter::from_fn(one).take(most).collect()
-    }
-
-    fn own(&self, party: Party) -> Arc<Semaphore> {
-        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever has nothing under way is forgotten.
-        each.retain(|_, room| Arc::strong_count(room) > 1);
-        let own = each.entry(party);
-        own.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)))
-            .clone()
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use opensky_protocol::{Profile, Shard, World, names};
     use tokio::time::timeout;
@@ -228,23 +181,23 @@ mod tests {
                 work,
                 input_len,
                 sources: std::slice::from_ref(&self.nearby.source),
-                requester: NodeKey([1; 32]),
+                payer: Account([1; 32]),
             }
         }
 
         async fn bring(&self, work: &Work, input_len: u64) -> Result<(), NoRun> {
-            self.bring_for(NodeKey([1; 32]), work, input_len).await
+            self.bring_for(Account([1; 32]), work, input_len).await
         }
 
         async fn bring_for(
             &self,
-            requester: NodeKey,
+            payer: Account,
             work: &Work,
             input_len: u64,
         ) -> Result<(), NoRun> {
             let needs = Needs {
                 sources: &[self.nearby.source; 64],
-                requester,
+                payer,
                 ..self.needs(work, input_len)
             };
             let brought = timeout(PATIENCE, self.supply.bring(&needs)).await;
@@ -325,7 +278,7 @@ mod tests {
         let store = place.nearby.depot.store();
         let are_here = async || store.has(&input) && store.has(&program);
         until("the others are here", are_here).await;
-        assert_eq!(place.supply.all.available_permits(), BRINGING - 3);
+        assert_eq!(place.supply.shares.free(), BRINGING - 3);
         bringing.abort();
     }
 
@@ -344,41 +297,47 @@ mod tests {
                 tokio::spawn(async move { place.bring(&work, 100).await })
             })
             .collect();
-        let is_full = async || place.supply.all.available_permits() == BRINGING - OF_ONE;
+        let is_full = async || place.supply.shares.free() == BRINGING - OF_ONE;
         until("one has all it may have", is_full).await;
 
         let work = work(&[(names::INPUT, input)], program);
-        let other = NodeKey([2; 32]);
+        let other = Account([2; 32]);
         assert_eq!(place.bring_for(other, &work, 100).await, Ok(()));
-        assert_eq!(place.supply.all.available_permits(), BRINGING - OF_ONE);
+        assert_eq!(place.supply.shares.free(), BRINGING - OF_ONE);
         waiting.iter().for_each(|task| task.abort());
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn request_whose_source_is_silent_keeps_no_other_request_waiting() {
+    async fn payer_whose_requests_have_silent_sources_keeps_no_other_payer_waiting() {
         let place = Arc::new(Place::new(&[b"silent"]).await);
         let silent = Digest::of(b"silent");
         let store = place.nearby.depot.store();
         let [input, program] = [&b"input"[..], PROGRAM].map(|blob| store.put(blob).unwrap());
         place.nearby.gate.shut(silent);
-        // All are run in the node's own name.
-        let bring = |request: u8, input| {
+        let bring = |request: u8, payer: u8, input| {
             let place = place.clone();
             let work = work(&[(names::INPUT, input)], program);
             tokio::spawn(async move {
                 let needs = Needs {
                     reason: For::Request(Digest([request; 32])),
                     sources: &[place.nearby.source; 64],
+                    payer: Account([payer; 32]),
                     ..place.needs(&work, 100)
                 };
                 place.supply.bring(&needs).await
             })
         };
-        let waiting: Vec<_> = (0..2 * OF_ONE).map(|_| bring(1, silent)).collect();
-        let is_full = async || place.supply.all.available_permits() == BRINGING - OF_ONE;
+        // Each would take room for two blobs: what all have together.
+        let waiting = (0..BRINGING as u8 / 2).map(|request| bring(request, 1, silent));
+        let waiting: Vec<_> = waiting.collect();
+        let is_full = async || place.supply.shares.free() == BRINGING - OF_ONE;
         until("one has all it may have", is_full).await;
-        let brought = timeout(PATIENCE, bring(2, input)).await;
-        assert_eq!(brought.unwrap().unwrap(), Ok(()));
+        let brought = timeout(PATIENCE, bring(32, 2, input)).await;
+        let brought = brought
+            .expect("it does not wait for the first one's")
+            .unwrap();
+        assert_eq!(brought, Ok(()));
+        assert_eq!(place.supply.shares.free(), BRINGING - OF_ONE);
         waiting.iter().for_each(|task| task.abort());
     }
 }

@@ -11,7 +11,8 @@ use std::{
 use opensky_core::{Done, Event};
 use opensky_executor::{Inputs, Run, worker::Stops};
 use opensky_protocol::{
-    Abort, ContentKey, Digest, NodeKey, Outputs, Receipt, SecretKey, Turn, Work, WrappedKey,
+    Abort, Account, ContentKey, Digest, NodeKey, Outputs, Receipt, SecretKey, Turn, Work,
+    WrappedKey,
 };
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
@@ -105,7 +106,7 @@ impl Workshop {
 
     /// Takes a unit on, unless it is here already. Its inputs may have `input_len` bytes together.
     /// `sources` may have its blobs; the last of them ordered it, and has wrapped `key` for this node if
-    /// they are encrypted.
+    /// they are encrypted. It pays, too, unless somebody else does.
     pub fn take(
         &self,
         turn: Turn,
@@ -113,6 +114,7 @@ impl Workshop {
         input_len: u64,
         sources: Vec<NodeKey>,
         key: Option<WrappedKey>,
+        payer: Option<Account>,
     ) {
         let Some(requester) = sources.last().copied() else {
             return;
@@ -139,12 +141,13 @@ impl Workshop {
         };
         let span = tracing::info_span!("unit", unit = %short(&turn.unit), job = %short(&turn.job), attempt = turn.attempt);
         let floor = self.0.clone();
+        let payer = payer.unwrap_or(requester.into());
         let prepare = async move {
             tokio::select! {
                 biased;
                 // Nobody sends anything.
                 _ = unwanted => {}
-                () = floor.prepare(task, requester, input_len, &sources) => {}
+                () = floor.prepare(task, payer, input_len, &sources) => {}
             }
         };
         self.0.tools.tasks.spawn(prepare.instrument(span));
@@ -217,13 +220,13 @@ impl Floor {
     }
 
     /// Brings all that a unit needs, and puts it where a core finds it.
-    async fn prepare(&self, task: Task, requester: NodeKey, input_len: u64, sources: &[NodeKey]) {
+    async fn prepare(&self, task: Task, payer: Account, input_len: u64, sources: &[NodeKey]) {
         let needs = Needs {
             reason: (self.tools.taken)(task.turn.job),
             work: &task.work,
             input_len,
             sources,
-            requester,
+            payer,
         };
         match self.tools.supply.bring(&needs).await {
             Ok(()) => {
@@ -550,6 +553,7 @@ mod tests {
                 6,
                 sources.clone(),
                 None,
+                None,
             );
         };
         // More than a requester has brought at once.
@@ -572,7 +576,7 @@ mod tests {
         // More than wait to be told.
         for attempt in 0..10 {
             let sources = vec![nearby.source];
-            workshop.take(turn(attempt), work(program, input), 4, sources, None);
+            workshop.take(turn(attempt), work(program, input), 4, sources, None, None);
         }
         let all_failed = async || workshop.0.tools.metrics.aborted.get() == 10;
         until("all have failed", all_failed).await;

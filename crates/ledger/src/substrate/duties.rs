@@ -58,6 +58,8 @@ pub struct Seat {
     pub turn: Turn,
     /// By which rules it is run.
     pub profile: Profile,
+    /// Who asks and pays.
+    pub payer: Account,
 }
 
 /// Those in committees. Of the same state they are the same.
@@ -128,6 +130,7 @@ fn in_committee(operator: &Account, name: &Digest, request: &Request) -> Option<
     let seat = || Seat {
         turn,
         profile: request.profile.clone(),
+        payer: request.payer,
     };
     match request.stage {
         _ if own.is_out => None,

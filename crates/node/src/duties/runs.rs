@@ -204,7 +204,10 @@ impl Floor {
             .get(&turn)
             .is_some_and(|run| run.state == State::Begun)
         {
-            self.tools.workshop.take(turn, work, len, sources, None);
+            let payer = Some(seat.payer);
+            self.tools
+                .workshop
+                .take(turn, work, len, sources, None, payer);
         }
     }
 
