@@ -61,3 +61,31 @@ impl Shares {
             .clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::{FutureExt, poll};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_has_its_share_waits_alone_until_something_of_it_is_done() {
+        let shares = Shares::new(3, 2);
+        let [greedy, other] = [1, 2].map(|party| Account([party; 32]));
+        let first = shares.room(greedy).await;
+        let second = shares.room_beside(greedy, 5);
+        assert_eq!((second.len(), shares.free()), (1, 1));
+        let mut third = pin!(shares.room(greedy));
+        assert!(poll!(third.as_mut()).is_pending());
+        let last = shares.room(other).now_or_never().flatten();
+        assert!(last.is_some() && poll!(third.as_mut()).is_pending());
+        drop(first);
+        assert!(poll!(third.as_mut()).is_ready());
+        drop((second, last));
+        assert_eq!(shares.free(), 3);
+        shares.room(other).await;
+        assert!(!shares.each.lock().unwrap().contains_key(&greedy));
+    }
+}

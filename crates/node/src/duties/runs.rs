@@ -13,11 +13,12 @@ use opensky_protocol::{
     Abort, Digest, NodeKey, Turn,
     ledger::{Asked, Data},
 };
-use tokio::{sync::Semaphore, task::spawn_blocking, time::Instant};
+use tokio::{task::spawn_blocking, time::Instant};
 
 use crate::{
     depot::Depot,
     keepsake::{For, Keepsakes},
+    shares::Shares,
     tasks::Tasks,
     workshop::{Workshop, short},
 };
@@ -25,8 +26,9 @@ use crate::{
 /// How long a run that failed is left alone at first; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LAST_PAUSE: Duration = Duration::from_secs(300);
-/// Runs for which somebody who has what they need is looked for at the same time.
+/// Runs for which somebody who has what they need is looked for at the same time, and those for one payer.
 const FINDING: usize = 8;
+const OF_ONE: usize = 2;
 
 /// A handle. Cheap to clone.
 #[derive(Clone)]
@@ -46,7 +48,7 @@ pub(super) struct Tools {
 
 struct Floor {
     tools: Tools,
-    finding: Semaphore,
+    finding: Shares,
     known: Mutex<BTreeMap<Turn, Run>>,
 }
 
@@ -100,7 +102,7 @@ impl Runs {
     pub fn new(tools: Tools) -> Self {
         Self(Arc::new(Floor {
             tools,
-            finding: Semaphore::new(FINDING),
+            finding: Shares::new(FINDING, OF_ONE),
             known: Mutex::default(),
         }))
     }
@@ -163,6 +165,11 @@ fn is_final(abort: &Abort) -> bool {
     matches!(abort, Abort::Compile(_))
 }
 
+/// Whether a run is still wanted.
+fn is_begun(known: &BTreeMap<Turn, Run>, turn: &Turn) -> bool {
+    known.get(turn).is_some_and(|run| run.state == State::Begun)
+}
+
 impl Floor {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Turn, Run>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -177,10 +184,10 @@ impl Floor {
     /// Finds out who has what it needs, and hands it to the workshop, if it is still wanted then.
     async fn prepare(&self, seat: Seat) {
         let turn = seat.turn;
-        // Nobody closes it.
-        let Ok(_room) = self.finding.acquire().await else {
+        let _room = self.finding.room(seat.payer).await;
+        if !is_begun(&self.lock(), &turn) {
             return;
-        };
+        }
         let Some(asked) = self.asked(&turn.job).await else {
             return self.fail(&turn, false);
         };
@@ -200,10 +207,7 @@ impl Floor {
         sources.push(self.tools.node);
         // Until it is there, so that nobody stops it in between.
         let known = self.lock();
-        if known
-            .get(&turn)
-            .is_some_and(|run| run.state == State::Begun)
-        {
+        if is_begun(&known, &turn) {
             let payer = Some(seat.payer);
             self.tools
                 .workshop
