@@ -4,19 +4,21 @@ use std::{
     collections::BTreeMap,
     io,
     ops::Range,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use opensky_network::{BlobReader, Blobs, FetchError, Network, Sink};
 use opensky_protocol::{Digest, NodeKey};
 use opensky_storage::{Blob, Receiving, Store, StoreError};
 use tokio::{
-    sync::OwnedMutexGuard,
+    sync::{Notify, OwnedMutexGuard},
     task::{block_in_place, spawn_blocking},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 /// Bytes of a stranger's program: it is in memory as a whole when it is compiled.
@@ -39,6 +41,36 @@ pub enum BringError {
     /// The thread that stored it died.
     #[error("the thread that stores blobs died")]
     Thread,
+}
+
+/// How long a blob is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For all of it.
+    pub until: Instant,
+    /// For the next piece of it.
+    pub silence: Duration,
+}
+
+impl Patience {
+    /// Waits for a fetch that says when a piece `came`.
+    async fn wait<T>(
+        self,
+        fetch: impl Future<Output = Result<T, FetchError>>,
+        came: &Notify,
+    ) -> Result<T, BringError> {
+        let mut fetch = pin!(fetch);
+        loop {
+            let next = Instant::now() + self.silence;
+            tokio::select! {
+                // What is there was in time.
+                biased;
+                fetched = &mut fetch => return Ok(fetched?),
+                () = came.notified() => {}
+                () = sleep_until(next.min(self.until)) => return Err(BringError::Late),
+            }
+        }
+    }
 }
 
 /// Bytes that may still be taken in, of blobs that may come at the same time.
@@ -112,12 +144,12 @@ impl Depot {
         self.in_turn(digest, None, fetch).await
     }
 
-    /// The same for strangers, from whomever they name, until a time: then, and where nobody gives it,
-    /// nothing of it takes room here. If this is dropped it does, until whoever keeps the blob lets it
+    /// The same for strangers, from whomever they name, with patience: when that is over, and where nobody
+    /// gives it, nothing of it takes room here. If this is dropped it does, until whoever keeps the blob lets it
     /// go. Its bytes are taken from `allowance` once, also if it is here already.
-    pub async fn bring_until(
+    pub async fn bring_patiently(
         &self,
-        until: Instant,
+        patience: Patience,
         network: &Network,
         digest: Digest,
         sources: &[NodeKey],
@@ -127,18 +159,16 @@ impl Depot {
         let fetch = async |turn: Turn| {
             is_taken = true;
             let mut parcel = self.parcel(digest, Some(allowance));
+            let came = parcel.came.clone();
             let fetch = network.fetch(digest, sources, &mut parcel, allowance.left());
-            let fetched = match timeout_at(until, fetch).await {
-                Ok(fetched) => fetched.map(drop).map_err(BringError::from),
-                Err(_) => Err(BringError::Late),
-            };
-            let put = self.put_in(parcel, fetched, turn.clone()).await;
+            let fetched = patience.wait(fetch, &came).await;
+            let put = self.put_in(parcel, fetched.map(drop), turn.clone()).await;
             if put.is_err() {
                 self.discard(digest, turn).await;
             }
             put
         };
-        self.in_turn(digest, Some(until), fetch).await?;
+        self.in_turn(digest, Some(patience.until), fetch).await?;
         if !is_taken {
             allowance.take(digest, self.store.len(&digest)?)?;
         }
@@ -178,6 +208,7 @@ impl Depot {
             digest,
             allowance,
             receiving: None,
+            came: Arc::default(),
             failed: None,
         }
     }
@@ -252,6 +283,8 @@ struct Parcel<'a> {
     /// What its bytes are taken from, if they are counted.
     allowance: Option<&'a Allowance>,
     receiving: Option<Receiving>,
+    /// Told of each piece.
+    came: Arc<Notify>,
     /// Why it is not taken in.
     failed: Option<BringError>,
 }
@@ -279,6 +312,7 @@ impl Sink for Parcel<'_> {
         };
         let held = held(length, &receiving.missing(RUNS));
         self.receiving = Some(receiving);
+        self.came.notify_one();
         Ok(held)
     }
 
@@ -287,7 +321,10 @@ impl Sink for Parcel<'_> {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         match receiving.write_at(offset, bytes) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.came.notify_one();
+                Ok(())
+            }
             Err(error) => Err(self.fail(error)),
         }
     }
@@ -313,30 +350,65 @@ fn held(length: u64, missing: &[Range<u64>]) -> Vec<Range<u64>> {
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init)] // lists of ranges are what is tested
 mod tests {
-    use std::{future::pending, time::Duration};
+    use std::future::pending;
+
+    use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::nearby::Nearby;
+    use crate::nearby::{Nearby, PATIENCE};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn whoever_is_slow_keeps_others_waiting_no_longer_than_they_have() {
         let blob = b"wanted by two";
         let nearby = Nearby::start(&[blob]).await;
         let digest = Digest::of(blob);
-        let soon = Instant::now() + Duration::from_millis(50);
+        let until = |time| Patience {
+            until: Instant::now() + time,
+            silence: time,
+        };
+        let soon = until(Duration::from_millis(50));
         let allowance = Allowance::of(100);
         let (depot, source) = (&nearby.depot, [nearby.source]);
         let slow = depot.in_turn(digest, None, async |_| pending().await);
-        let other = depot.bring_until(soon, &nearby.network, digest, &source, &allowance);
+        let other = depot.bring_patiently(soon, &nearby.network, digest, &source, &allowance);
         tokio::select! {
             biased;
             _ = slow => panic!("it never ends"),
             brought = other => assert!(matches!(brought, Err(BringError::Late)), "{brought:?}"),
         }
         // The slow one is gone now.
-        let later = Instant::now() + Duration::from_secs(60);
-        let brought = depot.bring_until(later, &nearby.network, digest, &source, &allowance);
+        let later = until(Duration::from_secs(60));
+        let brought = depot.bring_patiently(later, &nearby.network, digest, &source, &allowance);
         brought.await.expect("it comes");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn source_that_says_nothing_is_given_up_long_before_one_that_goes_on() {
+        let blob = b"silent";
+        let nearby = Nearby::start(&[blob]).await;
+        let digest = Digest::of(blob);
+        nearby.gate.shut(digest);
+        let silence = Duration::from_millis(500);
+        let patience = Patience {
+            until: Instant::now() + 60 * PATIENCE,
+            silence,
+        };
+        let (allowance, source) = (Allowance::of(100), [nearby.source; 64]);
+        let depot = &nearby.depot;
+        let brought = depot.bring_patiently(patience, &nearby.network, digest, &source, &allowance);
+        let brought = timeout(PATIENCE, brought).await;
+        assert!(matches!(brought, Ok(Err(BringError::Late))), "{brought:?}");
+
+        let came = Notify::new();
+        let goes_on = async {
+            for _ in 0..4 {
+                sleep(silence / 2).await;
+                came.notify_one();
+            }
+            Ok(())
+        };
+        let waited = patience.wait(goes_on, &came).await;
+        assert!(waited.is_ok(), "{waited:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    depot::{Allowance, BringError, Depot, LARGEST_PROGRAM},
+    depot::{Allowance, BringError, Depot, LARGEST_PROGRAM, Patience},
     keepsake::{For, Keepsakes},
     tasks::Tasks,
 };
@@ -255,9 +255,12 @@ impl Pins {
             ..
         } = &self.0.tools;
         keepsakes.keep_for(For::Pin(blob), vec![blob])?;
-        let until = Instant::now() + self.0.longest;
+        let patience = Patience {
+            until: Instant::now() + self.0.longest,
+            silence: self.0.longest,
+        };
         let said = Allowance::of(pin.len);
-        let brought = depot.bring_until(until, network, blob, sources, &said);
+        let brought = depot.bring_patiently(patience, network, blob, sources, &said);
         brought.await?;
         let len = depot.store().len(&blob)?;
         let pin = Pin { len, ..pin };

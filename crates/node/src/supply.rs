@@ -10,7 +10,7 @@ use opensky_storage::StoreError;
 use tokio::time::Instant;
 
 use crate::{
-    depot::{Allowance, BringError, Depot, LARGEST_PROGRAM},
+    depot::{Allowance, BringError, Depot, LARGEST_PROGRAM, Patience},
     keepsake::{For, Keepsakes},
     pins::Pins,
     shares::Shares,
@@ -26,6 +26,9 @@ const TOGETHER: usize = 4;
 /// the same time, and so many bytes of inputs in each second beyond it.
 const GRACE: Duration = Duration::from_secs(600);
 const SLOWEST: u64 = 16 << 10;
+/// How long nothing may come of what a request on a chain needs: a source has 30 s to begin, and has to be
+/// reached first. What comes later is found when the run is tried again.
+const SILENCE: Duration = Duration::from_secs(40);
 
 /// Where units get what they need from.
 pub(crate) struct Supply {
@@ -71,6 +74,20 @@ pub(crate) struct Needs<'a> {
     pub payer: Account,
 }
 
+impl Needs<'_> {
+    /// Whoever orders a unit has its inputs, or names who does. Of what a request needs anybody may say to
+    /// have it.
+    fn patience(&self) -> Patience {
+        Patience {
+            until: Instant::now() + GRACE + Duration::from_secs(self.input_len / SLOWEST),
+            silence: match self.reason {
+                For::Request(_) => SILENCE,
+                _ => GRACE,
+            },
+        }
+    }
+}
+
 impl Supply {
     /// A supply that fills this depot.
     pub fn new(network: Network, depot: Depot, keepsakes: Keepsakes, pins: Pins) -> Self {
@@ -92,7 +109,7 @@ impl Supply {
         let kept = inputs.iter().copied().chain([program]);
         let kept = self.keepsakes.keep_for(needs.reason, kept.collect());
         kept.map_err(|error| Abort::Internal(error.to_string()))?;
-        let until = Instant::now() + GRACE + Duration::from_secs(needs.input_len / SLOWEST);
+        let patience = needs.patience();
         let paid = Allowance::of(needs.input_len);
         let largest = Allowance::of(LARGEST_PROGRAM);
         let mut named = BTreeSet::new();
@@ -101,7 +118,7 @@ impl Supply {
         let inputs = inputs.filter(|(_, digest)| named.insert(**digest));
         let inputs = inputs.map(|(name, digest)| (name.as_str(), *digest, &paid));
         let all = inputs.chain([("the program", program, &largest)]);
-        let all: Vec<_> = all.map(|blob| self.take(needs, until, blob)).collect();
+        let all: Vec<_> = all.map(|blob| self.take(needs, patience, blob)).collect();
         let beside = self
             .shares
             .room_beside(needs.payer, all.len().min(TOGETHER) - 1);
@@ -115,13 +132,13 @@ impl Supply {
     async fn take(
         &self,
         needs: &Needs<'_>,
-        until: Instant,
+        patience: Patience,
         (name, digest, allowance): (&str, Digest, &Allowance),
     ) -> Result<(), NoRun> {
         let (network, sources) = (&self.network, needs.sources);
         let taken = self
             .depot
-            .bring_until(until, network, digest, sources, allowance);
+            .bring_patiently(patience, network, digest, sources, allowance);
         taken.await.map_err(|error| {
             tracing::warn!(%digest, name, %error, "an input did not come");
             let missing = || Abort::MissingInput(name.to_owned());
@@ -255,11 +272,14 @@ mod tests {
         let digest = Digest::of(&blob);
         let store = place.nearby.depot.store().clone();
         let free = store.used();
-        let until = Instant::now() + Duration::from_secs(3);
+        let patience = Patience {
+            until: Instant::now() + Duration::from_secs(3),
+            silence: GRACE,
+        };
         let (sources, allowance) = ([place.nearby.source], Allowance::of(4 << 20));
         let network = &place.nearby.network;
         let depot = &place.nearby.depot;
-        let fetched = depot.bring_until(until, network, digest, &sources, &allowance);
+        let fetched = depot.bring_patiently(patience, network, digest, &sources, &allowance);
         let fetched = fetched.await;
         assert!(matches!(fetched, Err(BringError::Late)), "{fetched:?}");
         assert_eq!(store.used(), free, "what came of it takes room");
