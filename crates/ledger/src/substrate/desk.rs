@@ -124,11 +124,9 @@ impl Desk {
             .collect()
     }
 
-    /// Intents that are in no transaction, as many as there may be in all together with those that are.
-    pub fn unsent(&self, most: usize) -> Vec<(u64, Waiting)> {
-        let open = self.0.lock();
-        let queue = &open.memory.queue;
-        queue.unsent(most.saturating_sub(queue.sent().count()))
+    /// Intents that are in no transaction, and are to be in one next.
+    pub fn unsent(&self) -> Vec<(u64, Waiting)> {
+        self.0.lock().memory.queue.unsent()
     }
 
     /// Whether no other intent is before it.

@@ -38,8 +38,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// How often what was sent is sent again: a chain that was killed or went another way may have forgotten it.
 const AGAIN: Duration = Duration::from_secs(3);
-/// Transactions that are on their way at the same time.
-const ON_THEIR_WAY: usize = 32;
 /// Blocks that are written down together while there are many to read.
 const TOGETHER: usize = 64;
 
@@ -240,7 +238,7 @@ async fn read_up_to(shared: &Shared, client: &Client, head: &At) -> Result<(), F
 async fn send_what_waits(shared: &Shared, head: &At) -> Result<(), Failure> {
     let mut made: Vec<(u64, Sent)> = Vec::new();
     let mut nonces = BTreeMap::<NodeKey, u64>::new();
-    for (order, waiting) in shared.desk.unsent(ON_THEIR_WAY) {
+    for (order, waiting) in shared.desk.unsent() {
         let alice = calls::alice();
         let signer = match waiting.call {
             Call::Faucet { .. } => &alice,
@@ -263,8 +261,11 @@ async fn send_what_waits(shared: &Shared, head: &At) -> Result<(), Failure> {
                 nonces.insert(key, nonce + 1);
                 made.push((order, sent));
             }
-            // What goes before it may bring the money.
-            Err(Rejection::Fee) if !shared.desk.is_first(order) => break,
+            // What goes before it may bring the money. All duties have had their turn when others have theirs.
+            Err(Rejection::Fee) if !shared.desk.is_first(order) => match waiting.is_duty() {
+                true => continue,
+                false => break,
+            },
             Err(reason) => {
                 let rejected = shared.desk.reject(order, reason).await;
                 rejected.map_err(Failure::Journal)?;

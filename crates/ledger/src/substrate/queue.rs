@@ -2,14 +2,25 @@
 //!
 //! An intent is in one transaction at a time that can still get into a block. Another one is made only when the first
 //! cannot any more: its time is over, or another transaction has its nonce.
+//!
+//! Transactions of one signer come into blocks in the order of their nonces. So duties, which a block has room for when it is
+//! full, get theirs first, and of all else little is on its way. Among themselves both keep their order.
 
 use std::collections::BTreeMap;
 
-use opensky_protocol::{Account, Digest, NodeKey, ledger::Call};
+use opensky_protocol::{
+    Account, Digest, NodeKey,
+    ledger::{Call, OnChain},
+};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 /// More transactions of an intent than it is tried, for those that a chain has lost.
 const PAST: usize = 16;
+
+/// Transactions of duties that are on their way at the same time, and of all else. A duty that comes later waits until there
+/// is room for all of these; and no more of them come into one block.
+const DUTIES: usize = 24;
+const OTHERS: usize = 8;
 
 /// An intent that is not decided.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
@@ -22,6 +33,23 @@ pub(crate) struct Waiting {
     /// The transactions that it was in before, which can come into no block: at most [`PAST`]. Should one be in
     /// a block nevertheless, because the chain has lost others, then that decides it.
     pub past: Vec<Digest>,
+}
+
+impl Waiting {
+    /// Whether the chain waits for it, keeps a part of each block for it, and has silence cost something. It is said because
+    /// finalized blocks ask for it, so it leans on nothing else that is on its way.
+    pub fn is_duty(&self) -> bool {
+        let Call::OnChain(call) = &self.call else {
+            return false;
+        };
+        matches!(
+            **call,
+            OnChain::Commit { .. }
+                | OnChain::Reveal { .. }
+                | OnChain::Promise { .. }
+                | OnChain::Show { .. }
+        )
+    }
 }
 
 /// A signed transaction.
@@ -58,11 +86,20 @@ impl Queue {
         entries.filter_map(|(order, waiting)| Some((*order, waiting.sent.as_ref()?)))
     }
 
-    /// The first intents that are in no transaction, at most `most`.
-    pub fn unsent(&self, most: usize) -> Vec<(u64, Waiting)> {
-        let unsent = self.0.iter().filter(|(_, waiting)| waiting.sent.is_none());
+    /// Intents that are in no transaction and are to be in one next: duties, then others, as far as there is room for each
+    /// beside those that are on their way.
+    pub fn unsent(&self) -> Vec<(u64, Waiting)> {
+        let next = |is_kind: fn(&Waiting) -> bool, most: usize| {
+            let all = self.0.iter().filter(move |(_, one)| is_kind(one));
+            let sent = all.clone().filter(|(_, one)| one.sent.is_some()).count();
+            let unsent = all.filter(|(_, one)| one.sent.is_none());
+            unsent.take(most.saturating_sub(sent))
+        };
+        let duties = next(Waiting::is_duty, DUTIES);
+        let others = next(|one| !one.is_duty(), OTHERS);
+        let unsent = duties.chain(others);
         let unsent = unsent.map(|(order, waiting)| (*order, waiting.clone()));
-        unsent.take(most).collect()
+        unsent.collect()
     }
 
     /// The lowest nonce from the chain's next one on that no transaction of the signer has.
@@ -126,6 +163,14 @@ mod tests {
         }
     }
 
+    fn duty() -> Waiting {
+        let (round, secret) = (7, Digest([7; 32]));
+        Waiting {
+            call: Call::OnChain(Box::new(OnChain::Reveal { round, secret })),
+            ..waiting(None)
+        }
+    }
+
     fn queue(entries: &[Option<(u64, u64)>]) -> Queue {
         Queue((0..).zip(entries.iter().copied().map(waiting)).collect())
     }
@@ -140,7 +185,35 @@ mod tests {
             4,
             "another's are its own"
         );
-        assert_eq!(queue.unsent(9), [(2, waiting(None))]);
+        assert_eq!(queue.unsent(), [(2, waiting(None))]);
+    }
+
+    #[test]
+    fn duty_waits_behind_few_others() {
+        let mut queue = queue(&[None; 70]);
+        let orders = |queue: &Queue| -> Vec<u64> {
+            let unsent = queue.unsent().into_iter();
+            unsent.map(|(order, _)| order).collect()
+        };
+        let few: Vec<u64> = (0..OTHERS as u64).collect();
+        assert_eq!(orders(&queue), few, "in their order");
+        let duties = [70, 71, 72];
+        queue.0.extend(duties.map(|order| (order, duty())));
+        assert_eq!(orders(&queue), [&duties[..], &few].concat());
+        for (order, nonce) in few.iter().zip(4..) {
+            let sent = waiting(Some((nonce, 80))).sent;
+            queue.0.get_mut(order).unwrap().sent = sent;
+        }
+        assert_eq!(orders(&queue), duties, "there is no room for others");
+    }
+
+    #[test]
+    fn duties_that_cannot_be_paid_for_leave_room_for_what_brings_money() {
+        let mut queue = queue(&[None]);
+        queue.0.extend((1..100).map(|order| (order, duty())));
+        let unsent = queue.unsent();
+        assert_eq!(unsent.len(), DUTIES + 1);
+        assert_eq!(unsent.last(), Some(&(0, waiting(None))));
     }
 
     #[test]

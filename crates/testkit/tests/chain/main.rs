@@ -5,6 +5,7 @@
 
 mod calls;
 mod chain;
+mod crowd;
 #[path = "../../../ledger/tests/conformance/disputes.rs"]
 mod disputes;
 mod driver;

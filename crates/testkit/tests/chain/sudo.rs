@@ -19,7 +19,6 @@ const FIRST: u8 = 0;
 const LONGEST: usize = 256;
 /// It can be included for ever.
 const IMMORTAL: u8 = 0;
-const NO_TIP: u8 = 0;
 
 /// Hands in the call that gives the chain another runtime from the next block on.
 pub fn set_code(chain: &Chain, code: &[u8]) {
@@ -30,9 +29,14 @@ pub fn set_code(chain: &Chain, code: &[u8]) {
 
 /// Hands in a call.
 pub fn send(chain: &Chain, signer: &SecretKey, call: &[u8]) {
+    let nonce = next_nonce(chain, &signer.node().0);
+    send_with_tip(chain, signer, call, nonce, 0);
+}
+
+/// The same with that nonce, ahead of those who tip less.
+pub fn send_with_tip(chain: &Chain, signer: &SecretKey, call: &[u8], nonce: u32, tip: u128) {
     let account = signer.node().0;
-    let nonce = compact(next_nonce(chain, &account).into());
-    let extra = [&[IMMORTAL], &nonce[..], &[NO_TIP]].concat();
+    let extra = [&[IMMORTAL], &compact(nonce.into())[..], &compact(tip)].concat();
     let mut payload = [call, &extra].concat();
     payload.extend(implied(chain));
     if payload.len() > LONGEST {
@@ -70,7 +74,7 @@ fn version(chain: &Chain, name: &str) -> u64 {
     version[name].as_u64().unwrap()
 }
 
-fn next_nonce(chain: &Chain, account: &[u8]) -> u32 {
+pub fn next_nonce(chain: &Chain, account: &[u8]) -> u32 {
     let asked = json!(["AccountNonceApi_account_nonce", hex(account)]);
     let nonce = bytes(chain.ask("state_call", asked).as_str().unwrap());
     u32::from_le_bytes(nonce.try_into().unwrap())
