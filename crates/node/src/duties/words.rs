@@ -93,7 +93,8 @@ impl Words {
         }
         let words = self.clone();
         self.tasks.spawn(async move {
-            let outcome = words.teller.call(Call::OnChain(Box::new(call))).await;
+            // Dropped, it is said again if the chain still wants it: what a commitment hides may be known by then.
+            let outcome = words.teller.once(Call::OnChain(Box::new(call))).await;
             if let Err(error) = &outcome {
                 tracing::warn!(%error, ?subject, "the chain did not take what it wanted");
             }
@@ -224,7 +225,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::{ledger::bench::Bench, nearby::PATIENCE};
+    use crate::{config::LedgerHere, ledger::bench::Bench, nearby::PATIENCE};
 
     const NO: Outcome = Err(TellerError::Rejected(Rejection::Unknown));
 
@@ -340,5 +341,27 @@ mod tests {
         assert_eq!(refused, 1);
         words.forgive();
         assert!(words.lock().refused.is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn commitment_that_is_dropped_is_not_handed_in_again_by_itself() {
+        let here = LedgerHere {
+            drops: 1_000,
+            ..LedgerHere::default()
+        };
+        let bench = Bench::start_as(&here, |_| {});
+        let words = Words::new(bench.books.clone(), bench.teller.clone(), Tasks::new());
+        let (round, commitment) = (7, Digest([1; 32]));
+        words.say(OnChain::Commit { round, commitment });
+        let is_left = || words.lock().open.values().all(Option::is_some);
+        let left = async {
+            while !is_left() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, left).await.unwrap();
+        let most = LedgerRequest::MAX_EVENTS;
+        let told = bench.books.history(bench.account, u64::MAX, most).await;
+        assert_eq!(told.unwrap().len(), 1);
     }
 }

@@ -23,6 +23,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// One whose terms are those of development but for what `change` does to them.
     pub fn start(change: impl FnOnce(&mut Terms)) -> Self {
+        Self::start_as(&LedgerHere::default(), change)
+    }
+
+    /// The same on a ledger that carries itself like that.
+    pub fn start_as(here: &LedgerHere, change: impl FnOnce(&mut Terms)) -> Self {
         let mut terms = Terms::DEVELOPMENT;
         change(&mut terms);
         let genesis = Genesis {
@@ -32,8 +37,7 @@ impl Bench {
         };
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("ledger.redb");
-        let here = LedgerHere::default();
-        let keeper = Keeper::start(&file, genesis.clone(), &here, Clock::default());
+        let keeper = Keeper::start(&file, genesis.clone(), here, Clock::default());
         let keeper = keeper.expect("a new ledger");
         let books = Books::Here(keeper);
         let secret = Arc::new(SecretKey::from_seed(&[7; 32]));

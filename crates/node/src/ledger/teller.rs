@@ -87,7 +87,8 @@ impl Teller {
         Err(Rejection::Dropped.into())
     }
 
-    async fn once(&self, call: Call) -> Outcome {
+    /// The same, but what the ledger dropped is not asked for again.
+    pub async fn once(&self, call: Call) -> Outcome {
         let (answer, answered) = oneshot::channel();
         let wanted = Wanted { call, answer };
         self.0.try_send(wanted).map_err(|_| TellerError::Full)?;
