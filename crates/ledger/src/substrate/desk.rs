@@ -3,14 +3,11 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use opensky_protocol::{
     Account, Digest, NodeKey, Signed,
-    ledger::{
-        Call, Event, Intent, LedgerReply, LedgerRequest, OnChain, Refused, Rejection, Status,
-    },
+    ledger::{Call, Event, Intent, LedgerReply, LedgerRequest, Refused, Rejection, Status},
 };
 use parity_scale_codec::Encode as _;
 
@@ -242,24 +239,15 @@ impl Desk {
         .await
     }
 
-    /// Takes back what blocks after `last` said. No commitment is made again: what it hides may have been revealed since.
+    /// Takes back what blocks after `last` said.
     pub async fn rewind(&self, last: Seen) -> Result<(), LedgerError> {
         self.blocking(move |clerk| {
-            let reopened = clerk.journal()?.rewind(last)?;
-            let hides = |call: &Call| match call {
-                Call::OnChain(call) => matches!(**call, OnChain::Commit { .. }),
-                _ => false,
-            };
+            let queue = clerk.journal()?.rewind(last)?;
             let memory = &mut clerk.open.memory;
             memory.seen = Some(last);
             memory.unwritten.retain(|seen| seen.number < last.number);
-            memory.queue.0.extend(reopened);
-            let uprooted = memory.queue.uproot(last.number);
-            let stale = memory.queue.0.iter().filter(|(_, one)| hides(&one.call));
-            let stale: Vec<u64> = stale.map(|(order, _)| *order).collect();
-            clerk.put(&uprooted)?;
-            let mut stale = stale.into_iter();
-            stale.try_for_each(|order| clerk.reject(order, Rejection::Dropped))
+            memory.queue = queue;
+            Ok(())
         })
         .await
     }
@@ -454,17 +442,10 @@ impl Clerk<'_> {
     }
 
     fn reject(&mut self, order: u64, reason: Rejection) -> Result<(), LedgerError> {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH);
         let Some(waiting) = self.open.memory.queue.0.get(&order) else {
             return Ok(());
         };
-        let event = Event {
-            sequence: 0,
-            at: at.map_or(0, |at| at.as_millis() as u64),
-            intent: waiting.intent,
-            account: waiting.account,
-            status: Status::Rejected { fee: 0, reason },
-        };
+        let event = waiting.rejected(reason);
         let block = self.open.memory.seen.map_or(0, |seen| seen.number);
         self.journal()?.reject(order, block, event)?;
         self.open.memory.queue.0.remove(&order);
@@ -504,7 +485,7 @@ fn page(limit: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use opensky_protocol::{SecretKey, Verified, ledger::Fact};
+    use opensky_protocol::ledger::Fact;
 
     use super::*;
 
@@ -558,63 +539,6 @@ mod tests {
         assert_eq!(answer, Some(LedgerReply::Unavailable));
         desk(&file);
         assert!(first.settle_on(Digest([7; 32])).is_err());
-    }
-
-    #[tokio::test]
-    async fn commitment_is_not_made_again_where_blocks_are_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let (secret, ledger) = (SecretKey::from_seed(&[1; 32]), Digest([7; 32]));
-        let signer = secret.node();
-        let file = folder.path().join("journal");
-        let desk = Desk::open(&file, signer, signer.into()).unwrap();
-        desk.settle_on(ledger).unwrap();
-        let commit = |round| {
-            let commitment = Digest([9; 32]);
-            Call::OnChain(Box::new(OnChain::Commit { round, commitment }))
-        };
-        let calls = [commit(7), Call::Withdraw, commit(8)];
-        let intents = (0..).zip(calls).map(|(nonce, call)| Intent {
-            ledger,
-            account: signer.into(),
-            signer,
-            nonce,
-            call,
-        });
-        let intents: Vec<Intent> = intents.collect();
-        let signed = intents.iter().cloned();
-        let signed = signed.map(|intent| Verified::sign(&secret, intent).into_signed());
-        let submit = LedgerRequest::Submit(signed.collect());
-        let taken = desk.answer(&submit).await.unwrap();
-        assert!(matches!(taken, LedgerReply::Submitted(all) if all.iter().all(Result::is_ok)));
-        let decided = |order: u64| News {
-            event: Event {
-                sequence: 0,
-                at: 5,
-                intent: intents[order as usize].id(),
-                account: signer.into(),
-                status: Status::Final {
-                    fee: 0,
-                    facts: Vec::new(),
-                },
-            },
-            decides: Some(order),
-        };
-        let news = vec![decided(0), decided(1)];
-        desk.book(vec![empty(4)]).await.unwrap();
-        desk.book(vec![Read { news, ..empty(5) }]).await.unwrap();
-        assert_eq!(desk.waiting(), 1, "the last one is in no block");
-        desk.rewind(empty(4).seen).await.unwrap();
-        assert!(desk.waits_for(|call| *call == Call::Withdraw));
-        assert_eq!(desk.waiting(), 1);
-        let status = LedgerRequest::Status(intents[0].id());
-        let dropped = Status::Rejected {
-            fee: 0,
-            reason: Rejection::Dropped,
-        };
-        match desk.answer(&status).await {
-            Some(LedgerReply::Status(Some(event))) => assert_eq!(event.status, dropped),
-            other => panic!("{other:?}"),
-        }
     }
 
     /// A desk with one intent, for that account, which is in a transaction of that hash.

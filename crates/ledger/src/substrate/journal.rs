@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use opensky_protocol::{Account, Digest, codec, ledger::Event};
+use opensky_protocol::{
+    Account, Digest, codec,
+    ledger::{Event, Rejection},
+};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use redb::{
     AccessGuard, Database, ReadableDatabase as _, ReadableTable as _, StorageError, Table,
@@ -95,11 +98,7 @@ impl Journal {
             if let Some(nonce) = meta.get(NONCE)? {
                 memory.nonce = codec::decode(nonce.value())?;
             }
-            for entry in txn.open_table(WAITING)?.iter()? {
-                let (order, row) = entry?;
-                let waiting = codec::decode(row.value())?;
-                memory.queue.0.insert(order.value(), waiting);
-            }
+            memory.queue = read_queue(&txn.open_table(WAITING)?)?;
             memory.seen = last_seen(txn)?;
             Ok(memory)
         });
@@ -185,15 +184,15 @@ impl Journal {
         })
     }
 
-    /// Takes back what blocks after `last` said: they are gone. Returns the intents that are open again.
-    pub fn rewind(&self, last: Seen) -> Result<Vec<(u64, Waiting)>, LedgerError> {
+    /// Takes back what blocks after `last` said: they are gone. Returns the intents that are not decided now. Of those no
+    /// commitment is made again, as what it hides may have been revealed since: it is rejected.
+    pub fn rewind(&self, last: Seen) -> Result<Queue, LedgerError> {
         self.write(|txn| {
             let mut blocks = txn.open_table(BLOCKS)?;
             blocks.retain_in(last.number + 1.., |_, _| false)?;
             blocks.insert(last.number, &last.hash.0)?;
             let mut waiting = txn.open_table(WAITING)?;
             let mut told = Telling::open(txn)?;
-            let mut reopened = Vec::new();
             let mut decided = txn.open_table(DECIDED)?;
             for entry in decided.extract_from_if((last.number + 1, 0).., |_, _| true)? {
                 let (key, row) = entry?;
@@ -201,10 +200,21 @@ impl Journal {
                 let one: Waiting = codec::decode(row.value())?;
                 waiting.insert(order, row.value())?;
                 told.reopens(&one.intent)?;
-                reopened.push((order, one));
             }
             told.rewind(last.number)?;
-            Ok(reopened)
+            let mut queue = read_queue(&waiting)?;
+            for order in queue.uproot(last.number) {
+                if let Some(one) = queue.0.get(&order) {
+                    waiting.insert(order, codec::encode(one).as_slice())?;
+                }
+            }
+            for (order, one) in queue.0.extract_if(.., |_, one| one.is_commitment()) {
+                waiting.remove(order)?;
+                let event = one.rejected(Rejection::Dropped);
+                told.decides(&event)?;
+                told.tell(last.number, event)?;
+            }
+            Ok(queue)
         })
     }
 
@@ -359,6 +369,15 @@ impl<'a> Telling<'a> {
     }
 }
 
+fn read_queue(rows: &Table<'_, u64, Bytes>) -> Result<Queue, LedgerError> {
+    let mut queue = Queue::default();
+    for entry in rows.iter()? {
+        let (order, row) = entry?;
+        queue.0.insert(order.value(), codec::decode(row.value())?);
+    }
+    Ok(queue)
+}
+
 fn last_seen(txn: &WriteTransaction) -> Result<Option<Seen>, LedgerError> {
     let blocks = txn.open_table(BLOCKS)?;
     let last = blocks.last()?;
@@ -372,10 +391,11 @@ fn last_seen(txn: &WriteTransaction) -> Result<Option<Seen>, LedgerError> {
 mod tests {
     use opensky_protocol::{
         NodeKey,
-        ledger::{Call, Fact, Rejection, Status},
+        ledger::{Call, Fact, OnChain, Rejection, Status},
     };
 
     use super::*;
+    use crate::substrate::queue::Sent;
 
     const OWN: NodeKey = NodeKey([1; 32]);
 
@@ -434,7 +454,7 @@ mod tests {
         journal.book(vec![block(9, vec![done(3)])]).unwrap();
 
         let reopened = journal.rewind(seen(7)).unwrap();
-        assert_eq!(reopened, [(1, waiting(1)), (3, waiting(3))]);
+        assert_eq!(reopened.0, [(1, waiting(1)), (3, waiting(3))].into());
         let status = |number| journal.status(&Digest([number; 32])).unwrap().unwrap();
         assert_eq!((status(1), status(3)), (None, None));
         assert_eq!(status(2).unwrap().status, refused.status);
@@ -455,9 +475,52 @@ mod tests {
         let (journal, memory) = Journal::open(&file).unwrap();
         assert_eq!(memory.seen, Some(seen(8)));
         assert!(memory.queue.0.is_empty());
-        assert_eq!(journal.rewind(seen(2)).unwrap().len(), 3);
+        assert_eq!(journal.rewind(seen(2)).unwrap().0.len(), 3);
         assert_eq!(told(&journal), [(1, 2)]);
         assert_eq!(journal.blocks().unwrap(), [seen(2)]);
+    }
+
+    #[test]
+    fn commitment_is_not_left_to_be_made_again_by_who_dies_after_a_rewind() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal");
+        let (journal, _) = Journal::open(&file).unwrap();
+        let (round, commitment) = (7, Digest([9; 32]));
+        let [final_one, unsent] = [0, 3].map(|order| Waiting {
+            call: Call::OnChain(Box::new(OnChain::Commit { round, commitment })),
+            ..waiting(order)
+        });
+        let sent = Waiting {
+            sent: Some(Sent {
+                signer: OWN,
+                nonce: 5,
+                hash: Digest([5; 32]),
+                bytes: Vec::new(),
+                born: 8,
+                dies: 71,
+            }),
+            ..waiting(2)
+        };
+        let intents = [final_one, waiting(1), sent, unsent];
+        journal.take_on(0, &intents).unwrap();
+        journal.book(vec![block(7, Vec::new())]).unwrap();
+        let news = vec![done(0), done(1)];
+        journal.book(vec![block(8, news)]).unwrap();
+        journal.rewind(seen(7)).unwrap();
+        drop(journal);
+        let (journal, memory) = Journal::open(&file).unwrap();
+        let orders: Vec<u64> = memory.queue.0.keys().copied().collect();
+        assert_eq!(orders, [1, 2]);
+        let uprooted = &memory.queue.0[&2];
+        assert_eq!(
+            (&uprooted.sent, &uprooted.past[..]),
+            (&None, &[Digest([5; 32])][..])
+        );
+        for commit in [0, 3] {
+            let told = journal.status(&Digest([commit; 32])).unwrap().unwrap();
+            let reason = Rejection::Dropped;
+            assert_eq!(told.unwrap().status, Status::Rejected { fee: 0, reason });
+        }
     }
 
     #[test]
@@ -503,7 +566,7 @@ mod tests {
         let rest = (1..=2 * KEPT).map(|number| block(number, Vec::new()));
         journal.book(rest.collect()).unwrap();
         assert_eq!(journal.blocks().unwrap().len() as u64, KEPT + 1);
-        assert_eq!(journal.rewind(seen(KEPT)).unwrap(), []);
+        assert!(journal.rewind(seen(KEPT)).unwrap().0.is_empty());
         let status = journal.status(&Digest([0; 32])).unwrap();
         assert!(status.unwrap().is_some(), "what they said is not");
     }

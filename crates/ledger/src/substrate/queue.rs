@@ -6,11 +6,14 @@
 //! Transactions of one signer come into blocks in the order of their nonces. So duties, which a block has room for when it is
 //! full, get theirs first, and of all else little is on its way. Among themselves both keep their order.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use opensky_protocol::{
     Account, Digest, NodeKey,
-    ledger::{Call, OnChain},
+    ledger::{Call, Event, OnChain, Rejection, Status},
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
@@ -36,6 +39,26 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// The event of its rejection here and now, without the chain.
+    pub fn rejected(&self, reason: Rejection) -> Event {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH);
+        Event {
+            sequence: 0,
+            at: at.map_or(0, |at| at.as_millis() as u64),
+            intent: self.intent,
+            account: self.account,
+            status: Status::Rejected { fee: 0, reason },
+        }
+    }
+
+    /// Whether it hides something that is revealed once it is final.
+    pub fn is_commitment(&self) -> bool {
+        match &self.call {
+            Call::OnChain(call) => matches!(**call, OnChain::Commit { .. }),
+            _ => false,
+        }
+    }
+
     /// Whether the chain waits for it, keeps a part of each block for it, and has silence cost something. It is said because
     /// finalized blocks ask for it, so it leans on nothing else that is on its way.
     pub fn is_duty(&self) -> bool {
