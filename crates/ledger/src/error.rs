@@ -36,6 +36,19 @@ pub enum LedgerError {
         /// What was found.
         why: String,
     },
+    /// The same of what a node remembers of its chain.
+    #[error(
+        "`{}`, what this node knows of its chain, is damaged or cut short ({why}): put back a copy of it, or remove it. \
+         The money is on the chain; what is lost with the file is the history up to now, and what was asked for and is in \
+         no block yet",
+        path.display()
+    )]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
     /// A row is not what was written.
     #[error("a row of the ledger is damaged: {0}")]
     Row(#[from] CodecError),
@@ -48,19 +61,36 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// The same of a file that was opened just now, whose damage shows then.
+    /// The same of a ledger's file that was opened just now, whose damage shows then.
     pub(crate) fn in_file(self, path: &Path) -> Self {
-        let why = match &self {
-            Self::Row(error) => error.to_string(),
-            Self::Storage(error) => match &**error {
-                redb::Error::Corrupted(why) => why.clone(),
-                redb::Error::Io(error) if is_damage(error.kind()) => error.to_string(),
-                _ => return self,
-            },
-            _ => return self,
-        };
         let path = path.to_owned();
-        Self::Damaged { path, why }
+        match self.damage() {
+            Some(why) => Self::Damaged { path, why },
+            None => self,
+        }
+    }
+
+    /// The same of a journal.
+    #[cfg(feature = "chain")]
+    pub(crate) fn in_journal(self, path: &Path) -> Self {
+        let path = path.to_owned();
+        match self.damage() {
+            Some(why) => Self::Journal { path, why },
+            None => self,
+        }
+    }
+
+    /// What is wrong with a file, if its bytes are not those that were written.
+    fn damage(&self) -> Option<String> {
+        match self {
+            Self::Row(error) => Some(error.to_string()),
+            Self::Storage(error) => match &**error {
+                redb::Error::Corrupted(why) => Some(why.clone()),
+                redb::Error::Io(error) if is_damage(error.kind()) => Some(error.to_string()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

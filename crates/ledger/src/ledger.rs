@@ -201,7 +201,7 @@ fn begin(path: &Path, genesis: &Genesis) -> Result<(), LedgerError> {
         _ => {}
     }
     drop(Ledger::load(
-        Database::create(&new)?,
+        tables::create(&new)?,
         genesis.clone(),
         Conduct::default(),
     )?);

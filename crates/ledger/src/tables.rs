@@ -1,13 +1,16 @@
-//! The ledger's file: which tables it has, and what a row of each is.
+//! The ledger's file: how it is made, which tables it has, and what a row of each is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs::File, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use opensky_protocol::{
     Account, Digest, codec,
     ledger::{Event, Genesis, Intent},
 };
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction,
+    backends::FileBackend,
+};
 
 use crate::{
     books::Books,
@@ -16,6 +19,14 @@ use crate::{
 };
 
 type Bytes = &'static [u8];
+
+/// The database in a file, which is made for its owner's eyes alone if it is not there.
+pub(crate) fn create(path: &Path) -> Result<Database, LedgerError> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = FileBackend::new(options.mode(0o600).open(path)?)?;
+    Ok(Database::builder().create_with_backend(file)?)
+}
 
 /// By name: the genesis, and the clock.
 const META: TableDefinition<&str, Bytes> = TableDefinition::new("meta-1");

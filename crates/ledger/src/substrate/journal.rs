@@ -13,7 +13,10 @@ use redb::{
 };
 
 use super::queue::{Queue, Waiting};
-use crate::{LedgerError, tables::PAGE_BYTES};
+use crate::{
+    LedgerError,
+    tables::{self, PAGE_BYTES},
+};
 
 type Bytes = &'static [u8];
 
@@ -83,8 +86,16 @@ pub(crate) struct Memory {
 impl Journal {
     /// Opens the file, or makes it.
     pub fn open(path: &Path) -> Result<(Self, Memory), LedgerError> {
-        let journal = Self(Database::create(path)?);
-        let memory = journal.write(|txn| {
+        let open = || {
+            let journal = Self(tables::create(path)?);
+            let memory = journal.read_all()?;
+            Ok((journal, memory))
+        };
+        open().map_err(|error: LedgerError| error.in_journal(path))
+    }
+
+    fn read_all(&self) -> Result<Memory, LedgerError> {
+        self.write(|txn| {
             txn.open_table(BLOCKS)?;
             txn.open_table(DECIDED)?;
             txn.open_table(EVENTS)?;
@@ -101,9 +112,7 @@ impl Journal {
             memory.queue = read_queue(&txn.open_table(WAITING)?)?;
             memory.seen = last_seen(txn)?;
             Ok(memory)
-        });
-        let memory = memory.map_err(|error| error.in_file(path))?;
-        Ok((journal, memory))
+        })
     }
 
     /// Belongs to that ledger from now on.
@@ -389,6 +398,8 @@ fn last_seen(txn: &WriteTransaction) -> Result<Option<Seen>, LedgerError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
     use opensky_protocol::{
         NodeKey,
         ledger::{Call, Fact, OnChain, Rejection, Status},
@@ -555,6 +566,26 @@ mod tests {
         assert_eq!(numbers(newest(u64::MAX)), [4]);
         assert_eq!(numbers(newest(4)), [3]);
         assert_eq!(numbers(newest(1)), [0; 0]);
+    }
+
+    #[test]
+    fn damaged_file_is_named_and_read_by_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal");
+        drop(Journal::open(&file).unwrap());
+        let whole = fs::read(&file).unwrap();
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let garbage = vec![7; whole.len()];
+        for damaged in [&garbage[..], &whole[..whole.len() / 2], b"short"] {
+            fs::write(&file, damaged).unwrap();
+            let error = Journal::open(&file).err().unwrap();
+            let path = file.display().to_string();
+            assert!(
+                matches!(error, LedgerError::Journal { .. }) && error.to_string().contains(&path),
+                "{error}"
+            );
+        }
     }
 
     #[test]
