@@ -77,7 +77,11 @@ pub struct Endpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// No node runs with that folder.
-    #[error("no node runs in {}: start one with `opensky node start` or `opensky devnet`", folder.display())]
+    #[error(
+        "no node runs in {}, or it waits for its ledger, as it says itself then: start one with `opensky node \
+         start` or `opensky devnet`",
+        folder.display()
+    )]
     NoNode {
         /// The data folder.
         folder: PathBuf,
