@@ -97,7 +97,7 @@ pub(crate) fn ledger(status: &Status, config: &LedgerConfig) -> Ledger {
         LedgerConfig::At(_) => KEPT.into(),
         LedgerConfig::Chain(chain) => format!(
             "a chain keeps the books, and this node believes what it is told of it at {}",
-            chain.url
+            chain.shown_url()
         ),
     };
     Ledger {

@@ -27,6 +27,6 @@ pub use error::LedgerError;
 pub use ledger::Ledger;
 #[cfg(feature = "chain")]
 pub use substrate::{
-    Chain, ChainAway, ChainStatus, Changes, Charter, Duty, Finalized, Part, Seat, alice,
+    Chain, ChainAway, ChainStatus, Changes, Charter, Duty, Finalized, Part, Seat, alice, shown_url,
 };
 pub use treasury::Treasury;

@@ -327,16 +327,16 @@ impl Chain {
         Changes(self.0.shared.view.subscribe())
     }
 
-    /// Where it is asked.
-    pub fn url(&self) -> &str {
-        &self.0.shared.url
+    /// Where it is asked, for people.
+    pub fn shown_url(&self) -> String {
+        shown_url(&self.0.shared.url)
     }
 
     /// How it is now.
     pub async fn status(&self) -> ChainStatus {
         let shared = &self.0.shared;
         ChainStatus {
-            url: shared.url.clone(),
+            url: shown_url(&shared.url),
             finalized: self.finalized().await,
             told: shared.desk.seen().map(|seen| seen.number),
             waiting: shared.desk.waiting(),
@@ -357,6 +357,16 @@ impl Chain {
     pub fn away(&self) -> Option<ChainAway> {
         self.0.shared.at().err()
     }
+}
+
+/// A chain's address without what may be secret in it: names and passwords, and keys, which servers have in paths and queries.
+pub fn shown_url(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let more = if path.len() > 1 { "/…" } else { "" };
+    format!("{scheme}://{host}{more}")
 }
 
 impl Shared {

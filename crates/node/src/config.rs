@@ -206,6 +206,13 @@ pub struct LedgerChain {
     pub url: String,
 }
 
+impl LedgerChain {
+    /// Where it is, for people: without passwords and keys.
+    pub fn shown_url(&self) -> String {
+        opensky_ledger::shown_url(&self.url)
+    }
+}
+
 /// A text that is not where a chain can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not the address of a chain such as ws://127.0.0.1:9944")]
@@ -372,6 +379,21 @@ mod tests {
             "ws:///path",
         ] {
             assert!(!is_chain(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn password_and_key_of_a_chain_are_not_shown() {
+        for (url, shown) in [
+            ("ws://127.0.0.1:9944", "ws://127.0.0.1:9944"),
+            ("ws://127.0.0.1:9944/", "ws://127.0.0.1:9944"),
+            ("wss://me:a@b@rpc.example:1", "wss://rpc.example:1"),
+            ("wss://rpc.example/v1/key?k=1", "wss://rpc.example/…"),
+            ("wss://rpc.example?k=a@b", "wss://rpc.example/…"),
+            ("ws://[::1]:9944#me@x", "ws://[::1]:9944/…"),
+        ] {
+            let chain: LedgerChain = url.parse().unwrap();
+            assert_eq!(chain.shown_url(), shown, "{url}");
         }
     }
 

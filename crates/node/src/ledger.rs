@@ -176,7 +176,7 @@ impl LedgerAway {
     fn of(chain: &Chain, away: ChainAway) -> Self {
         match away {
             ChainAway::Unreachable(why) => Self::Chain {
-                url: chain.url().to_owned(),
+                url: chain.shown_url(),
                 why,
             },
             ChainAway::Other { own, found } => Self::Other { own, found },

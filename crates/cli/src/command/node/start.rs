@@ -143,14 +143,14 @@ fn config(args: &Args) -> Result<Config, Problem> {
 fn same_ledger(told: &LedgerConfig, chain: &LedgerChain, file: &Path) -> Result<(), Problem> {
     let other = match told {
         LedgerConfig::Chain(told) if told == chain => return Ok(()),
-        LedgerConfig::Chain(told) => format!("the chain at {}", told.url),
+        LedgerConfig::Chain(told) => format!("the chain at {}", told.shown_url()),
         LedgerConfig::At(_) => "a ledger that another node keeps".into(),
         LedgerConfig::Here(_) => "a ledger that this node keeps".into(),
     };
     Err(Problem::usage(format!(
         "the configuration `{}` names {other}, and --chain the one at {}",
         file.display(),
-        chain.url
+        chain.shown_url()
     ))
     .help("leave --chain out, or put `[ledger.chain]` with that `url` into the configuration in its ledger's place"))
 }
